@@ -1,0 +1,81 @@
+# The whole interface of this repository: `make help` lists it. Each target sets itself up in $(VENV), from the locks alone.
+
+PYTHON ?= python3
+VENV ?= .venv
+ifeq ($(origin VENV),file)
+ifneq ($(PYTHON),python3)  # another interpreter gets an environment of its own
+VENV := .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+endif
+endif
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+# The pyright wheel asks PyPI for a newer release at each run, unless told not to.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long check docs bench lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  PYTHON=python3.13 chooses the interpreter (3.11 or newer), ARGS='-k conflict' is handed on to pytest."
+
+demo: $(VENV)/.demo ## a small shop on a real store, in under a minute
+	@$(BIN)/python -m examples.shop
+
+test: $(VENV)/.dev ## the whole test suite, with the layers and the typing tests
+	@$(BIN)/pytest $(ARGS)
+
+test-long: $(VENV)/.dev ## the test suite with the long tests too
+	@$(BIN)/pytest -m "long or not long" $(ARGS)
+
+check: $(VENV)/.dev ## linter, formatter, mypy, pyright, layers, typing tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest tests/typing
+
+docs: $(VENV)/.dev ## run every snippet of the documentation
+	@$(BIN)/pytest tests/docs $(ARGS)
+
+bench: $(VENV)/.dev ## the benchmarks, beside the raw limits
+	@test -f benchmarks/__main__.py || { echo "There are no benchmarks yet: benchmarks/__main__.py is missing." >&2; exit 1; }
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in (needs uv)
+	$(LOCK) --upgrade pyproject.toml requirements/run.in -o requirements/run.txt
+	$(LOCK) --upgrade pyproject.toml requirements/run.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+
+clean: ## remove the environments and all caches
+	@rm -rf .venv .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Set-up. A stamp is older than its lock when the lock has changed; then, and only then, is the environment filled anew.
+# No build isolation: the build backend is in the lock, so nothing is fetched beyond it.
+
+$(VENV)/.demo: requirements/run.txt pyproject.toml | $(BIN)/python
+	@echo "Setting up $(VENV) for the demo, from requirements/run.txt ..."
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Setting up $(VENV) for development, from requirements/dev.txt ..."
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.demo  # all that the demo needs is in this lock too
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "Refold needs Python 3.11 or newer; '$(PYTHON)' is not there. Name another: make PYTHON=python3.13 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Refold needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.13 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "'$(PYTHON)' has no venv module; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

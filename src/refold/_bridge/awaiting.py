@@ -1,0 +1,142 @@
+"""The engine under `AsyncStore` on a blocking backend: one thread writes, one reads, and each flow is one hop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from refold._bridge.outside import Outside
+from refold._bridge.stepping import Flow, run_sync
+from refold._bridge.writer import Job, Writer
+from refold.errors import StoreClosed
+from refold.ports import Backend, Capabilities, Grouping
+
+T = TypeVar("T")
+
+
+class Thread:
+    """A thread that does `work` whenever it is woken, until it is stopped."""
+
+    def __init__(self, name: str, work: Callable[[], None]) -> None:
+        self._work = work
+        self._awake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._awake.set()
+
+    def stop(self) -> None:
+        """Do what is left, and end."""
+        self._stopping = True
+        self._awake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._awake.wait()
+            self._awake.clear()
+            self._work()
+
+
+class AwaitingEngine:
+    """A blocking backend, shared by any number of tasks of one event loop.
+
+    A task that is cancelled while its flow waits in line wrote nothing; once the flow runs, its outcome stands.
+    """
+
+    def __init__(self, backend: Grouping, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._writer = Writer(backend, self._tell)
+        self._reader: Backend | None = None
+        self._reads: deque[Job[Any]] = deque()
+        self._outside = Outside(backend.capabilities, self._reading, self._writing)
+        self._threads = (Thread("refold-writer", self._writer.run_waiting), Thread("refold-reader", self._read_waiting))
+        self._closed = False
+
+    @classmethod
+    async def started(cls, open_backend: Callable[[str], Grouping], url: str) -> AwaitingEngine:
+        """An engine on the backend that a URL names, which is opened beside the event loop."""
+        loop = asyncio.get_running_loop()
+        return cls(await loop.run_in_executor(None, open_backend, url), loop)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the backend gives."""
+        return self._writer.backend.capabilities
+
+    async def inside(self, flow: Flow[T], kind: str) -> T:
+        """Run a deciding flow whole inside a transaction, or outside if its kind has turned out to be slow."""
+        if kind in self._writer.slow:
+            return await self.outside(flow)
+        return await self._hop(self._writer.submit, self._threads[0], flow, kind)
+
+    async def outside(self, flow: Flow[T]) -> T:
+        """Run a flow whose single calls are hops of their own."""
+        return await flow(self._outside)
+
+    async def close(self) -> None:
+        """Do what waits, then close every connection. Closing twice is fine."""
+        if not self._closed:
+            self._closed = True
+            await self._loop.run_in_executor(None, self._shut)
+
+    def _shut(self) -> None:
+        for thread in self._threads:
+            thread.stop()
+        if self._reader is not None:
+            run_sync(self._reader.close())
+        self._writer.close()
+
+    async def _writing(self, flow: Flow[T], /) -> T:
+        return await self._hop(self._writer.submit, self._threads[0], flow, "")
+
+    async def _reading(self, flow: Flow[T], /) -> T:
+        return await self._hop(self._reads.append, self._threads[1], flow, "")
+
+    async def _hop(self, line_up: Callable[[Job[T]], None], thread: Thread, flow: Flow[T], kind: str) -> T:
+        if self._closed:
+            raise StoreClosed
+        future: asyncio.Future[T] = self._loop.create_future()
+        job = Job(flow, kind, future)
+        line_up(job)
+        thread.wake()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            job.abandoned = True
+            raise
+
+    def _tell(self, jobs: list[Job[Any]]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(_deliver, jobs)
+
+    def _read_waiting(self) -> None:
+        while self._reads:
+            job = self._reads.popleft()
+            if not job.abandoned:
+                self._read(job)
+
+    def _read(self, job: Job[Any]) -> None:
+        try:
+            self._reader = self._reader or self._writer.backend.reader()
+            job.result = run_sync(job.flow(self._reader)) if self._reader else self._writer.run(job.flow)
+        except Exception as error:  # noqa: BLE001 - told to its own caller, whatever it is
+            job.error = error
+        self._tell([job])
+
+
+def _deliver(jobs: list[Job[Any]]) -> None:
+    for job in jobs:
+        if job.future is None or job.future.done():
+            continue
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.result)

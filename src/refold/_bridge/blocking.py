@@ -1,0 +1,71 @@
+"""The engine under `Store`: flows run in the caller's thread, writing ones in the group of whoever writes."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TypeVar
+
+from refold._bridge.outside import Outside
+from refold._bridge.stepping import Flow, run_sync
+from refold._bridge.writer import Writer
+from refold.errors import StoreClosed
+from refold.ports import Backend, Capabilities, Grouping
+
+T = TypeVar("T")
+
+
+class BlockingEngine:
+    """A blocking backend, shared by any number of threads."""
+
+    def __init__(self, backend: Grouping) -> None:
+        self._writer = Writer(backend)
+        self._readers: deque[Backend] = deque()
+        self._outside = Outside(backend.capabilities, self._reading, self._writing)
+        self._closed = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the backend gives."""
+        return self._writer.backend.capabilities
+
+    def inside(self, flow: Flow[T], kind: str) -> T:
+        """Run a deciding flow whole inside a transaction, or outside if its kind has turned out to be slow."""
+        if kind in self._writer.slow:
+            return self.outside(flow)
+        self._check_open()
+        return self._writer.run(flow, kind)
+
+    def outside(self, flow: Flow[T]) -> T:
+        """Run a flow whose single calls are hops of their own."""
+        return run_sync(flow(self._outside))
+
+    def close(self) -> None:
+        """Close every connection. Closing twice is fine."""
+        self._closed = True
+        while self._readers:
+            run_sync(self._readers.pop().close())
+        self._writer.close()
+
+    async def _writing(self, flow: Flow[T], /) -> T:
+        self._check_open()
+        return self._writer.run(flow)
+
+    async def _reading(self, flow: Flow[T], /) -> T:
+        self._check_open()
+        reader = self._take_reader()
+        if reader is None:
+            return self._writer.run(flow)
+        try:
+            return run_sync(flow(reader))
+        finally:
+            self._readers.append(reader)
+
+    def _take_reader(self) -> Backend | None:
+        try:
+            return self._readers.pop()
+        except IndexError:
+            return self._writer.backend.reader()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed

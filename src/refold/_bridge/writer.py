@@ -1,0 +1,173 @@
+"""The writer of a blocking backend: the flows of many callers, run whole, one after another, in one transaction.
+
+So many flows share one fsync, and flows of one process never conflict, not even on one stream. Each has an outcome of
+its own, told only after the commit.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from refold._bridge.stepping import Flow, run_sync
+from refold.errors import OutcomeUnknown, StoreError, UsageError
+from refold.ports import Grouping
+
+if TYPE_CHECKING:
+    from asyncio import Future
+
+T = TypeVar("T")
+
+GROUP: Final = 512
+"""How many flows share one commit at most."""
+SLOW: Final = 0.02
+"""Seconds after which a decision counts as slow, and is from then on decided outside the transaction."""
+
+
+class Job(Generic[T]):
+    """One flow in line, and then its outcome."""
+
+    __slots__ = ("abandoned", "done", "error", "flow", "future", "kind", "result")
+
+    def __init__(self, flow: Flow[T], kind: str, future: Future[T] | None = None) -> None:
+        self.flow, self.kind, self.future = flow, kind, future
+        self.done = self.abandoned = False
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+    def outcome(self) -> T:
+        """The flow's result, or its error raised."""
+        if self.error is not None:
+            raise self.error
+        return self.result  # type: ignore[return-value] # set, since the job is done without an error
+
+
+class Writer:
+    """Holds the write connection. Whoever holds the lock runs what waits."""
+
+    def __init__(self, backend: Grouping, tell: Callable[[list[Job[Any]]], None] | None = None) -> None:
+        self.backend = backend
+        self._tell = tell
+        self.slow: set[str] = set()
+        self._waiting: deque[Job[Any]] = deque()
+        self._alone = 0
+        self._lock = threading.Lock()
+        self._owner = 0
+
+    def run(self, flow: Flow[T], kind: str = "") -> T:
+        """Run a flow in this thread, or let the thread that is writing now run it with its own.
+
+        Raises:
+            UsageError: it was called from within a decision, which must not use the store.
+        """
+        if self._owner == threading.get_ident():
+            raise UsageError(
+                "a decision used the store that it decides for: decide from the state and the command alone."
+            )
+        job = Job(flow, kind)
+        self._waiting.append(job)
+        try:
+            with self._lock:
+                while not job.done:
+                    self._run_group(job)
+        except BaseException:
+            job.abandoned = True
+            raise
+        return job.outcome()
+
+    def submit(self, job: Job[Any]) -> None:
+        """Put a job in line for the thread that calls `run_waiting`."""
+        self._waiting.append(job)
+
+    def run_waiting(self) -> None:
+        """Run all that waits."""
+        with self._lock:
+            while self._waiting:
+                self._run_group(None)
+
+    def close(self) -> None:
+        """Close the backend, when no flow runs."""
+        with self._lock:
+            run_sync(self.backend.close())
+
+    def _run_group(self, own: Job[Any] | None) -> None:
+        group: list[Job[Any]] = []
+        self._owner = threading.get_ident()
+        try:
+            self._transaction(group)
+        except BaseException:  # an interrupt: nothing was committed, and only the interrupted caller's job ends with it
+            self.backend.roll_back()
+            self._waiting.extendleft(job for job in reversed(group) if job is not own)
+            raise
+        finally:
+            self._owner = 0
+        for job in group:
+            job.done = True
+        if self._tell:
+            self._tell(group)
+
+    def _transaction(self, group: list[Job[Any]]) -> None:
+        try:
+            self.backend.begin()
+            if self._fill(group):
+                self.backend.commit()
+        except StoreError as error:
+            self.backend.roll_back()
+            self._failed(group, error)
+        except OutcomeUnknown as error:
+            _fail(group, error)
+
+    def _fill(self, group: list[Job[Any]]) -> bool:
+        """Run jobs while there are any: those that come in meanwhile join. False: there is nothing left to commit."""
+        most = 1 if self._alone else GROUP
+        self._alone = max(0, self._alone - 1)
+        while self._waiting and len(group) < most:
+            job = self._waiting.popleft()
+            if job.abandoned:
+                continue
+            group.append(job)
+            only = len(group) == 1 and not self._waiting
+            if not self._try(job, nullcontext() if only else self.backend.attempt()) and only:
+                self.backend.roll_back()
+                return False
+        return True
+
+    def _try(self, job: Job[Any], part: AbstractContextManager[None]) -> bool:
+        started = time.perf_counter()
+        try:
+            with part:
+                job.result = run_sync(job.flow(self.backend))
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told to its own caller, whatever it is
+            job.error = error
+            return False
+        if job.kind and time.perf_counter() - started > SLOW:
+            self.slow.add(job.kind)
+        return True
+
+    def _failed(self, group: list[Job[Any]], error: StoreError) -> None:
+        """The store failed. What was too much for many may do for each, so each gets a transaction of its own."""
+        if not group:  # not even begun
+            group.extend(self._waiting.popleft() for _ in range(len(self._waiting)))
+            _fail(group, error)
+        elif len(group) == 1:
+            _fail(group, error)
+        else:
+            self._alone = len(group)
+            self._waiting.extendleft(_anew(job) for job in reversed(group))
+            group.clear()
+
+
+def _anew(job: Job[Any]) -> Job[Any]:
+    job.result = job.error = None
+    return job
+
+
+def _fail(group: list[Job[Any]], error: Exception) -> None:
+    for job in group:
+        job.result, job.error = None, error

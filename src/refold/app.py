@@ -1,0 +1,50 @@
+"""App: what an application is made of, in one place, for tools that work on it from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+from refold.errors import UsageError
+from refold.fold import Fold
+from refold.process import Process
+from refold.projection import Projection
+
+T = TypeVar("T")
+Part: TypeAlias = Fold[Any, Any] | Projection | Process[Any, Any]
+
+
+class App:
+    """The folds, deciders, projections and processes of one application, named to tools as `--app module:attribute`.
+
+    Raises:
+        UsageError: two folds claim one category, or two projections or processes one name.
+    """
+
+    def __init__(self, *parts: Part) -> None:
+        self.folds: Mapping[str, Fold[Any, Any]] = _by(
+            "category", ((p.category, p) for p in parts if isinstance(p, Fold))
+        )
+        self.projections: Mapping[str, Projection] = _by(
+            "name", ((p.name, p) for p in parts if isinstance(p, Projection))
+        )
+        self.processes: Mapping[str, Process[Any, Any]] = _by(
+            "name", ((p.name, p) for p in parts if isinstance(p, Process))
+        )
+
+    @property
+    def event_types(self) -> tuple[type[Any], ...]:
+        """The classes of all events that any part knows, each once."""
+        parts: tuple[Part, ...] = (*self.folds.values(), *self.projections.values(), *self.processes.values())
+        return tuple(dict.fromkeys(cls for part in parts for cls in part.event_types))
+
+
+def _by(what: str, named: Iterable[tuple[str, T]]) -> Mapping[str, T]:
+    found: dict[str, T] = {}
+    for name, part in named:
+        if name in found:
+            raise UsageError(
+                f"two parts of the app have the {what} {name!r}: {found[name]!r} and {part!r}. Rename one."
+            )
+        found[name] = part
+    return found

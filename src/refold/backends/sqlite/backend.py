@@ -1,0 +1,165 @@
+"""The port on SQLite, in plain blocking code: the methods are `async` in spelling only and never suspend."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import apsw
+
+from refold.backends.sqlite import reading, surveying
+from refold.backends.sqlite.connection import as_ours, connected, translated
+from refold.backends.sqlite.guard import Guard
+from refold.backends.sqlite.location import Location
+from refold.backends.sqlite.writing import write
+from refold.errors import CheckpointMoved, OutcomeUnknown, ProjectionChanged, StoreReadOnly
+from refold.ports import (
+    Append,
+    AppendResult,
+    Backend,
+    Capabilities,
+    Checkpoint,
+    Damage,
+    Outcome,
+    Progress,
+    Selection,
+    Stats,
+    StreamInfo,
+)
+from refold.projection import SqlValue, Statement
+from refold.rows import Payload, Row
+
+
+class SqliteBackend:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._db = connected(location)
+        self._guard = Guard()
+        self._db.authorizer = self._guard
+        self.capabilities = Capabilities("sqlite", durability=location.durability, sql=True)
+
+    async def append(self, append: Append) -> AppendResult:
+        with self._transaction():
+            return write(self._db, append)
+
+    async def read(self, selection: Selection) -> Sequence[Row]:
+        with translated(self._location):
+            return reading.rows(self._db, selection)
+
+    async def payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
+        with translated(self._location):
+            return reading.payloads(self._db, stream, after, until)
+
+    async def find(self, ids: Sequence[bytes]) -> Sequence[Row]:
+        with translated(self._location):
+            return reading.by_ids(self._db, ids)
+
+    async def head(self) -> int:
+        with translated(self._location):
+            return reading.head(self._db)
+
+    async def version(self, stream: str) -> int:
+        with translated(self._location):
+            return surveying.version(self._db, stream)
+
+    async def request(self, key: str) -> Outcome | None:
+        with translated(self._location):
+            return surveying.outcome(self._db, key)
+
+    async def streams(self, after: str, prefix: str, limit: int) -> Sequence[StreamInfo]:
+        with translated(self._location):
+            return surveying.streams(self._db, after, prefix, limit)
+
+    async def checkpoint(self, projection: str) -> Checkpoint | None:
+        with translated(self._location):
+            return surveying.checkpoint(self._db, projection)
+
+    async def progress(self, step: Progress) -> None:
+        with self._transaction():
+            stored = surveying.checkpoint(self._db, step.projection) or Checkpoint(step.version, 0)
+            if stored.version != step.version:
+                raise ProjectionChanged(step.projection, stored.version, step.version)
+            if stored.position != step.after:
+                raise CheckpointMoved(step.projection, step.after, stored.position)
+            for statement in step.statements:
+                with self._guard.allowing("write", statement.text):
+                    self._db.execute(statement.text, dict(statement.params))
+            self._db.execute(
+                "insert into refold_checkpoints values (?, ?, ?)"
+                " on conflict (projection) do update set position = excluded.position",
+                (step.projection, step.version, step.position),
+            )
+
+    async def query(self, statement: Statement) -> Sequence[tuple[SqlValue, ...]]:
+        with translated(self._location), self._guard.allowing("read", statement.text):
+            return self._db.execute(statement.text, dict(statement.params)).fetchall()
+
+    async def stats(self) -> Stats:
+        with translated(self._location):
+            return surveying.stats(self._db)
+
+    async def verify(self, after: int, limit: int) -> Sequence[Damage]:
+        with translated(self._location):
+            return surveying.damages(self._db, after, limit)
+
+    async def close(self) -> None:
+        self._db.close()
+
+    def reader(self) -> Backend | None:
+        return None if self._location.in_memory else SqliteBackend(replace(self._location, mode="ro"))
+
+    # Transactions -------------------------------------------------------------
+
+    def begin(self) -> None:
+        if self._location.mode == "ro":
+            raise StoreReadOnly(f"{self._location.path!r} was opened with mode=ro. Nothing was written.")
+        with translated(self._location):
+            self._db.execute("begin immediate")
+
+    def commit(self) -> None:
+        try:
+            self._db.execute("commit")
+        except apsw.IOError as error:  # the commit record may have reached the file although its fsync failed
+            self.roll_back()
+            raise OutcomeUnknown(error) from error
+        except apsw.Error as error:
+            self.roll_back()
+            raise as_ours(error, self._location) from error
+
+    def roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("rollback")
+
+    @contextmanager
+    def attempt(self) -> Generator[None, None, None]:
+        """A part of a group, undone alone."""
+        with translated(self._location):
+            self._db.execute("savepoint attempt")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("rollback to attempt")
+                self._db.execute("release attempt")
+            raise
+        with translated(self._location):
+            self._db.execute("release attempt")
+
+    @contextmanager
+    def _transaction(self) -> Generator[None, None, None]:
+        """A part of the group, or a group of one."""
+        if self._db.in_transaction:
+            with self.attempt(), translated(self._location):
+                yield
+            return
+        self.begin()
+        try:
+            with translated(self._location):
+                yield
+        except BaseException:
+            self.roll_back()
+            raise
+        self.commit()

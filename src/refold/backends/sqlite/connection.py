@@ -1,0 +1,175 @@
+"""One connection to the file: opened, recognised, made if new, and its errors turned into ours."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from refold.backends.sqlite.location import Location
+from refold.errors import (
+    NewerFormat,
+    NotAStore,
+    RefoldError,
+    StoreBusy,
+    StoreClosed,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+    StoreUnreachable,
+)
+
+MIGRATIONS: Final = ("0001_events.sql",)
+"""Each brings a store from the format before it to the next, inside one transaction."""
+FORMAT: Final = len(MIGRATIONS)
+APPLICATION_ID: Final = int.from_bytes(b"RFLD", "big")
+"""Stands in the file's header (offset 68), so that `file` and other tools can tell a Refold store."""
+
+
+def connected(location: Location) -> apsw.Connection:
+    """A connection to the store at a location, which is made if the file is new or empty.
+
+    Raises:
+        StoreUnreachable, NotAStore, NewerFormat, StoreBusy, StoreReadOnly, StoreFull, StoreCorrupt
+    """
+    with translated(location):
+        db = _opened(location)
+        try:
+            db.set_busy_handler(patience(location.busy_timeout))
+            if _format(db, location) < FORMAT:
+                _migrate(db, location)
+            _prepare(db, location)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+def _opened(location: Location) -> apsw.Connection:
+    if location.in_memory:
+        return apsw.Connection(":memory:")
+    path = Path(location.path)
+    if location.mode == "ro" and not path.exists():
+        raise StoreUnreachable(
+            f"there is no store at {location.path!r}: check the path, or make one by appending to it."
+        )
+    if not path.parent.is_dir():
+        raise StoreUnreachable(f"there is no directory {str(path.parent)!r} for the store: make it first.")
+    flags = apsw.SQLITE_OPEN_READONLY if location.mode == "ro" else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    return apsw.Connection(location.path, flags=flags)
+
+
+def _format(db: apsw.Connection, location: Location) -> int:
+    """The format of the store; 0 for a file that is still empty."""
+    stamp, format = db.pragma("application_id"), db.pragma("user_version")
+    if stamp == APPLICATION_ID:
+        if format > FORMAT:
+            raise NewerFormat(location.path, format, FORMAT)
+        return int(format)
+    if stamp or db.execute("select 1 from sqlite_master limit 1").fetchall():
+        raise NotAStore(
+            f"{location.path!r} is a SQLite database, but not a Refold store: choose another file. Nothing was changed."
+        )
+    return 0
+
+
+def _migrate(db: apsw.Connection, location: Location) -> None:
+    if location.mode == "ro":
+        raise StoreReadOnly(
+            f"{location.path!r} is empty or of an older format, and was opened with mode=ro: open it once for writing."
+        )
+    _write_ahead(db, location.busy_timeout)
+    db.execute("begin immediate")
+    try:
+        for migration in MIGRATIONS[_format(db, location) :]:  # asked again: another process may have been quicker
+            db.execute(files("refold.backends.sqlite").joinpath("migrations", migration).read_text("utf-8"))
+        db.execute(f"pragma application_id = {APPLICATION_ID}")
+        db.execute(f"pragma user_version = {FORMAT}")
+        db.execute("commit")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("rollback")
+        raise
+
+
+def _write_ahead(db: apsw.Connection, timeout: float) -> None:
+    """Switch to WAL, for which SQLite asks no busy handler when another process does the same."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            db.execute("pragma journal_mode = wal")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
+
+
+def _prepare(db: apsw.Connection, location: Location) -> None:
+    level = "full" if location.durability == "disk" else "normal"
+    db.execute(f"pragma synchronous = {level}")
+    db.execute("pragma fullfsync = on")  # macOS: fsync alone leaves the data in the drive's cache
+    db.execute("pragma recursive_triggers = on")
+    db.execute("pragma trusted_schema = off")
+    db.execute("pragma temp_store = memory")
+    db.execute("pragma cache_size = -16000")
+
+
+def patience(seconds: float) -> Callable[[int], bool]:
+    """A busy handler that asks again after short, uneven waits, so that no process starves."""
+    deadline = 0.0
+
+    def ask_again(times: int) -> bool:
+        nonlocal deadline
+        if times == 0:
+            deadline = time.monotonic() + seconds
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(random.uniform(0, min(0.0005 * (times + 1), 0.01)))  # noqa: S311 - jitter is no secret
+        return True
+
+    return ask_again
+
+
+@contextmanager
+def translated(location: Location) -> Generator[None, None, None]:
+    """Turns the engine's errors into ours."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise as_ours(error, location) from error
+
+
+def as_ours(error: apsw.Error, location: Location) -> RefoldError:  # noqa: PLR0911 - a table, one line an error
+    """The error of ours that says what the engine's means for the user."""
+    where = location.path
+    match error:
+        case apsw.BusyError() | apsw.LockedError():
+            return StoreBusy(
+                f"{where!r} is locked by another process for longer than {location.busy_timeout:g} s. Nothing was written: "
+                "try again, or open it with ?busy_timeout=SECONDS."
+            )
+        case apsw.ReadOnlyError() | apsw.PermissionsError():
+            return StoreReadOnly(f"{where!r} may not be written ({error}). Nothing was written.")
+        case apsw.FullError():
+            return StoreFull(
+                f"no space is left for {where!r} ({error}). Nothing was written; reads go on, appends do when there is space."
+            )
+        case apsw.NotADBError():
+            return NotAStore(f"{where!r} is not a SQLite database: choose another file. Nothing was changed.")
+        case apsw.CorruptError():
+            return StoreCorrupt(f"{where!r} is damaged ({error}): restore a backup. `refold verify` says where.")
+        case apsw.CantOpenError():
+            return StoreUnreachable(f"{where!r} cannot be opened ({error}): check the path and its permissions.")
+        case apsw.ConnectionClosedError():
+            return StoreClosed()
+        case _:
+            return StoreError(f"{where!r}: SQLite says {type(error).__name__}: {error}.")

@@ -1,0 +1,69 @@
+"""Where a SQLite store is and how it is to be opened: the URL, read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Literal
+from urllib.parse import parse_qsl
+
+from refold.errors import UsageError
+from refold.ports import Durability
+
+_FORM = "sqlite:///shop.db, sqlite:////var/lib/shop.db or sqlite:///:memory:"
+_LEVELS: dict[str, Durability] = {"disk": "disk", "best-effort": "best-effort"}
+_MODES: dict[str, Literal["rw", "ro"]] = {"rw": "rw", "ro": "ro"}
+_SETTINGS = "durability=disk|best-effort, busy_timeout=SECONDS, mode=rw|ro"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A file, or `:memory:`.
+
+    `durability`: "disk" waits for the disk at each commit (`synchronous=FULL`), "best-effort" may lose the newest
+    commits in a power cut, never their order (`NORMAL`). `busy_timeout`: how many seconds to wait for another process.
+    `mode`: "rw" makes the file if it is not there, "ro" only reads.
+    """
+
+    path: str
+    durability: Durability = "disk"
+    busy_timeout: float = 5.0
+    mode: Literal["rw", "ro"] = "rw"
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the store is gone when it is closed."""
+        return self.path == ":memory:"
+
+    @staticmethod
+    def parse(url: str) -> Location:
+        """The location that a URL names.
+
+        Raises:
+            UsageError: the URL has another form, or a setting that is not known.
+        """
+        path, _, settings = url.removeprefix("sqlite:///").partition("?")
+        if not url.startswith("sqlite:///") or not path:
+            raise UsageError(f"{url!r} is not the URL of a SQLite store: write {_FORM}.")
+        known = {"durability": "disk", "busy_timeout": "5", "mode": "rw"}
+        for name, value in parse_qsl(settings, keep_blank_values=True):
+            if name not in known:
+                raise UsageError(f"{url!r} has the unknown setting {name!r}: known are {_SETTINGS}.")
+            known[name] = value
+        return _located(url, path, known)
+
+
+def _located(url: str, path: str, settings: dict[str, str]) -> Location:
+    durability, mode = _LEVELS.get(settings["durability"]), _MODES.get(settings["mode"])
+    busy_timeout = _seconds(settings["busy_timeout"])
+    if durability is None or mode is None or busy_timeout is None:
+        raise UsageError(f"{url!r} has a setting with a value that is not known: write {_SETTINGS}.")
+    return Location(path, "best-effort" if path == ":memory:" else durability, busy_timeout, mode)
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < inf else None

@@ -1,0 +1,61 @@
+"""Time and identity as a port, so that nothing above asks the machine for them."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Clock(Protocol):
+    """What the store needs to know of now and of identity."""
+
+    def now(self) -> int:
+        """Microseconds since 1970-01-01 UTC."""
+        ...
+
+    def new_id(self) -> bytes:
+        """16 bytes, a UUIDv7 (RFC 9562): unique, and rising within one process."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock and randomness."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000
+
+    def new_id(self) -> bytes:
+        # RFC 9562 §6.2, method 3: the 12 bits after the version hold the fraction of the millisecond.
+        moment = max(time.time_ns() * 4_096 // 1_000_000, self._last + 1)
+        self._last = moment
+        return uuid7(moment, os.urandom(8))
+
+
+def uuid7(moment: int, random: bytes) -> bytes:
+    """A UUIDv7 from `moment`, in 4096ths of a millisecond since 1970, and 8 random bytes (62 bits are used)."""
+    tail = int.from_bytes(random, "big") & 0x3FFF_FFFF_FFFF_FFFF
+    return ((moment >> 12) << 80 | 0x7000 << 64 | (moment & 0xFFF) << 64 | 0x8000 << 48 | tail).to_bytes(16, "big")
+
+
+def as_uuid(id: bytes) -> UUID:
+    """The UUID of 16 bytes."""
+    return UUID(bytes=id)
+
+
+def as_datetime(microseconds: int) -> datetime:
+    """The UTC time of microseconds since 1970."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def as_microseconds(moment: datetime) -> int:
+    """Microseconds since 1970. `moment` must know its time zone."""
+    return (moment - EPOCH) // _MICROSECOND

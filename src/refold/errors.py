@@ -1,0 +1,229 @@
+"""Every error that Refold raises on purpose.
+
+RefoldError
+├── Refused                 an append or command that certainly wrote nothing
+│   ├── Conflict            a condition did not hold: another writer was first
+│   ├── InvalidName         a stream, type, tag or key that the grammar does not allow
+│   ├── InvalidEvent        data that is not an event, or would not read back equal
+│   ├── TooLarge            over one of the store's limits
+│   ├── IdReused            an event id that already belongs to another event
+│   └── KeyReused           an idempotency key that already belongs to another request
+├── OutcomeUnknown          the append may or may not have happened: repeat it with the same ids
+├── Unreadable              a stored event that this program cannot read
+│   ├── UnknownEventType
+│   └── UndecodableEvent
+├── StoreError              the store itself
+│   ├── NotAStore           a file or database that is not ours
+│   ├── NewerFormat         written by a newer Refold
+│   ├── StoreBusy           another process holds the lock
+│   ├── StoreReadOnly
+│   ├── StoreFull
+│   ├── StoreUnreachable
+│   ├── StoreCorrupt
+│   └── StoreClosed
+├── ProjectionChanged       a read model was built by another version of its projection
+├── CheckpointMoved         another runner moved the projection on
+├── NoSuchVersion           a version that the stream has not reached
+├── MissingExtra            an optional dependency is not installed
+└── UsageError              a call that can never work; Unsupported: not on this backend
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+class RefoldError(Exception):
+    """Base of every error that Refold raises on purpose."""
+
+
+class Refused(RefoldError):
+    """Certainly nothing was written."""
+
+
+class Conflict(Refused):
+    """Another writer appended first. Reload and decide again.
+
+    `failures` holds every check that failed, each with `str()` as a sentence and the actual values as attributes.
+    """
+
+    def __init__(self, failures: Sequence[object]) -> None:
+        self.failures = tuple(failures)
+        super().__init__("; ".join(map(str, failures)) + ". Reload and decide again, or pass expected=ANY.")
+
+
+class InvalidName(Refused):
+    """A name breaks the grammar: 1 to 200 printable characters."""
+
+    def __init__(self, kind: str, name: object, reason: str) -> None:
+        self.kind, self.name, self.reason = kind, name, reason
+        super().__init__(f"{shortened(name)} is not a {kind}: {reason}.")
+
+
+class InvalidEvent(Refused):
+    """What was to be appended is not an event, or would not read back equal."""
+
+
+class TooLarge(Refused):
+    """Over a limit of the store."""
+
+    def __init__(self, what: str, actual: int, limit: int, setting: str) -> None:
+        self.what, self.actual, self.limit, self.setting = what, actual, limit, setting
+        super().__init__(
+            f"{what} has {actual:,}, the limit is {limit:,}: split it, or open the store with limits=Limits({setting}=...)."
+        )
+
+
+class IdReused(Refused):
+    """An event id was seen before, on another event."""
+
+    def __init__(self, ids: Iterable[object]) -> None:
+        self.ids = tuple(ids)
+        named = ", ".join(map(str, self.ids[:1])) + (f" and {len(self.ids) - 1} more" if self.ids[1:] else "")
+        super().__init__(
+            f"event id {named} is already in the store with other content, or without the rest of this append: "
+            "an id names one event for ever. Give new events new ids, or repeat the first append unchanged."
+        )
+
+
+class KeyReused(Refused):
+    """An idempotency key was seen before, with another request."""
+
+    def __init__(self, key: str, was: str, now: str) -> None:
+        self.key, self.was, self.now = key, was, now
+        super().__init__(
+            f"idempotency key {shortened(key)} was used for {was}, and now comes with {now}: one key names one request. "
+            "Take a new key for a new request."
+        )
+
+
+class OutcomeUnknown(RefoldError):
+    """The commit failed half-way: the events may be there or not. Repeating it with the same ids settles it."""
+
+    def __init__(self, cause: object) -> None:
+        super().__init__(
+            f"the commit ended with an error ({cause}), so its events may be stored or not. Repeat the append with the same "
+            "event ids, or the command with the same idempotency_key: it gives the first outcome and writes nothing twice."
+        )
+
+
+class Unreadable(RefoldError):
+    """A stored event that this program cannot read."""
+
+
+class UnknownEventType(Unreadable):
+    """No class is known for a stored type."""
+
+    def __init__(self, type: str, stream: str, version: int, position: int, known: Iterable[str]) -> None:
+        self.type, self.stream, self.version, self.position = type, stream, version, position
+        self.known = tuple(sorted(known))
+        super().__init__(
+            f"event type {type!r} of stream {stream!r}, version {version}, position {position} has no class here; known are: "
+            f"{', '.join(self.known) or 'none'}. Name its class in the fold's union, or open the store with events=[...]."
+        )
+
+
+class UndecodableEvent(Unreadable):
+    """The stored data do not fit the class."""
+
+    def __init__(self, type: str, stream: str, version: int, position: int, reason: object) -> None:
+        self.type, self.stream, self.version, self.position, self.reason = type, stream, version, position, str(reason)
+        super().__init__(
+            f"event {type!r} of stream {stream!r}, version {version}, position {position} does not fit its class: {reason}. "
+            "Give the class a default for it, or a new schema version with an upcaster."
+        )
+
+
+class StoreError(RefoldError):
+    """The store cannot do it now, whatever was asked."""
+
+
+class NotAStore(StoreError):
+    """The file or database holds something else."""
+
+
+class NewerFormat(StoreError):
+    """The store was written by a newer Refold."""
+
+    def __init__(self, where: str, found: int, known: int) -> None:
+        self.where, self.found, self.known = where, found, known
+        super().__init__(
+            f"{where} has format {found}, this Refold reads up to {known}: upgrade refold. Nothing was changed."
+        )
+
+
+class StoreBusy(StoreError):
+    """Another process holds the write lock for longer than the busy timeout."""
+
+
+class StoreReadOnly(StoreError):
+    """The store was opened read-only, or its file may not be written."""
+
+
+class StoreFull(StoreError):
+    """No space left. Nothing was written; reads go on, and appends do when there is space again."""
+
+
+class StoreUnreachable(StoreError):
+    """The file, directory or server is not there or does not answer."""
+
+
+class StoreCorrupt(StoreError):
+    """The file is damaged. Restore a backup; `refold verify` says what is wrong."""
+
+
+class StoreClosed(StoreError):
+    """The store was closed already."""
+
+    def __init__(self) -> None:
+        super().__init__("this store is closed: open it again with Store.open(url).")
+
+
+class ProjectionChanged(RefoldError):
+    """The read model was built by another version of its projection."""
+
+    def __init__(self, name: str, stored: int, version: int) -> None:
+        self.name, self.stored, self.version = name, stored, version
+        super().__init__(
+            f"the read model of projection {name!r} was built by version {stored}, this is version {version}: "
+            "give the new version a new name and tables of its own, and let it catch up beside the old one."
+        )
+
+
+class CheckpointMoved(RefoldError):
+    """Two runners work on one projection; this one was behind and wrote nothing."""
+
+    def __init__(self, name: str, expected: int, actual: int) -> None:
+        self.name, self.expected, self.actual = name, expected, actual
+        super().__init__(
+            f"projection {name!r} is at position {actual}, not {expected}: another runner moved it on. Read on from there."
+        )
+
+
+class NoSuchVersion(RefoldError):
+    """The stream has not reached the version asked for."""
+
+    def __init__(self, stream: object, version: int, actual: int) -> None:
+        self.stream, self.version, self.actual = str(stream), version, actual
+        super().__init__(f"stream {str(stream)!r} has no version {version}: it is at version {actual}.")
+
+
+class MissingExtra(RefoldError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"this needs the package {package!r}: pip install 'refold[{extra}]'.")
+
+
+class UsageError(RefoldError):
+    """A call that can never work as written."""
+
+
+class Unsupported(UsageError):
+    """The backend cannot give what was asked."""
+
+
+def shortened(value: object, limit: int = 80) -> str:
+    """`repr` of a value of any size, fit for a sentence."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 25]}...{text[-10:]} ({len(text):,} characters)"

@@ -1,0 +1,64 @@
+"""Append: events to a stream, as they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from refold.clock import as_uuid
+from refold.errors import Conflict, InvalidEvent
+from refold.flows.prepare import Cause, Runtime, checked_expected, checked_stream, prepare
+from refold.messages import Context, Position, StreamName
+from refold.ports import Append, Appended, Backend, Conflicted, Write
+from refold.query import AppendCondition, ExpectedVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an append led to: the stream's version after it, and the ids and positions of the events.
+
+    `repeated`: these ids stood in the store already, so this is the first outcome, and nothing was appended now.
+    """
+
+    version: int
+    positions: tuple[Position, ...]
+    ids: tuple[UUID, ...]
+    repeated: bool = False
+
+    @property
+    def position(self) -> Position:
+        """The position of the last event: the token to wait for."""
+        return self.positions[-1]
+
+
+async def append(
+    backend: Backend,
+    runtime: Runtime,
+    stream: StreamName | str,
+    events: Iterable[object],
+    *,
+    expected: ExpectedVersion,
+    condition: AppendCondition | None,
+    context: Context,
+) -> Receipt:
+    """Append events to one stream, all or none.
+
+    Raises:
+        Conflict: the stream is not as expected, or the condition does not hold; all that failed is told.
+        InvalidName, InvalidEvent, TooLarge, IdReused: refused; nothing was written.
+    """
+    name = checked_stream(stream)
+    rows = prepare(runtime, events, Cause.of(context))
+    if not rows:
+        raise InvalidEvent(f"an append of nothing to stream {name!r}: give at least one event.")
+    checks = () if condition is None else (condition,)
+    result = await backend.append(Append((Write(name, rows, checked_expected(expected)),), runtime.clock.now(), checks))
+    match result:
+        case Appended(positions, versions, repeated):
+            ids = tuple(as_uuid(row.id) for row in rows)
+            return Receipt(versions[0], tuple(map(Position, positions)), ids, repeated)
+        case Conflicted(failures):
+            raise Conflict(failures)
+        case _:
+            raise AssertionError(result)  # an append without a request was never asked before

@@ -1,0 +1,175 @@
+"""Turn events into rows: checked, encoded, stamped with identity, tags and cause, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+import msgspec
+
+from refold.clock import Clock, as_microseconds, as_uuid
+from refold.codec import Codec, raw_json
+from refold.errors import InvalidEvent, UsageError, shortened
+from refold.limits import Limits
+from refold.messages import Context, NewEvent, RawEvent, StreamName, checked_name
+from refold.query import Expected, ExpectedVersion
+from refold.rows import NewRow
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a store's flows work with: its types, its clock, its limits."""
+
+    codec: Codec
+    clock: Clock
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why events are appended: the story, the direct cause, in whose name, and free keys."""
+
+    correlation_id: str | None
+    causation_id: str | None
+    actor: str | None
+    free: Mapping[str, str]
+
+    @staticmethod
+    def of(context: Context) -> Cause:
+        """Appended directly: without a story to belong to, the first event begins its own."""
+        return Cause(
+            _named("correlation id", context.correlation_id), context.causation_id, context.actor, context.free
+        )
+
+    @staticmethod
+    def of_command(context: Context, id: bytes, name: str) -> Cause:
+        """Decided upon a command, which itself may have a cause: `$command` and `$cause` keep the chain whole."""
+        own = str(as_uuid(id))
+        free = {**context.free, "$command": name}
+        if context.causation_id:
+            free["$cause"] = context.causation_id
+        return Cause(_named("correlation id", context.correlation_id) or own, own, context.actor, free)
+
+
+def _named(kind: str, name: str | None) -> str | None:
+    return None if name is None else checked_name(kind, name)
+
+
+def checked_stream(name: StreamName | str) -> str:
+    """The text of a stream name.
+
+    Raises:
+        InvalidName: the grammar does not allow it, or its category begins with `$`, which is Refold's own.
+    """
+    stream = StreamName.parse(name)
+    if stream.category.startswith("$"):
+        raise UsageError(
+            f"category {stream.category!r} begins with '$', which is kept for Refold's own streams: take another."
+        )
+    return str(stream)
+
+
+def checked_expected(expected: object) -> ExpectedVersion:
+    """`expected`, if it is one of the things that a writer can expect.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if isinstance(expected, Expected) or (
+        isinstance(expected, int) and not isinstance(expected, bool) and expected >= 0
+    ):
+        return expected
+    raise UsageError(f"expected={expected!r} is neither a version (0 or more) nor ANY, NO_STREAM or EXISTS.")
+
+
+def prepare(runtime: Runtime, events: Iterable[object], cause: Cause) -> tuple[NewRow, ...]:
+    """The rows of one append to one stream.
+
+    Raises:
+        InvalidEvent, InvalidName, TooLarge: nothing was written.
+        UsageError: something is no event.
+    """
+    metadata = free_json(cause.free)
+    rows: list[NewRow] = []
+    correlation_id = cause.correlation_id
+    for event in events:
+        row = _row(runtime, event, cause, correlation_id, metadata)
+        correlation_id = row.correlation_id
+        rows.append(row)
+    check_batch(runtime.limits, rows)
+    return tuple(rows)
+
+
+def check_batch(limits: Limits, rows: Iterable[NewRow]) -> None:
+    """Raises `TooLarge` if the rows of one append are over a limit together."""
+    limits.check_batch([len(row.data) for row in rows])
+
+
+def _row(runtime: Runtime, event: object, cause: Cause, correlation_id: str | None, metadata: bytes) -> NewRow:
+    new = cast("NewEvent[object]", event) if isinstance(event, NewEvent) else NewEvent(event)
+    type, version, data, tags = _encoded(runtime.codec, new.data)
+    if new.metadata:
+        metadata = free_json({**cause.free, **new.metadata})
+    runtime.limits.check_event(type, data, metadata)
+    id = _id(new.id) if new.id is not None else runtime.clock.new_id()
+    return NewRow(
+        id=id,
+        type=type,
+        schema_version=version,
+        data=data,
+        tags=_tags(tags, new.tags),
+        valid_at=None if new.valid_at is None else instant("valid_at", new.valid_at),
+        correlation_id=correlation_id or str(as_uuid(id)),
+        causation_id=cause.causation_id,
+        actor=cause.actor,
+        metadata=metadata,
+    )
+
+
+def _encoded(codec: Codec, data: object) -> tuple[str, int, bytes, Iterable[str]]:
+    if isinstance(data, RawEvent):
+        return data.type, data.version, raw_json(data), ()
+    form = codec.form(data.__class__)
+    return form.spec.name, form.spec.version, form.written(data), form.spec.tags_of(data) if form.spec.tags else ()
+
+
+def _tags(derived: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
+    if not derived and not given:
+        return ()
+    return tuple(sorted({checked_name("tag", tag) for tag in (*derived, *given)}))
+
+
+def _id(id: object) -> bytes:
+    if not isinstance(id, UUID):
+        raise InvalidEvent(f"event id {shortened(id)} is no UUID.")
+    return id.bytes
+
+
+def instant(what: str, moment: object) -> int:
+    """The microseconds since 1970 UTC of a time.
+
+    Raises:
+        UsageError: it has no time zone.
+    """
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise UsageError(f"{what}={moment!r} is not a time with a time zone: write datetime(..., tzinfo=UTC).")
+    return as_microseconds(moment)
+
+
+def free_json(free: Mapping[str, str]) -> bytes:
+    """Metadata's free keys as JSON.
+
+    Raises:
+        InvalidEvent: a key or value is not text.
+    """
+    if not free:
+        return b"{}"
+    try:
+        return msgspec.json.encode(msgspec.convert(free, dict[str, str]))
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
+        raise InvalidEvent(
+            f"metadata {shortened(free)} cannot be stored ({error}): keys and values are text."
+        ) from error

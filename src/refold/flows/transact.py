@@ -1,0 +1,163 @@
+"""Decide and append; if another writer was first, decide again on what it wrote."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from refold.codec import form_of
+from refold.errors import Conflict
+from refold.flows.load import Loaded, advance, folded, load
+from refold.flows.prepare import Cause, Runtime, checked_stream, prepare
+from refold.fold import Decider, Fold
+from refold.messages import Context, Position, checked_name, spec_of
+from refold.ports import AlreadyAsked, Append, Appended, Backend, Conflicted, Outcome, Request, StreamMoved, Write
+from refold.repeats import asked_before
+
+C = TypeVar("C")
+S = TypeVar("S")
+E = TypeVar("E")
+
+ATTEMPTS: Final = 20
+"""How often a decision is taken when others keep appending first. Each lost attempt is another writer's success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handled(Generic[S, E]):
+    """What came of a command: the state after it, the stream's version, the events, and the position to wait for.
+
+    `repeated`: the idempotency key was known, so this is the first outcome, and nothing was appended now.
+    """
+
+    state: S
+    version: int
+    events: tuple[E, ...]
+    position: Position
+    repeated: bool = False
+
+
+def kind_of(decision: object) -> str:
+    """A name for all runs of one decision, by which it is remembered whether they are slow."""
+    return f"{getattr(decision, '__module__', '')}.{getattr(decision, '__qualname__', type(decision).__qualname__)}"
+
+
+async def handle(
+    backend: Backend,
+    runtime: Runtime,
+    decider: Decider[C, S, E],
+    id: str,
+    command: C,
+    context: Context,
+    key: str | None = None,
+) -> Handled[S, E]:
+    """Let the decider decide upon a command.
+
+    Raises:
+        UsageError: the command's class is not marked with `@command`.
+        KeyReused: the idempotency key belongs to another request.
+    """
+    spec = spec_of(type(command), "command")
+    cause = Cause.of_command(context, runtime.clock.new_id(), spec.name)
+    request = None if key is None else _request(key, command, checked_stream(decider.stream(id)))
+    return await transact(backend, runtime, decider, id, lambda state: decider.decide(command, state), cause, request)
+
+
+async def do(
+    backend: Backend,
+    runtime: Runtime,
+    fold: Fold[S, E],
+    id: str,
+    name: str,
+    decision: Callable[[S], Iterable[E]],
+    context: Context,
+) -> Handled[S, E]:
+    """Let a method of the state decide."""
+    cause = Cause.of_command(context, runtime.clock.new_id(), f"{fold.category}.{name}")
+    return await transact(backend, runtime, fold, id, decision, cause)
+
+
+def _request(key: str, command: object, stream: str) -> Request:
+    form = form_of(type(command), spec_of(type(command), "command"))
+    digest = hashlib.blake2b(form.written(command), digest_size=8).hexdigest()
+    return Request(
+        checked_name("idempotency key", key), f"command {form.spec.name} on {stream} (data {digest})", stream
+    )
+
+
+async def transact(
+    backend: Backend,
+    runtime: Runtime,
+    fold: Fold[S, E],
+    id: str,
+    decision: Callable[[S], Iterable[E]],
+    cause: Cause,
+    request: Request | None = None,
+) -> Handled[S, E]:
+    """Append what `decision` yields for the current state of the stream.
+
+    The decision may run more than once: it must be a pure function of the state.
+
+    Raises:
+        Conflict: other writers were first twenty times.
+    """
+    stream = checked_stream(fold.stream(id))
+    if request and (outcome := await backend.request(request.key)):
+        return await _recalled(backend, runtime, fold, id, request, outcome)
+    loaded = await load(backend, runtime, fold, id)
+    for left in reversed(range(ATTEMPTS)):
+        events = tuple(decision(loaded.state))
+        if not events and request is None:
+            return Handled(loaded.state, loaded.version, (), Position(loaded.position))
+        result = await backend.append(_append(runtime, stream, events, cause, loaded.version, request))
+        match result:
+            case Appended(positions):
+                position = positions[-1] if positions else loaded.position
+                return Handled(fold(events, loaded.state), loaded.version + len(events), events, Position(position))
+            case AlreadyAsked(outcome):
+                return await _remembered(backend, runtime, fold, id, outcome)
+            case Conflicted(failures):
+                if not left:
+                    raise Conflict(failures)
+                loaded = await _after(backend, runtime, fold, loaded, stream, result)
+    raise AssertionError  # the last attempt returned or raised
+
+
+def _append(
+    runtime: Runtime, stream: str, events: tuple[Any, ...], cause: Cause, version: int, request: Request | None
+) -> Append:
+    rows = prepare(runtime, events, cause)
+    writes = (Write(stream, rows, version),) if rows else ()
+    return Append(writes, runtime.clock.now(), request=request)
+
+
+async def _after(
+    backend: Backend, runtime: Runtime, fold: Fold[S, E], loaded: Loaded[S], stream: str, conflicted: Conflicted
+) -> Loaded[S]:
+    """The state after what others appended: from the tail that came with the conflict, without a second load."""
+    for failure in conflicted.failures:
+        if isinstance(failure, StreamMoved) and failure.tail:
+            loaded = folded(fold, runtime.codec.decoders(fold.event_types), loaded, stream, failure.tail)
+            if failure.complete:
+                return loaded
+    return await advance(backend, runtime, fold, loaded, stream)
+
+
+async def _recalled(
+    backend: Backend, runtime: Runtime, fold: Fold[S, E], id: str, request: Request, outcome: Outcome
+) -> Handled[S, E]:
+    asked_before(request, outcome)
+    return await _remembered(backend, runtime, fold, id, outcome)
+
+
+async def _remembered(backend: Backend, runtime: Runtime, fold: Fold[S, E], id: str, outcome: Outcome) -> Handled[S, E]:
+    """The first outcome again: the state as it was after it, and its events."""
+    before = await load(
+        backend, runtime, fold, id, Position(outcome.first_position - 1) if outcome.first_position else outcome.version
+    )
+    decoders = runtime.codec.decoders(fold.event_types)
+    page = await backend.payloads(outcome.stream, before.version, outcome.version)
+    after = folded(fold, decoders, before, outcome.stream, page)
+    events = tuple(decoders[type, version](data) for _, _, type, version, data in page)
+    return Handled(after.state, after.version, events, Position(after.position), repeated=True)

@@ -1,0 +1,259 @@
+"""Events and commands, the names they travel under, and the envelope in which a store returns them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Generic, TypeAlias, TypeVar, dataclass_transform
+from uuid import UUID
+
+import msgspec
+
+from refold.errors import InvalidName, UsageError, shortened
+
+T = TypeVar("T")
+E = TypeVar("E", covariant=True)
+
+Tags: TypeAlias = Callable[[Any], Iterable[str]] | tuple[str, ...]
+"""How an event's tags follow from it: a function, or the names of fields, each giving the tag `field:value`."""
+
+NAME_LIMIT = 200
+_NOT_PRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+
+
+def checked_name(kind: str, name: object) -> str:
+    """`name`, if the grammar that all names share allows it: 1 to 200 printable characters, spaces included.
+
+    Refused are control characters, line separators, characters that turn the direction of text, and lone surrogates.
+
+    Raises:
+        InvalidName: `kind` says what the name was for.
+    """
+    if not isinstance(name, str):
+        raise InvalidName(kind, name, f"it must be text, not {type(name).__name__}")
+    if not name.strip():
+        raise InvalidName(kind, name, "it is empty")
+    if len(name) > NAME_LIMIT:
+        raise InvalidName(kind, name, f"it has {len(name):,} characters, {NAME_LIMIT} are allowed")
+    if bad := _NOT_PRINTABLE.search(name):
+        raise InvalidName(kind, name, f"character {bad.start() + 1} (U+{ord(bad[0]):04X}) is not printable")
+    return name
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StreamName:
+    """The name of one stream, written `category-id`; the category ends at the first `-`.
+
+    Names are compared character by character: no case folding, no Unicode normalisation. A category that begins
+    with `$` belongs to Refold.
+    """
+
+    category: str
+    id: str
+
+    def __post_init__(self) -> None:
+        if not self.category or "-" in self.category:
+            raise InvalidName("category", self.category, "it must be one word or more without '-'")
+        if not self.id:
+            raise InvalidName("stream id", self.id, "it is empty")
+        checked_name("stream name", str(self))
+
+    def __str__(self) -> str:
+        return f"{self.category}-{self.id}"
+
+    @staticmethod
+    def parse(text: object) -> StreamName:
+        """The name that `text` spells.
+
+        Raises:
+            InvalidName: there is no `-`, a part is empty, or the grammar does not allow it.
+        """
+        return text if isinstance(text, StreamName) else _parse(checked_name("stream name", text))
+
+
+@lru_cache(maxsize=16_384)
+def _parse(text: str) -> StreamName:
+    category, dash, id = text.partition("-")
+    if not dash:
+        raise InvalidName("stream name", text, "it needs a category and an id, as in 'cart-c-1'")
+    return StreamName(category, id)
+
+
+class Position(int):
+    """A place in the whole store, as opposed to a version, which is a place in one stream."""
+
+    __slots__ = ()
+
+
+def _nothing() -> Mapping[str, str]:
+    return {}
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """What is known about an event beside its data.
+
+    `correlation_id` names the story that the event belongs to, `causation_id` the message that directly caused it;
+    both are filled in by the store. `valid_at` is when the event was true in the world, where that differs from
+    when it was recorded. `free` holds keys of your own.
+    """
+
+    correlation_id: str
+    causation_id: str | None = None
+    actor: str | None = None
+    valid_at: datetime | None = None
+    free: Mapping[str, str] = msgspec.field(default_factory=_nothing)
+
+
+class Recorded(msgspec.Struct, Generic[E], frozen=True):
+    """An event as the store returns it: the data, and where and when it was recorded.
+
+    `version` counts the events of the stream, the first is 1. `position` orders the whole store: unique, rising,
+    gaps allowed. `recorded_at` is UTC and never goes backwards along positions.
+    """
+
+    data: E
+    type: str
+    schema_version: int
+    stream: StreamName
+    version: int
+    position: Position
+    recorded_at: datetime
+    id: UUID
+    tags: frozenset[str]
+    metadata: Metadata
+
+    @property
+    def valid_at(self) -> datetime:
+        """When it was true in the world: `metadata.valid_at`, or else when it was recorded."""
+        return self.metadata.valid_at or self.recorded_at
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent(Generic[E]):
+    """An event to append, with what differs from the defaults.
+
+    `id`: repeating an append with the same ids is safe and gives the first outcome. `valid_at`: when it was true in
+    the world, with a time zone. `tags`: beside those that its class derives.
+    """
+
+    data: E
+    id: UUID | None = None
+    valid_at: datetime | None = None
+    tags: frozenset[str] = frozenset()
+    metadata: Mapping[str, str] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class RawEvent:
+    """An event without a class: its wire name and a JSON object. For imports and tools."""
+
+    type: str
+    data: Mapping[str, Any]
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """In whose name, and because of what, something is appended."""
+
+    actor: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    free: Mapping[str, str] = field(default_factory=_nothing)
+
+    @staticmethod
+    def of(cause: Recorded[object] | None, actor: str | None, free: Mapping[str, str]) -> Context:
+        """The context of what happens because of `cause`."""
+        if cause is None:
+            return Context(actor=actor, free=free)
+        return Context(actor or cause.metadata.actor, cause.metadata.correlation_id, str(cause.id), free)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What `@event` or `@command` says of a class."""
+
+    kind: str
+    name: str
+    version: int
+    tags: Tags
+
+    def tags_of(self, message: object) -> Iterable[str]:
+        """The tags that follow from the message."""
+        if callable(self.tags):
+            return self.tags(message)
+        return [f"{name}:{getattr(message, name)}" for name in self.tags]
+
+
+_SPEC = "__refold_spec__"
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def event(name: str, *, version: int = 1, tags: Tags = ()) -> Callable[[type[T]], type[T]]:
+    """Give an event class the stable name that it is stored under.
+
+    A bare class also becomes a frozen, slotted dataclass; dataclasses, pydantic models, attrs classes and msgspec
+    Structs are left as they are. `version` is the version of its schema. `tags` derive from the event, for dynamic
+    consistency boundaries: `tags=lambda e: [f"course:{e.course}"]`, or `tags=("course",)`.
+
+    Raises:
+        UsageError: the name is missing or not printable, or the version is below 1.
+    """
+    return _marked(_spec("event", name, version, tags))
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def command(name: str) -> Callable[[type[T]], type[T]]:
+    """Give a command class its stable name, since commands are stored too: in timers, outboxes and audits.
+
+    Raises:
+        UsageError: the name is missing or not printable.
+    """
+    return _marked(_spec("command", name, 1, ()))
+
+
+def _spec(kind: str, name: object, version: int, tags: Tags) -> Spec:
+    example = f'@{kind}("cart.item-added")' if kind == "event" else f'@{kind}("cart.add-item")'
+    if isinstance(name, type):
+        raise UsageError(f"@{kind} on {name.__name__} lacks the name that it is stored under: write {example}.")
+    try:
+        checked_name(f"name of an {kind}", name)
+    except InvalidName as error:
+        raise UsageError(f"{error} Write {example}.") from error
+    if version < 1:
+        raise UsageError(f"{kind} {name!r} has version {version}: the first is 1.")
+    return Spec(kind, str(name), version, tags)
+
+
+def _marked(spec: Spec) -> Callable[[type[T]], type[T]]:
+    def mark(cls: type[T]) -> type[T]:
+        if _is_bare(cls):
+            cls = dataclass(frozen=True, slots=True)(cls)
+        setattr(cls, _SPEC, spec)
+        return cls
+
+    return mark
+
+
+def _is_bare(cls: type[Any]) -> bool:
+    if issubclass(cls, msgspec.Struct) or hasattr(cls, "model_validate_json"):
+        return False
+    return "__attrs_attrs__" not in cls.__dict__ and not (
+        "__dataclass_fields__" in cls.__dict__ and dataclasses.is_dataclass(cls)
+    )
+
+
+def spec_of(cls: type[Any], kind: str = "event") -> Spec:
+    """What `@event` or `@command` said of this very class; a subclass does not inherit it.
+
+    Raises:
+        UsageError: the class was not marked, or as something else.
+    """
+    spec = cls.__dict__.get(_SPEC)
+    if not isinstance(spec, Spec) or spec.kind != kind:
+        raise UsageError(f'{shortened(cls)} is no {kind}: mark the class with @{kind}("...").')
+    return spec

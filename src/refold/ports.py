@@ -1,0 +1,344 @@
+"""All that a backend must do. Bytes in, bytes out; `async` is the spelling that has no colour.
+
+A blocking backend's methods never suspend, so a plain call can run them to their end; see `refold._bridge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+from refold.projection import SqlValue, Statement
+from refold.query import AppendCondition, Expected, ExpectedVersion, Query
+from refold.rows import NewRow, Payload, Row
+
+Durability: TypeAlias = Literal["disk", "quorum-disk", "quorum-memory", "best-effort"]
+"""What an acknowledged append survives: a power cut here, one of a minority of nodes, a crash of some, or nothing sure."""
+
+PAGE = 1_000
+"""How many rows one read gives at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Events for one stream, and what the writer expects of it."""
+
+    stream: str
+    rows: tuple[NewRow, ...]
+    expected: ExpectedVersion = Expected.ANY
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCheck:
+    """An expectation of a stream that is not written."""
+
+    stream: str
+    expected: ExpectedVersion
+
+
+Check: TypeAlias = StreamCheck | AppendCondition
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An idempotency key, what it is used for (so that a repeat can be told from a mistake), and on which stream."""
+
+    key: str
+    asked: str
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One atomic change: every write and check holds, or nothing is written.
+
+    With a `request`, no writes are legal: that a command changed nothing is an outcome to remember, too.
+    `now` is when it happens, in microseconds; the backend records that, or the time of the newest event if later.
+    """
+
+    writes: tuple[Write, ...]
+    now: int
+    checks: tuple[Check, ...] = ()
+    request: Request | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a request led to, as remembered under its key: the stream's version, and its events' positions, 0 if none."""
+
+    asked: str
+    stream: str
+    version: int
+    first_position: int
+    last_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Everything was written, now or, if `repeated`, the first time that it was asked for.
+
+    `positions` are in the order of the events given; `versions` are those the streams were brought to, one a write.
+    """
+
+    positions: tuple[int, ...]
+    versions: tuple[int, ...]
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMoved:
+    """A stream was not as expected. `tail` holds its events after the expected version: all, if `complete`."""
+
+    stream: str
+    expected: ExpectedVersion
+    actual: int
+    tail: tuple[Payload, ...] = ()
+    complete: bool = False
+
+    def __str__(self) -> str:
+        wanted = f"not {self.expected}" if isinstance(self.expected, int) else f"expected was {self.expected.name}"
+        return f"stream {self.stream!r} is at version {self.actual}, {wanted}: another writer appended first"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryMatched:
+    """An event that should not be there matches a query, at position `actual`, the last such."""
+
+    condition: AppendCondition
+    actual: int
+
+    def __str__(self) -> str:
+        return (
+            f"an event that matches [{self.condition.query}] stands at position {self.actual}, after {self.condition.after}: "
+            "another writer appended first"
+        )
+
+
+Failure: TypeAlias = StreamMoved | QueryMatched
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicted:
+    """Nothing was written. Every check that failed, with the actual values."""
+
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyAsked:
+    """Nothing was written: the request's key is known, with this outcome."""
+
+    outcome: Outcome
+
+
+AppendResult: TypeAlias = Appended | Conflicted | AlreadyAsked
+
+
+@dataclass(frozen=True, slots=True)
+class InStream:
+    """The events of one stream, in the order of versions."""
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class InCategory:
+    """The events of all streams of a category."""
+
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The events that match a query; `Query.all()` is the whole store."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class InStory:
+    """The events of one correlation id."""
+
+    correlation_id: str
+
+
+Source: TypeAlias = InStream | InCategory | Matching | InStory
+EVERYTHING = Matching(Query.all())
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """One page to read: rows of `source` strictly beyond `after`, up to `limit`, oldest first or `backward`.
+
+    `after` is a version for a stream and a position for anything else; backward, rows before it are read, and `None`
+    is the end. `recorded_from`, `recorded_until` (microseconds) and `position_until` are inclusive.
+    """
+
+    source: Source = EVERYTHING
+    after: int | None = None
+    backward: bool = False
+    limit: int = PAGE
+    recorded_from: int | None = None
+    recorded_until: int | None = None
+    position_until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """One stream in a list of them. Times are UTC."""
+
+    stream: str
+    version: int
+    last_position: int
+    first_recorded_at: datetime
+    last_recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How much the store holds. Times are UTC, `None` when it is empty; `bytes` is what it takes of the disk."""
+
+    events: int
+    streams: int
+    types: Mapping[str, int]
+    categories: Mapping[str, int]
+    head: int
+    first_recorded_at: datetime | None
+    last_recorded_at: datetime | None
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing that is wrong with a store: where, what, in a sentence."""
+
+    position: int | None
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A projection's next step: its statements and its checkpoint, from `after` to `position`, together or not at all."""
+
+    projection: str
+    version: int
+    statements: Sequence[Statement]
+    after: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a projection got, and which version of it."""
+
+    version: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend gives. Asking for what it cannot give is `Unsupported`, never a silent weakening."""
+
+    name: str
+    durability: Durability
+    sql: bool
+
+
+class Backend(Protocol):
+    """A store of events. Raises only errors of the `StoreError` family, `OutcomeUnknown`, `IdReused` and `KeyReused`."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this backend gives."""
+        ...
+
+    async def append(self, append: Append) -> AppendResult:
+        """Write everything or nothing.
+
+        A repeated append (the same ids, the same content, in the same streams) gives the first positions. The order
+        of judgement: request key, ids, then expectations and conditions, all of them.
+        """
+        ...
+
+    async def read(self, selection: Selection) -> Sequence[Row]:
+        """One page of events."""
+        ...
+
+    async def payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
+        """Up to `PAGE` events of a stream after a version, up to and with version `until`, oldest first."""
+        ...
+
+    async def find(self, ids: Sequence[bytes]) -> Sequence[Row]:
+        """The events with these ids, by position; ids that are not there are left out."""
+        ...
+
+    async def head(self) -> int:
+        """The last position; 0 if empty."""
+        ...
+
+    async def version(self, stream: str) -> int:
+        """The version of a stream; 0 if it is empty."""
+        ...
+
+    async def request(self, key: str) -> Outcome | None:
+        """What was remembered under an idempotency key."""
+        ...
+
+    async def streams(self, after: str, prefix: str, limit: int) -> Sequence[StreamInfo]:
+        """Up to `limit` streams in the order of their names, after a name, whose names begin with `prefix`."""
+        ...
+
+    async def checkpoint(self, projection: str) -> Checkpoint | None:
+        """How far a projection got."""
+        ...
+
+    async def progress(self, step: Progress) -> None:
+        """Run the statements and move the checkpoint, in one transaction.
+
+        Raises:
+            CheckpointMoved: the checkpoint is not at `step.after`; nothing was done.
+        """
+        ...
+
+    async def query(self, statement: Statement) -> Sequence[tuple[SqlValue, ...]]:
+        """Read from the database that the store lives in; writing is refused."""
+        ...
+
+    async def stats(self) -> Stats:
+        """How much there is."""
+        ...
+
+    async def verify(self, after: int, limit: int) -> Sequence[Damage]:
+        """What is wrong with the next `limit` positions after one; at 0 also with the file as a whole."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of files and sockets. Closing twice is fine."""
+        ...
+
+
+class Grouping(Backend, Protocol):
+    """A blocking backend that can run many flows in one transaction, one after another, each with a part of its own."""
+
+    def begin(self) -> None:
+        """Open the transaction and take the write lock, as `StoreBusy` says when it cannot be had."""
+        ...
+
+    def commit(self) -> None:
+        """Make it durable. Raises `OutcomeUnknown`, or a `StoreError` if certainly nothing was written."""
+        ...
+
+    def roll_back(self) -> None:
+        """Undo it all; nothing to undo is fine."""
+        ...
+
+    def attempt(self) -> AbstractContextManager[None]:
+        """A part of the group that is undone alone when it raises."""
+        ...
+
+    def reader(self) -> Backend | None:
+        """Another connection that reads beside the writer, or `None` where there can be only one."""
+        ...

@@ -1,0 +1,275 @@
+"""The blocking face: signatures and docstrings. Every operation lives in `refold.flows`, once for both faces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from types import TracebackType
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, TypeVarTuple, overload
+from uuid import UUID
+
+from refold._bridge.blocking import BlockingEngine
+from refold.clock import Clock, SystemClock
+from refold.codec import Codec
+from refold.flows.append import Receipt, append
+from refold.flows.decide import Decided, decide
+from refold.flows.load import AsOf, Loaded, load
+from refold.flows.prepare import Runtime
+from refold.flows.project import catch_up
+from refold.flows.read import Direction, Wanted, page, wanted
+from refold.flows.survey import find, streams_page, verify_page
+from refold.flows.transact import Handled, do, handle, kind_of
+from refold.fold import Decider, DecisionModel, Fold
+from refold.limits import Limits
+from refold.messages import Context, Position, Recorded, StreamName
+from refold.opening import open_backend
+from refold.ports import Damage, Durability, Stats, StreamInfo
+from refold.projection import Projection, SqlValue, Statement
+from refold.query import ANY, AppendCondition, ExpectedVersion, Query
+
+C = TypeVar("C")
+S = TypeVar("S")
+E = TypeVar("E")
+P = ParamSpec("P")
+Ss = TypeVarTuple("Ss")
+
+
+class Streams(Generic[S, E]):
+    """The streams of one fold."""
+
+    def __init__(self, engine: BlockingEngine, runtime: Runtime, fold: Fold[S, E], context: Context) -> None:
+        self._engine, self._runtime, self._fold, self._context = engine, runtime, fold, context
+
+    def state(self, id: str, *, as_of: AsOf | None = None, valid_at: datetime | None = None) -> S:
+        """The state of one stream.
+
+        `as_of`: by what the store knew then; a time, a `Position`, or a version (a plain int). `valid_at`: by what was
+        true in the world then. Both: what we knew then of how it was then.
+
+        Raises:
+            NoSuchVersion: the stream has not reached the version.
+            UnknownEventType, UndecodableEvent: the fold cannot read the stream.
+        """
+        return self.load(id, as_of=as_of, valid_at=valid_at).state
+
+    def load(self, id: str, *, as_of: AsOf | None = None, valid_at: datetime | None = None) -> Loaded[S]:
+        """The state of one stream, with the version and position of the last event in it. Options as for `state`."""
+        return self._engine.outside(lambda b: load(b, self._runtime, self._fold, id, as_of, valid_at))
+
+    def do(
+        self, id: str, decision: Callable[Concatenate[S, P], Iterable[E]], *args: P.args, **kwargs: P.kwargs
+    ) -> Handled[S, E]:
+        """Let a method of the state decide, and append what it yields. It may run more than once.
+
+        Raises:
+            Conflict: other writers were first too often.
+            Refused, OutcomeUnknown, StoreError: as `append`. What the decision raises comes out as it is.
+        """
+        name = getattr(decision, "__name__", type(decision).__name__)
+        return self._engine.inside(
+            lambda b: do(b, self._runtime, self._fold, id, name, lambda s: decision(s, *args, **kwargs), self._context),
+            kind_of(decision),
+        )
+
+
+class CommandStreams(Streams[S, E], Generic[C, S, E]):
+    """The streams of one decider."""
+
+    def __init__(self, engine: BlockingEngine, runtime: Runtime, decider: Decider[C, S, E], context: Context) -> None:
+        super().__init__(engine, runtime, decider, context)
+        self._decider = decider
+
+    def handle(self, id: str, command: C, *, idempotency_key: str | None = None) -> Handled[S, E]:
+        """Let the decider decide upon a command, and append what it yields. It may run more than once.
+
+        With an `idempotency_key`, a repeated command gives the first outcome and appends nothing, for ever.
+
+        Raises:
+            Conflict: other writers were first too often.
+            KeyReused: the key belongs to another command or stream.
+            Refused, OutcomeUnknown, StoreError: as `append`. What the decider raises comes out as it is.
+        """
+        return self._engine.inside(
+            lambda b: handle(b, self._runtime, self._decider, id, command, self._context, idempotency_key),
+            kind_of(self._decider.decide),
+        )
+
+
+class Store:
+    """An event store, for blocking code; any number of threads may share one."""
+
+    def __init__(self, engine: BlockingEngine, runtime: Runtime, context: Context) -> None:
+        self._engine, self._runtime, self._context = engine, runtime, context
+
+    @classmethod
+    def open(
+        cls, url: str, *, events: Sequence[type[Any]] = (), clock: Clock | None = None, limits: Limits | None = None
+    ) -> Self:
+        """Open the store at a URL: `sqlite:///shop.db`, `sqlite:///:memory:`, `memory://`.
+
+        `events`: classes to read beside those that bound folds bring along; `RawEvent` among them reads every other type,
+        too. Settings of a backend stand in the URL: `sqlite:///shop.db?durability=best-effort&busy_timeout=10&mode=ro`.
+
+        Raises:
+            UsageError: the URL has no backend.
+            StoreError: it cannot be opened, is locked, not ours, or of a newer format; nothing was changed.
+        """
+        runtime = Runtime(Codec(events), clock or SystemClock(), limits or Limits())
+        return cls(BlockingEngine(open_backend(url)), runtime, Context())
+
+    def context(self, *, actor: str | None = None, cause: Recorded[Any] | None = None, **free: str) -> Self:
+        """The same store, whose appends say in whose name and because of which event they happen.
+
+        `cause` brings its correlation id along; `free` are metadata keys of your own.
+        """
+        return type(self)(self._engine, self._runtime, Context.of(cause, actor, free))
+
+    @overload
+    def bind(self, subject: Decider[C, S, E]) -> CommandStreams[C, S, E]: ...
+    @overload
+    def bind(self, subject: Fold[S, E]) -> Streams[S, E]: ...
+    def bind(self, subject: Fold[Any, Any]) -> Streams[Any, Any]:
+        """The streams of a fold or decider in this store, which knows their events from now on.
+
+        Raises:
+            UsageError: the classes of its events cannot be read, or a wire name of theirs belongs to another class.
+        """
+        self._runtime.codec.decoders(subject.event_types)
+        face: Any = CommandStreams if isinstance(subject, Decider) else Streams
+        bound: Streams[Any, Any] = face(self._engine, self._runtime, subject, self._context)
+        return bound
+
+    def append(
+        self,
+        stream: StreamName | str,
+        events: Iterable[object],
+        *,
+        expected: ExpectedVersion = ANY,
+        condition: AppendCondition | None = None,
+    ) -> Receipt:
+        """Append events to one stream, all or none; `NewEvent` around one sets its id, tags or times.
+
+        Repeating it with the same ids is safe: it gives the first positions and writes nothing.
+
+        Raises:
+            Conflict: the stream is not as expected, or the condition does not hold.
+            Refused: nothing was written.
+            OutcomeUnknown: it may have been written; repeat it.
+            StoreError: the store cannot do it now; nothing was written.
+        """
+        return self._engine.outside(
+            lambda b: append(
+                b, self._runtime, stream, events, expected=expected, condition=condition, context=self._context
+            )
+        )
+
+    def decide(
+        self, model: DecisionModel[*Ss], decision: Callable[[*Ss], Iterable[E]], *, stream: StreamName | str
+    ) -> Decided[E]:
+        """Decide on the states of a composed model, and append to `stream` what the decision yields.
+
+        Fails, or rather decides again, if an event within the model's boundary was appended meanwhile.
+
+        Raises:
+            Conflict: other writers were first too often.
+            Refused, OutcomeUnknown, StoreError: as `append`. What the decision raises comes out as it is.
+        """
+        return self._engine.inside(
+            lambda b: decide(b, self._runtime, model, decision, stream, self._context), kind_of(decision)
+        )
+
+    def read(
+        self,
+        stream: StreamName | str | None = None,
+        *,
+        category: str | None = None,
+        query: Query | None = None,
+        correlation_id: str | None = None,
+        after: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        direction: Direction = "forward",
+        limit: int | None = None,
+    ) -> Iterator[Recorded[Any]]:
+        """Events of one stream, a category, a query or a correlation id, or of the whole store; memory stays constant.
+
+        `after` is exclusive: a version of the stream, or else a position; backward, events before it are read.
+        `since` and `until` are inclusive times of recording.
+
+        Raises:
+            UnknownEventType: no class is known; bind its fold, or open the store with `events=[...]`.
+            UndecodableEvent: the data do not fit the class.
+        """
+        rest = wanted(
+            stream, category, query, correlation_id,
+            after=after, since=since, until=until, direction=direction, limit=limit,
+        )  # fmt: skip
+        return self._read(rest)
+
+    def _read(self, rest: Wanted | None) -> Iterator[Recorded[Any]]:
+        while rest is not None:
+            got = self._engine.outside(partial(page, runtime=self._runtime, wanted=rest))
+            yield from got.events
+            rest = got.rest
+
+    def find(self, *ids: UUID) -> tuple[Recorded[Any], ...]:
+        """The events with these ids, by position; ids that are not there are left out."""
+        return self._engine.outside(lambda b: find(b, self._runtime, ids))
+
+    def head(self) -> Position:
+        """The position of the newest event; 0 if there is none."""
+        return Position(self._engine.outside(lambda b: b.head()))
+
+    def streams(self, prefix: str = "") -> Iterator[StreamInfo]:
+        """The streams whose names begin with `prefix`, by name."""
+        after = ""
+        while infos := self._engine.outside(partial(streams_page, after=after, prefix=prefix)):
+            yield from infos
+            after = infos[-1].stream
+
+    def catch_up(self, projection: Projection) -> int:
+        """Apply to the read model every event that it has not seen, each once, and say how many were applied.
+
+        Raises:
+            ProjectionChanged: the read model was built by another version of the projection.
+            UsageError: a statement cannot be run, or touches the store's own tables; its batch was not applied.
+        """
+        return self._engine.outside(lambda b: catch_up(b, self._runtime, projection))
+
+    def query(self, text: str, **params: SqlValue) -> Sequence[tuple[SqlValue, ...]]:
+        """Read from read models with SQL, its parameters written `:name`.
+
+        Raises:
+            UsageError: it cannot be run, or would write.
+            Unsupported: this backend has no SQL.
+        """
+        return self._engine.outside(lambda b: b.query(Statement(text, params)))
+
+    def stats(self) -> Stats:
+        """How much the store holds."""
+        return self._engine.outside(lambda b: b.stats())
+
+    def verify(self) -> Iterator[tuple[Position, Sequence[Damage]]]:
+        """Check the whole store, stretch by stretch: up to which position, and what is wrong in it."""
+        after: int | None = 0
+        while after is not None:
+            damages, after = self._engine.outside(partial(verify_page, after=after))
+            yield (self.head() if after is None else Position(after)), damages
+
+    @property
+    def durability(self) -> Durability:
+        """What an acknowledged append survives: "disk", "quorum-disk", "quorum-memory" or "best-effort"."""
+        return self._engine.capabilities.durability
+
+    def close(self) -> None:
+        """Let go of files and sockets. Closing twice is fine."""
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,8 @@
+"""Tests for people who build on Refold: given/when/then, a manual clock, and the contract that every backend must pass."""
+
+from __future__ import annotations
+
+from refold.testing.clock import ManualClock
+from refold.testing.spec import spec
+
+__all__ = ["ManualClock", "spec"]
