@@ -38,14 +38,13 @@ check: $(VENV)/.dev ## linter, formatter, mypy, pyright, layers, typing tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/lint-imports --no-logo
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/pytest tests/typing
 
 docs: $(VENV)/.dev ## run every snippet of the documentation
 	@$(BIN)/pytest tests/docs $(ARGS)
 
-bench: $(VENV)/.dev ## the benchmarks, beside the raw limits
-	@test -f benchmarks/__main__.py || { echo "There are no benchmarks yet: benchmarks/__main__.py is missing." >&2; exit 1; }
+bench: $(VENV)/.dev ## the benchmarks, beside the raw limits; ARGS=--quick for one round
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in (needs uv)

@@ -60,7 +60,8 @@ class Codec:
         Raises:
             UsageError: it is no event, cannot be written as JSON, or its wire name belongs to another class.
         """
-        return self._forms.get(cls) or self._learn(cls)
+        form = self._forms.get(cls)
+        return self._learn(cls) if form is None else form
 
     def _learn(self, cls: type[Any]) -> Form:
         form = form_of(cls, spec_of(cls))

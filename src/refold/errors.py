@@ -21,6 +21,7 @@ RefoldError
 │   ├── StoreUnreachable
 │   ├── StoreCorrupt
 │   └── StoreClosed
+├── EventLogError           a file that cannot be read as an event log, or not to its end
 ├── ProjectionChanged       a read model was built by another version of its projection
 ├── CheckpointMoved         another runner moved the projection on
 ├── NoSuchVersion           a version that the stream has not reached
@@ -31,6 +32,7 @@ RefoldError
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 
 class RefoldError(Exception):
@@ -41,13 +43,22 @@ class Refused(RefoldError):
     """Certainly nothing was written."""
 
 
+class FailedCheck(Protocol):
+    """What a `Conflict` tells of one check: a `StreamMoved` or a `QueryMatched`, and `str()` of it is a sentence."""
+
+    @property
+    def actual(self) -> int:
+        """The version, or the position, that was found."""
+        ...
+
+
 class Conflict(Refused):
     """Another writer appended first. Reload and decide again.
 
-    `failures` holds every check that failed, each with `str()` as a sentence and the actual values as attributes.
+    `failures` holds every check that failed, with the actual values.
     """
 
-    def __init__(self, failures: Sequence[object]) -> None:
+    def __init__(self, failures: Sequence[FailedCheck]) -> None:
         self.failures = tuple(failures)
         super().__init__("; ".join(map(str, failures)) + ". Reload and decide again, or pass expected=ANY.")
 
@@ -57,7 +68,7 @@ class InvalidName(Refused):
 
     def __init__(self, kind: str, name: object, reason: str) -> None:
         self.kind, self.name, self.reason = kind, name, reason
-        super().__init__(f"{shortened(name)} is not a {kind}: {reason}.")
+        super().__init__(f"{shortened(name)} is not {'an' if kind[0] in 'aeiou' else 'a'} {kind}: {reason}.")
 
 
 class InvalidEvent(Refused):
@@ -179,6 +190,16 @@ class StoreClosed(StoreError):
         super().__init__("this store is closed: open it again with Store.open(url).")
 
 
+class EventLogError(RefoldError):
+    """The file as a whole cannot be read as an event log, or not to its end."""
+
+    def __init__(self, reason: str, *, path: str | None = None, line: int | None = None) -> None:
+        self.reason, self.path, self.line = reason, path, line
+        where = [] if path is None else [repr(path)]
+        where += [] if line is None else [f"line {line}"]
+        super().__init__(": ".join(filter(None, [", ".join(where), reason])))
+
+
 class ProjectionChanged(RefoldError):
     """The read model was built by another version of its projection."""
 
@@ -225,5 +246,8 @@ class Unsupported(UsageError):
 
 def shortened(value: object, limit: int = 80) -> str:
     """`repr` of a value of any size, fit for a sentence."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - nested too deeply, an integer of 5,000 digits, a class that cannot show itself
+        return f"<{type(value).__name__} that cannot be shown>"
     return text if len(text) <= limit else f"{text[: limit - 25]}...{text[-10:]} ({len(text):,} characters)"

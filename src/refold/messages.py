@@ -56,11 +56,11 @@ class StreamName:
     id: str
 
     def __post_init__(self) -> None:
+        text = checked_name("stream name", str(self))
         if not self.category or "-" in self.category:
-            raise InvalidName("category", self.category, "it must be one word or more without '-'")
+            raise InvalidName("stream name", text, f"its category {self.category!r} must have a character, and no '-'")
         if not self.id:
-            raise InvalidName("stream id", self.id, "it is empty")
-        checked_name("stream name", str(self))
+            raise InvalidName("stream name", text, f"there is no id after the category {self.category!r}")
 
     def __str__(self) -> str:
         return f"{self.category}-{self.id}"
@@ -137,14 +137,15 @@ class NewEvent(Generic[E]):
     """An event to append, with what differs from the defaults.
 
     `id`: repeating an append with the same ids is safe and gives the first outcome. `valid_at`: when it was true in
-    the world, with a time zone. `tags`: beside those that its class derives.
+    the world, with a time zone. `tags`: beside those that its class derives. `metadata`: free keys of your own, or, for
+    an event that comes from elsewhere, whole `Metadata`, which keep its story, its cause and its actor.
     """
 
     data: E
     id: UUID | None = None
     valid_at: datetime | None = None
     tags: frozenset[str] = frozenset()
-    metadata: Mapping[str, str] = field(default_factory=_nothing)
+    metadata: Mapping[str, str] | Metadata = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +164,18 @@ class Context:
     actor: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
+    valid_at: datetime | None = None
     free: Mapping[str, str] = field(default_factory=_nothing)
 
     @staticmethod
-    def of(cause: Recorded[object] | None, actor: str | None, free: Mapping[str, str]) -> Context:
+    def of(
+        cause: Recorded[object] | None, actor: str | None, valid_at: datetime | None, free: Mapping[str, str]
+    ) -> Context:
         """The context of what happens because of `cause`."""
         if cause is None:
-            return Context(actor=actor, free=free)
-        return Context(actor or cause.metadata.actor, cause.metadata.correlation_id, str(cause.id), free)
+            return Context(actor, valid_at=valid_at, free=free)
+        story, cause_id = cause.metadata.correlation_id, str(cause.id)
+        return Context(actor or cause.metadata.actor, story, cause_id, valid_at, free)
 
 
 @dataclass(frozen=True, slots=True)

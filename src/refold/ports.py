@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+from msgspec import Struct
 
 from refold.projection import SqlValue, Statement
 from refold.query import AppendCondition, Expected, ExpectedVersion, Query
@@ -22,8 +23,7 @@ PAGE = 1_000
 """How many rows one read gives at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """Events for one stream, and what the writer expects of it."""
 
     stream: str
@@ -31,8 +31,7 @@ class Write:
     expected: ExpectedVersion = Expected.ANY
 
 
-@dataclass(frozen=True, slots=True)
-class StreamCheck:
+class StreamCheck(Struct, frozen=True):
     """An expectation of a stream that is not written."""
 
     stream: str
@@ -42,8 +41,7 @@ class StreamCheck:
 Check: TypeAlias = StreamCheck | AppendCondition
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """An idempotency key, what it is used for (so that a repeat can be told from a mistake), and on which stream."""
 
     key: str
@@ -51,8 +49,7 @@ class Request:
     stream: str
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True):
     """One atomic change: every write and check holds, or nothing is written.
 
     With a `request`, no writes are legal: that a command changed nothing is an outcome to remember, too.
@@ -65,8 +62,7 @@ class Append:
     request: Request | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a request led to, as remembered under its key: the stream's version, and its events' positions, 0 if none."""
 
     asked: str
@@ -76,8 +72,7 @@ class Outcome:
     last_position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(Struct, frozen=True):
     """Everything was written, now or, if `repeated`, the first time that it was asked for.
 
     `positions` are in the order of the events given; `versions` are those the streams were brought to, one a write.
@@ -88,8 +83,7 @@ class Appended:
     repeated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StreamMoved:
+class StreamMoved(Struct, frozen=True):
     """A stream was not as expected. `tail` holds its events after the expected version: all, if `complete`."""
 
     stream: str
@@ -103,8 +97,7 @@ class StreamMoved:
         return f"stream {self.stream!r} is at version {self.actual}, {wanted}: another writer appended first"
 
 
-@dataclass(frozen=True, slots=True)
-class QueryMatched:
+class QueryMatched(Struct, frozen=True):
     """An event that should not be there matches a query, at position `actual`, the last such."""
 
     condition: AppendCondition
@@ -120,15 +113,13 @@ class QueryMatched:
 Failure: TypeAlias = StreamMoved | QueryMatched
 
 
-@dataclass(frozen=True, slots=True)
-class Conflicted:
+class Conflicted(Struct, frozen=True):
     """Nothing was written. Every check that failed, with the actual values."""
 
     failures: tuple[Failure, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadyAsked:
+class AlreadyAsked(Struct, frozen=True):
     """Nothing was written: the request's key is known, with this outcome."""
 
     outcome: Outcome
@@ -137,29 +128,25 @@ class AlreadyAsked:
 AppendResult: TypeAlias = Appended | Conflicted | AlreadyAsked
 
 
-@dataclass(frozen=True, slots=True)
-class InStream:
+class InStream(Struct, frozen=True):
     """The events of one stream, in the order of versions."""
 
     stream: str
 
 
-@dataclass(frozen=True, slots=True)
-class InCategory:
+class InCategory(Struct, frozen=True):
     """The events of all streams of a category."""
 
     category: str
 
 
-@dataclass(frozen=True, slots=True)
-class Matching:
+class Matching(Struct, frozen=True):
     """The events that match a query; `Query.all()` is the whole store."""
 
     query: Query
 
 
-@dataclass(frozen=True, slots=True)
-class InStory:
+class InStory(Struct, frozen=True):
     """The events of one correlation id."""
 
     correlation_id: str
@@ -169,8 +156,7 @@ Source: TypeAlias = InStream | InCategory | Matching | InStory
 EVERYTHING = Matching(Query.all())
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """One page to read: rows of `source` strictly beyond `after`, up to `limit`, oldest first or `backward`.
 
     `after` is a version for a stream and a position for anything else; backward, rows before it are read, and `None`
@@ -186,8 +172,7 @@ class Selection:
     position_until: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StreamInfo:
+class StreamInfo(Struct, frozen=True):
     """One stream in a list of them. Times are UTC."""
 
     stream: str
@@ -197,8 +182,7 @@ class StreamInfo:
     last_recorded_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(Struct, frozen=True):
     """How much the store holds. Times are UTC, `None` when it is empty; `bytes` is what it takes of the disk."""
 
     events: int
@@ -211,17 +195,18 @@ class Stats:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(Struct, frozen=True):
     """One thing that is wrong with a store: where, what, in a sentence."""
 
     position: int | None
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A projection's next step: its statements and its checkpoint, from `after` to `position`, together or not at all."""
+class Progress(Struct, frozen=True):
+    """A projection's next step: its statements and its checkpoint, from `after` to `position`, together or not at all.
+
+    The first of all steps, which makes the tables, goes from 0 to 0, and only if there is no checkpoint yet.
+    """
 
     projection: str
     version: int
@@ -230,16 +215,14 @@ class Progress:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """How far a projection got, and which version of it."""
 
     version: int
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True):
     """What a backend gives. Asking for what it cannot give is `Unsupported`, never a silent weakening."""
 
     name: str
@@ -315,11 +298,29 @@ class Backend(Protocol):
         """What is wrong with the next `limit` positions after one; at 0 also with the file as a whole."""
         ...
 
+    async def tenant(self, name: str) -> Backend:
+        """The store of one tenant, made if it is new: streams, positions and read models of its own."""
+        ...
+
     async def close(self) -> None:
         """Let go of files and sockets. Closing twice is fine."""
         ...
 
 
+@runtime_checkable
+class Joining(Backend, Protocol):
+    """A backend that can work inside a transaction of the application's."""
+
+    def joined(self, connection: object) -> Backend:
+        """The same store on a connection of the application's, which commits or rolls back itself.
+
+        Raises:
+            UsageError: it is no connection of this backend's database driver.
+        """
+        ...
+
+
+@runtime_checkable
 class Grouping(Backend, Protocol):
     """A blocking backend that can run many flows in one transaction, one after another, each with a part of its own."""
 

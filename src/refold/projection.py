@@ -22,7 +22,7 @@ class Statement:
     params: Mapping[str, SqlValue] = field(default_factory=dict[str, SqlValue])
 
 
-def sql(text: str, **params: SqlValue) -> Statement:
+def sql(text: str, /, **params: SqlValue) -> Statement:
     """A statement whose parameters are written `:name`."""
     return Statement(text, params)
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, TypeVarTuple, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeAlias, TypeVar, TypeVarTuple, overload
 from uuid import UUID
 
-from refold._bridge.blocking import BlockingEngine
+from refold._bridge.blocking import BlockingEngine, blocking_engine
+from refold._bridge.native import NativeBlockingEngine
 from refold.clock import Clock, SystemClock
 from refold.codec import Codec
 from refold.flows.append import Receipt, append
@@ -19,12 +20,13 @@ from refold.flows.prepare import Runtime
 from refold.flows.project import catch_up
 from refold.flows.read import Direction, Wanted, page, wanted
 from refold.flows.survey import find, streams_page, verify_page
+from refold.flows.together import StreamWrite, append_all
 from refold.flows.transact import Handled, do, handle, kind_of
 from refold.fold import Decider, DecisionModel, Fold
 from refold.limits import Limits
-from refold.messages import Context, Position, Recorded, StreamName
-from refold.opening import open_backend
-from refold.ports import Damage, Durability, Stats, StreamInfo
+from refold.messages import Context, Position, Recorded, StreamName, checked_name
+from refold.opening import open_blocking
+from refold.ports import Check, Damage, Durability, Stats, StreamInfo, Write
 from refold.projection import Projection, SqlValue, Statement
 from refold.query import ANY, AppendCondition, ExpectedVersion, Query
 
@@ -33,12 +35,13 @@ S = TypeVar("S")
 E = TypeVar("E")
 P = ParamSpec("P")
 Ss = TypeVarTuple("Ss")
+Engine: TypeAlias = BlockingEngine | NativeBlockingEngine
 
 
 class Streams(Generic[S, E]):
     """The streams of one fold."""
 
-    def __init__(self, engine: BlockingEngine, runtime: Runtime, fold: Fold[S, E], context: Context) -> None:
+    def __init__(self, engine: Engine, runtime: Runtime, fold: Fold[S, E], context: Context) -> None:
         self._engine, self._runtime, self._fold, self._context = engine, runtime, fold, context
 
     def state(self, id: str, *, as_of: AsOf | None = None, valid_at: datetime | None = None) -> S:
@@ -70,13 +73,14 @@ class Streams(Generic[S, E]):
         return self._engine.inside(
             lambda b: do(b, self._runtime, self._fold, id, name, lambda s: decision(s, *args, **kwargs), self._context),
             kind_of(decision),
+            str(self._fold.stream(id)),
         )
 
 
 class CommandStreams(Streams[S, E], Generic[C, S, E]):
     """The streams of one decider."""
 
-    def __init__(self, engine: BlockingEngine, runtime: Runtime, decider: Decider[C, S, E], context: Context) -> None:
+    def __init__(self, engine: Engine, runtime: Runtime, decider: Decider[C, S, E], context: Context) -> None:
         super().__init__(engine, runtime, decider, context)
         self._decider = decider
 
@@ -93,13 +97,14 @@ class CommandStreams(Streams[S, E], Generic[C, S, E]):
         return self._engine.inside(
             lambda b: handle(b, self._runtime, self._decider, id, command, self._context, idempotency_key),
             kind_of(self._decider.decide),
+            str(self._decider.stream(id)),
         )
 
 
 class Store:
     """An event store, for blocking code; any number of threads may share one."""
 
-    def __init__(self, engine: BlockingEngine, runtime: Runtime, context: Context) -> None:
+    def __init__(self, engine: Engine, runtime: Runtime, context: Context) -> None:
         self._engine, self._runtime, self._context = engine, runtime, context
 
     @classmethod
@@ -116,14 +121,45 @@ class Store:
             StoreError: it cannot be opened, is locked, not ours, or of a newer format; nothing was changed.
         """
         runtime = Runtime(Codec(events), clock or SystemClock(), limits or Limits())
-        return cls(BlockingEngine(open_backend(url)), runtime, Context())
+        return cls(blocking_engine(open_blocking(url)), runtime, Context())
 
-    def context(self, *, actor: str | None = None, cause: Recorded[Any] | None = None, **free: str) -> Self:
-        """The same store, whose appends say in whose name and because of which event they happen.
+    def context(
+        self,
+        *,
+        actor: str | None = None,
+        cause: Recorded[Any] | None = None,
+        valid_at: datetime | None = None,
+        **free: str,
+    ) -> Self:
+        """The same store, whose appends say in whose name, because of which event, and since when in the world.
 
-        `cause` brings its correlation id along; `free` are metadata keys of your own.
+        `cause` brings its correlation id along; `valid_at` is for facts that are learnt late, or ahead of time; `free`
+        are metadata keys of your own.
         """
-        return type(self)(self._engine, self._runtime, Context.of(cause, actor, free))
+        return type(self)(self._engine, self._runtime, Context.of(cause, actor, valid_at, free))
+
+    def tenant(self, name: str) -> Self:
+        """The store of one tenant, made if it is new, which cannot tell that there are others.
+
+        Its streams, positions, idempotency keys, checkpoints and read models are its own: another file beside this one in
+        SQLite, another schema in PostgreSQL. It is closed with this store.
+
+        Raises:
+            InvalidName: the tenant's name breaks the grammar that all names share.
+        """
+        return type(self)(self._engine.tenant(checked_name("tenant", name)), self._runtime, self._context)
+
+    def join(self, connection: object) -> Self:
+        """The same store inside the transaction that is open on a connection of the application's own database driver.
+
+        `connection` is psycopg's, or SQLAlchemy's or Django's around it. What is appended becomes visible, or vanishes,
+        with everything else in that transaction; until then other appends wait, so append last. Closing it is not needed.
+
+        Raises:
+            Unsupported: this backend has no such transactions.
+            UsageError: it is no connection of the backend's driver.
+        """
+        return type(self)(self._engine.joined(connection), self._runtime, self._context)
 
     @overload
     def bind(self, subject: Decider[C, S, E]) -> CommandStreams[C, S, E]: ...
@@ -164,6 +200,21 @@ class Store:
             )
         )
 
+    def append_all(self, writes: Iterable[StreamWrite | Write], *, checks: Sequence[Check] = ()) -> tuple[Receipt, ...]:
+        """Append to several streams, all or none, if all that is expected of them and all `checks` hold.
+
+        `checks`: a `StreamCheck` for a stream that is not written, an `AppendCondition` for a query. One receipt a write,
+        in their order. Repeating it with the same ids is safe, as for `append`. A `Write` is what an import prepared.
+
+        Raises:
+            Conflict: every write and check that does not hold, with what is there instead.
+            UsageError: a stream is written twice.
+            Refused, OutcomeUnknown, StoreError: as `append`.
+        """
+        return self._engine.outside(
+            lambda b: append_all(b, self._runtime, writes, checks=checks, context=self._context)
+        )
+
     def decide(
         self, model: DecisionModel[*Ss], decision: Callable[[*Ss], Iterable[E]], *, stream: StreamName | str
     ) -> Decided[E]:
@@ -176,7 +227,7 @@ class Store:
             Refused, OutcomeUnknown, StoreError: as `append`. What the decision raises comes out as it is.
         """
         return self._engine.inside(
-            lambda b: decide(b, self._runtime, model, decision, stream, self._context), kind_of(decision)
+            lambda b: decide(b, self._runtime, model, decision, stream, self._context), kind_of(decision), ""
         )
 
     def read(
@@ -237,7 +288,7 @@ class Store:
         """
         return self._engine.outside(lambda b: catch_up(b, self._runtime, projection))
 
-    def query(self, text: str, **params: SqlValue) -> Sequence[tuple[SqlValue, ...]]:
+    def query(self, text: str, /, **params: SqlValue) -> Sequence[tuple[SqlValue, ...]]:
         """Read from read models with SQL, its parameters written `:name`.
 
         Raises:
@@ -256,6 +307,11 @@ class Store:
         while after is not None:
             damages, after = self._engine.outside(partial(verify_page, after=after))
             yield (self.head() if after is None else Position(after)), damages
+
+    @property
+    def limits(self) -> Limits:
+        """How much one event and one append may hold."""
+        return self._runtime.limits
 
     @property
     def durability(self) -> Durability:

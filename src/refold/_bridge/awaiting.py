@@ -7,8 +7,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from refold._bridge.native import NativeAwaitingEngine, no_joining
 from refold._bridge.outside import Outside
 from refold._bridge.stepping import Flow, run_sync
 from refold._bridge.writer import Job, Writer
@@ -16,6 +17,13 @@ from refold.errors import StoreClosed
 from refold.ports import Backend, Capabilities, Grouping
 
 T = TypeVar("T")
+
+
+def awaiting_engine(backend: Grouping | Backend) -> AwaitingEngine | NativeAwaitingEngine:
+    """The engine for a backend, in the running event loop."""
+    if isinstance(backend, Grouping):
+        return AwaitingEngine(backend, asyncio.get_running_loop())
+    return NativeAwaitingEngine(backend)
 
 
 class Thread:
@@ -43,6 +51,7 @@ class Thread:
             self._awake.wait()
             self._awake.clear()
             self._work()
+        self._work()  # what came in while it did the rest
 
 
 class AwaitingEngine:
@@ -58,20 +67,28 @@ class AwaitingEngine:
         self._reads: deque[Job[Any]] = deque()
         self._outside = Outside(backend.capabilities, self._reading, self._writing)
         self._threads = (Thread("refold-writer", self._writer.run_waiting), Thread("refold-reader", self._read_waiting))
+        self._opening = asyncio.Lock()
+        self._tenants: dict[str, AwaitingEngine] = {}
         self._closed = False
-
-    @classmethod
-    async def started(cls, open_backend: Callable[[str], Grouping], url: str) -> AwaitingEngine:
-        """An engine on the backend that a URL names, which is opened beside the event loop."""
-        loop = asyncio.get_running_loop()
-        return cls(await loop.run_in_executor(None, open_backend, url), loop)
 
     @property
     def capabilities(self) -> Capabilities:
         """What the backend gives."""
         return self._writer.backend.capabilities
 
-    async def inside(self, flow: Flow[T], kind: str) -> T:
+    async def tenant(self, name: str) -> AwaitingEngine:
+        """The engine of one tenant: always the same one, closed with this one."""
+        async with self._opening:
+            if name not in self._tenants:
+                backend = await self.outside(lambda b: b.tenant(name))
+                self._tenants[name] = AwaitingEngine(cast("Grouping", backend), self._loop)
+            return self._tenants[name]
+
+    def joined(self, connection: object) -> NativeAwaitingEngine:
+        """Raises `Unsupported`: the transactions are the store's own."""
+        raise no_joining(self._writer.backend)
+
+    async def inside(self, flow: Flow[T], kind: str, name: str) -> T:
         """Run a deciding flow whole inside a transaction, or outside if its kind has turned out to be slow."""
         if kind in self._writer.slow:
             return await self.outside(flow)
@@ -85,6 +102,8 @@ class AwaitingEngine:
         """Do what waits, then close every connection. Closing twice is fine."""
         if not self._closed:
             self._closed = True
+            for tenant in tuple(self._tenants.values()):
+                await tenant.close()
             await self._loop.run_in_executor(None, self._shut)
 
     def _shut(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from refold._bridge.native import NativeBlockingEngine, no_joining
 from refold._bridge.outside import Outside
 from refold._bridge.stepping import Flow, run_sync
 from refold._bridge.writer import Writer
@@ -14,6 +16,11 @@ from refold.ports import Backend, Capabilities, Grouping
 T = TypeVar("T")
 
 
+def blocking_engine(backend: Grouping | Backend) -> BlockingEngine | NativeBlockingEngine:
+    """The engine for a backend that never suspends."""
+    return BlockingEngine(backend) if isinstance(backend, Grouping) else NativeBlockingEngine(backend)
+
+
 class BlockingEngine:
     """A blocking backend, shared by any number of threads."""
 
@@ -21,6 +28,8 @@ class BlockingEngine:
         self._writer = Writer(backend)
         self._readers: deque[Backend] = deque()
         self._outside = Outside(backend.capabilities, self._reading, self._writing)
+        self._opening = threading.Lock()
+        self._tenants: dict[str, BlockingEngine] = {}
         self._closed = False
 
     @property
@@ -28,7 +37,19 @@ class BlockingEngine:
         """What the backend gives."""
         return self._writer.backend.capabilities
 
-    def inside(self, flow: Flow[T], kind: str) -> T:
+    def tenant(self, name: str) -> BlockingEngine:
+        """The engine of one tenant: always the same one, closed with this one."""
+        with self._opening:
+            if name not in self._tenants:
+                backend = self.outside(lambda b: b.tenant(name))
+                self._tenants[name] = BlockingEngine(cast("Grouping", backend))
+            return self._tenants[name]
+
+    def joined(self, connection: object) -> NativeBlockingEngine:
+        """Raises `Unsupported`: the transactions are the store's own."""
+        raise no_joining(self._writer.backend)
+
+    def inside(self, flow: Flow[T], kind: str, name: str) -> T:
         """Run a deciding flow whole inside a transaction, or outside if its kind has turned out to be slow."""
         if kind in self._writer.slow:
             return self.outside(flow)
@@ -42,6 +63,8 @@ class BlockingEngine:
     def close(self) -> None:
         """Close every connection. Closing twice is fine."""
         self._closed = True
+        for tenant in tuple(self._tenants.values()):
+            tenant.close()
         while self._readers:
             run_sync(self._readers.pop().close())
         self._writer.close()
@@ -52,6 +75,7 @@ class BlockingEngine:
 
     async def _reading(self, flow: Flow[T], /) -> T:
         self._check_open()
+        self._writer.check_outside()
         reader = self._take_reader()
         if reader is None:
             return self._writer.run(flow)

@@ -9,6 +9,7 @@ from refold._bridge.stepping import Flow
 from refold.ports import (
     Append,
     AppendResult,
+    Backend,
     Capabilities,
     Checkpoint,
     Damage,
@@ -77,6 +78,9 @@ class Outside:
 
     async def verify(self, after: int, limit: int) -> Sequence[Damage]:
         return await self._reading(lambda b: b.verify(after, limit))
+
+    async def tenant(self, name: str) -> Backend:
+        return await self._writing(lambda b: b.tenant(name))
 
     async def close(self) -> None:
         """Belongs to the engine."""

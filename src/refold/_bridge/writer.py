@@ -64,10 +64,7 @@ class Writer:
         Raises:
             UsageError: it was called from within a decision, which must not use the store.
         """
-        if self._owner == threading.get_ident():
-            raise UsageError(
-                "a decision used the store that it decides for: decide from the state and the command alone."
-            )
+        self.check_outside()
         job = Job(flow, kind)
         self._waiting.append(job)
         try:
@@ -78,6 +75,13 @@ class Writer:
             job.abandoned = True
             raise
         return job.outcome()
+
+    def check_outside(self) -> None:
+        """Raises `UsageError` when called from within a decision, which must not use the store."""
+        if self._owner == threading.get_ident():
+            raise UsageError(
+                "a decision used the store that it decides for: decide from the state and the command alone."
+            )
 
     def submit(self, job: Job[Any]) -> None:
         """Put a job in line for the thread that calls `run_waiting`."""
@@ -145,6 +149,11 @@ class Writer:
             raise
         except Exception as error:  # noqa: BLE001 - told to its own caller, whatever it is
             job.error = error
+            return False
+        except BaseException as error:
+            if self._tell is None:  # an interrupt of the thread that does the work
+                raise
+            job.error = error  # on a thread of our own it came out of the decision, and goes to who asked for it
             return False
         if job.kind and time.perf_counter() - started > SLOW:
             self.slow.add(job.kind)

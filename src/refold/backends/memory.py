@@ -43,13 +43,15 @@ from refold.rows import Payload, Row
 
 
 class MemoryBackend:
-    """A list of rows. One thread at a time; an append is one step, so a group needs no undoing."""
+    """A list of rows, cut back to undo. One thread at a time."""
 
     capabilities = Capabilities("memory", durability="best-effort", sql=False)
 
     def __init__(self) -> None:
         self._rows: list[Row] | None = []
         self._outcomes: dict[str, Outcome] = {}
+        self._begun = (0, 0)
+        self._tenants: dict[str, MemoryBackend] = {}
         self._checkpoints: dict[str, Checkpoint] = {}
 
     @property
@@ -81,10 +83,10 @@ class MemoryBackend:
             stream = [row for row in self._all if row.stream == check.stream]
             if holds(check.expected, len(stream)):
                 return None
-            tail = stream[check.expected :] if isinstance(check.expected, int) else []
-            return StreamMoved(
-                check.stream, check.expected, len(stream), tuple(map(_payload, tail[:PAGE])), len(tail) <= PAGE
-            )
+            if not isinstance(check.expected, int):
+                return StreamMoved(check.stream, check.expected, len(stream))
+            tail = tuple(map(_payload, stream[check.expected :][:PAGE]))
+            return StreamMoved(check.stream, check.expected, len(stream), tail, len(tail) < PAGE)
         matches = [row.position for row in self._all if _selected(Matching(check.query), row)]
         last = matches[-1] if matches else 0
         return QueryMatched(check, last) if last > check.after else None
@@ -171,16 +173,36 @@ class MemoryBackend:
     async def verify(self, after: int, limit: int) -> Sequence[Damage]:
         return ()
 
+    async def tenant(self, name: str) -> Backend:
+        return self._tenants.setdefault(name, MemoryBackend())
+
     async def close(self) -> None:
         self._rows = None
 
-    def begin(self) -> None: ...
+    def begin(self) -> None:
+        self._begun = self._mark()
+
     def commit(self) -> None: ...
-    def roll_back(self) -> None: ...
+
+    def roll_back(self) -> None:
+        self._cut(self._begun)
 
     @contextmanager
     def attempt(self) -> Generator[None, None, None]:
-        yield
+        mark = self._mark()
+        try:
+            yield
+        except BaseException:
+            self._cut(mark)
+            raise
+
+    def _mark(self) -> tuple[int, int]:
+        return len(self._all), len(self._outcomes)
+
+    def _cut(self, mark: tuple[int, int]) -> None:
+        del self._all[mark[0] :]
+        while len(self._outcomes) > mark[1]:
+            self._outcomes.popitem()  # the newest first
 
     def reader(self) -> Backend | None:
         return None
@@ -195,7 +217,7 @@ def _selected(source: InStream | InCategory | Matching | InStory, row: Row) -> b
         case InStream(stream):
             return row.stream == stream
         case InCategory(category):
-            return row.stream.startswith(category + "-")
+            return row.stream.partition("-")[0] == category
         case InStory(correlation_id):
             return row.correlation_id == correlation_id
         case Matching(query):

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO, Protocol
 
-from refold.errors import shortened
-from refold.eventlogs.rows import BadRow, EventLogError, LogRow, Row, Table, physical_lines
+from refold.errors import EventLogError, shortened
+from refold.eventlogs.rows import BadRow, LogRow, Row, Table, physical_lines
 
 SEPARATORS = ",;\t"
 LONGEST_HEAD = 100

@@ -6,19 +6,24 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import Literal
 
 import msgspec
 
-from refold.errors import UsageError, shortened
+from refold.errors import InvalidName, UsageError, shortened
 from refold.eventlogs.opening import EventLog
 from refold.eventlogs.rows import BadRow, Json, LogRow, Row
 from refold.eventlogs.times import moment
+from refold.flows.prepare import checked_stream
+from refold.messages import checked_name
 
 STREAM_COLUMNS = ("case:concept:name", "case_id", "case", "stream")
 TYPE_COLUMNS = ("concept:name", "activity", "type", "event")
 TIME_COLUMNS = ("time:timestamp", "timestamp", "time", "valid_at")
 
 _STREAM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]*-.", re.DOTALL)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SHOWN = 40
 
 
@@ -91,8 +96,8 @@ class ResolvedMapping:
         """The event that the row tells of, or what is wrong with its stream, type or time."""
         fields = row.fields
         try:
-            stream = stream_name(_name(fields, self.stream), category=self.category)
-            type = _name(fields, self.type)
+            stream = _allowed(self.stream, "stream", stream_name(_name(fields, self.stream), category=self.category))
+            type = _allowed(self.type, "type", _name(fields, self.type))
             valid_at = None if self.time is None else _time(fields, self.time)
         except _BadValue as bad:
             return BadRow(row.line, bad.column, bad.reason)
@@ -106,10 +111,11 @@ class ResolvedMapping:
 def stream_name(value: str, *, category: str | None) -> str:
     """`category-value`, once. Without a category: the value if it reads as `category-id` already, else `case-value`.
 
-    A category is read off a value when it is ASCII letters, digits, `_` and `.`, and begins with a letter.
+    A category is read off a value when it is ASCII letters, digits, `_` and `.`, and begins with a letter. The first
+    part of a UUID is none, whatever it begins with.
     """
     if category is None:
-        return value if _STREAM_NAME.match(value) else f"case-{value}"
+        return value if _STREAM_NAME.match(value) and not _UUID.fullmatch(value) else f"case-{value}"
     prefix = f"{category}-"
     return value if value.startswith(prefix) and value != prefix else prefix + value
 
@@ -126,6 +132,22 @@ def _name(fields: Mapping[str, Json], column: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise _BadValue(column, _absent(value) or f"{shortened(value)} is not a name: it must be text or a whole number")
+
+
+def _allowed(column: str, role: Literal["stream", "type"], name: str) -> str:
+    if flaw := _flaw(role, name):
+        raise _BadValue(column, flaw)
+    return name
+
+
+@lru_cache(maxsize=16_384)
+def _flaw(role: Literal["stream", "type"], name: str) -> str | None:
+    """Why no store would take this name, as the store itself would say it."""
+    try:
+        checked_stream(name) if role == "stream" else checked_name("event type", name)
+    except (InvalidName, UsageError) as error:
+        return str(error).removesuffix(".")
+    return None
 
 
 def _time(fields: Mapping[str, Json], column: str) -> datetime:

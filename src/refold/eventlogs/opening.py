@@ -12,10 +12,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
-from refold.errors import UsageError
+from refold.errors import EventLogError, UsageError
 from refold.eventlogs.csvlog import read_csv
 from refold.eventlogs.jsonl import read_jsonl
-from refold.eventlogs.rows import EventLogError, LogRow, Row, Table
+from refold.eventlogs.rows import LogRow, Row, Table
 from refold.eventlogs.xes import read_xes
 
 SAMPLE = 100

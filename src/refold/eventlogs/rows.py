@@ -8,7 +8,7 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 
 import msgspec
 
-from refold.errors import RefoldError
+from refold.errors import EventLogError
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -42,16 +42,6 @@ class Table(NamedTuple):
 
     columns: tuple[str, ...]
     rows: Iterator[Row]
-
-
-class EventLogError(RefoldError):
-    """The file as a whole cannot be read as an event log, or not to its end."""
-
-    def __init__(self, reason: str, *, path: str | None = None, line: int | None = None) -> None:
-        self.reason, self.path, self.line = reason, path, line
-        where = [] if path is None else [repr(path)]
-        where += [] if line is None else [f"line {line}"]
-        super().__init__(": ".join(filter(None, [", ".join(where), reason])))
 
 
 def physical_lines(source: BinaryIO) -> Iterator[bytes]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec import Struct
 
 from refold.clock import as_uuid
 from refold.errors import Conflict, InvalidEvent
@@ -14,8 +15,7 @@ from refold.ports import Append, Appended, Backend, Conflicted, Write
 from refold.query import AppendCondition, ExpectedVersion
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What an append led to: the stream's version after it, and the ids and positions of the events.
 
     `repeated`: these ids stood in the store already, so this is the first outcome, and nothing was appended now.

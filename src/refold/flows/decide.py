@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, TypeVarTuple, cast
+
+from msgspec import Struct
 
 from refold.errors import Conflict
 from refold.flows.prepare import Cause, Runtime, checked_stream, prepare
@@ -19,8 +20,7 @@ E = TypeVar("E")
 Ss = TypeVarTuple("Ss")
 
 
-@dataclass(frozen=True, slots=True)
-class Decided(Generic[E]):
+class Decided(Struct, Generic[E], frozen=True):
     """What came of a decision: its events, and the position to wait for."""
 
     events: tuple[E, ...]
@@ -38,7 +38,7 @@ async def decide(
     """Append to `stream` what `decision` yields for the states of the model, within the model's boundary.
 
     Raises:
-        Conflict: others appended within the boundary first, twenty times.
+        Conflict: others appended within the boundary first, a hundred times.
     """
     name = checked_stream(stream)
     cause = Cause.of_command(

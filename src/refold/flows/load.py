@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from refold.codec import Decoders, decoded
 from refold.errors import NoSuchVersion
@@ -23,8 +24,7 @@ AsOf: TypeAlias = datetime | Position | int
 """What the store knew then: at a time, at a position of the whole store, or at a version of the stream (a plain int)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded(Generic[S]):
+class Loaded(Struct, Generic[S], frozen=True):
     """A state, and how far into its stream it stands."""
 
     state: S

@@ -2,56 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import cast
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
-from refold.clock import Clock, as_microseconds, as_uuid
+from refold.clock import Clock, as_microseconds, as_text
 from refold.codec import Codec, raw_json
 from refold.errors import InvalidEvent, UsageError, shortened
 from refold.limits import Limits
-from refold.messages import Context, NewEvent, RawEvent, StreamName, checked_name
+from refold.messages import Context, Metadata, NewEvent, RawEvent, StreamName, checked_name
 from refold.query import Expected, ExpectedVersion
 from refold.rows import NewRow
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
+class Runtime(Struct, frozen=True):
     """What a store's flows work with: its types, its clock, its limits."""
 
     codec: Codec
     clock: Clock
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = msgspec.field(default_factory=Limits)
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """Why events are appended: the story, the direct cause, in whose name, and free keys."""
 
     correlation_id: str | None
     causation_id: str | None
     actor: str | None
     free: Mapping[str, str]
+    valid_at: int | None = None
 
     @staticmethod
     def of(context: Context) -> Cause:
         """Appended directly: without a story to belong to, the first event begins its own."""
         return Cause(
-            _named("correlation id", context.correlation_id), context.causation_id, context.actor, context.free
+            _named("correlation id", context.correlation_id),
+            context.causation_id,
+            _named("actor", context.actor),
+            context.free,
+            _valid_at(context.valid_at),
+        )
+
+    @staticmethod
+    def recorded(metadata: Metadata) -> Cause:
+        """As it was where the event was first recorded."""
+        return Cause(
+            _named("correlation id", metadata.correlation_id),
+            _named("causation id", metadata.causation_id),
+            _named("actor", metadata.actor),
+            metadata.free,
         )
 
     @staticmethod
     def of_command(context: Context, id: bytes, name: str) -> Cause:
         """Decided upon a command, which itself may have a cause: `$command` and `$cause` keep the chain whole."""
-        own = str(as_uuid(id))
+        own = as_text(id)
         free = {**context.free, "$command": name}
         if context.causation_id:
             free["$cause"] = context.causation_id
-        return Cause(_named("correlation id", context.correlation_id) or own, own, context.actor, free)
+        story = _named("correlation id", context.correlation_id) or own
+        return Cause(story, own, _named("actor", context.actor), free, _valid_at(context.valid_at))
+
+
+def _valid_at(moment: datetime | None) -> int | None:
+    return None if moment is None else instant("valid_at", moment)
 
 
 def _named(kind: str, name: str | None) -> str | None:
@@ -103,43 +122,49 @@ def prepare(runtime: Runtime, events: Iterable[object], cause: Cause) -> tuple[N
     return tuple(rows)
 
 
-def check_batch(limits: Limits, rows: Iterable[NewRow]) -> None:
-    """Raises `TooLarge` if the rows of one append are over a limit together."""
+def check_batch(limits: Limits, rows: Collection[NewRow]) -> None:
+    """Raises `TooLarge` if the rows of one append are over a limit together, `InvalidEvent` if two share an id."""
     limits.check_batch([len(row.data) for row in rows])
+    if len({row.id for row in rows}) < len(rows):
+        twice = Counter(row.id for row in rows).most_common(1)[0][0]
+        raise InvalidEvent(f"event id {as_text(twice)} stands twice in one append: an id names one event for ever.")
 
 
 def _row(runtime: Runtime, event: object, cause: Cause, correlation_id: str | None, metadata: bytes) -> NewRow:
-    new = cast("NewEvent[object]", event) if isinstance(event, NewEvent) else NewEvent(event)
+    if isinstance(event, NewEvent):
+        return _row_of_new(runtime, cast("NewEvent[object]", event), cause, correlation_id)
+    type, version, data, tags = _encoded(runtime.codec, event)
+    runtime.limits.check_event(type, data, metadata)
+    id = runtime.clock.new_id()
+    story = correlation_id or as_text(id)
+    return NewRow(id, type, version, data, tags, cause.valid_at, story, cause.causation_id, cause.actor, metadata)
+
+
+def _row_of_new(runtime: Runtime, new: NewEvent[object], cause: Cause, correlation_id: str | None) -> NewRow:
     type, version, data, tags = _encoded(runtime.codec, new.data)
-    if new.metadata:
+    if isinstance(new.metadata, Metadata):
+        cause = Cause.recorded(new.metadata)
+        metadata, correlation_id = free_json(cause.free), cause.correlation_id
+    else:
         metadata = free_json({**cause.free, **new.metadata})
     runtime.limits.check_event(type, data, metadata)
-    id = _id(new.id) if new.id is not None else runtime.clock.new_id()
-    return NewRow(
-        id=id,
-        type=type,
-        schema_version=version,
-        data=data,
-        tags=_tags(tags, new.tags),
-        valid_at=None if new.valid_at is None else instant("valid_at", new.valid_at),
-        correlation_id=correlation_id or str(as_uuid(id)),
-        causation_id=cause.causation_id,
-        actor=cause.actor,
-        metadata=metadata,
-    )
+    id = runtime.clock.new_id() if new.id is None else _id(new.id)
+    story = correlation_id or as_text(id)
+    valid_at = cause.valid_at if new.valid_at is None else _valid_at(new.valid_at)
+    tags = _tags((*tags, *new.tags)) if new.tags else tags
+    return NewRow(id, type, version, data, tags, valid_at, story, cause.causation_id, cause.actor, metadata)
 
 
-def _encoded(codec: Codec, data: object) -> tuple[str, int, bytes, Iterable[str]]:
+def _encoded(codec: Codec, data: object) -> tuple[str, int, bytes, tuple[str, ...]]:
     if isinstance(data, RawEvent):
         return data.type, data.version, raw_json(data), ()
     form = codec.form(data.__class__)
-    return form.spec.name, form.spec.version, form.written(data), form.spec.tags_of(data) if form.spec.tags else ()
+    spec = form.spec
+    return spec.name, spec.version, form.written(data), _tags(spec.tags_of(data)) if spec.tags else ()
 
 
-def _tags(derived: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
-    if not derived and not given:
-        return ()
-    return tuple(sorted({checked_name("tag", tag) for tag in (*derived, *given)}))
+def _tags(tags: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({checked_name("tag", tag) for tag in tags}))
 
 
 def _id(id: object) -> bytes:

@@ -41,7 +41,10 @@ async def started(backend: Backend, projection: Projection) -> Checkpoint:
     checkpoint = await backend.checkpoint(projection.name)
     if checkpoint is None:
         schema = [Statement(projection.schema)] if projection.schema else []
-        await backend.progress(Progress(projection.name, projection.version, schema, 0, 0))
+        try:
+            await backend.progress(Progress(projection.name, projection.version, schema, 0, 0))
+        except CheckpointMoved:  # another runner made them
+            return await started(backend, projection)
         return Checkpoint(projection.version, 0)
     if checkpoint.version != projection.version:
         raise ProjectionChanged(projection.name, checkpoint.version, projection.version)

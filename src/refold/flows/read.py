@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from refold.codec import Decoders, decoded, recorded
 from refold.errors import UsageError
@@ -18,16 +20,14 @@ from refold.rows import Row
 Direction: TypeAlias = Literal["forward", "backward"]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """One page of events, and the selection of the next, if there is one."""
 
     events: tuple[Recorded[Any], ...]
     rest: Wanted | None
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What is still to be read of a selection, and how many events of it, `None` for all."""
 
     selection: Selection

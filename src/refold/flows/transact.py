@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
+
+from msgspec import Struct
 
 from refold.codec import form_of
 from refold.errors import Conflict
@@ -20,12 +20,11 @@ C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
 
-ATTEMPTS: Final = 20
+ATTEMPTS: Final = 100
 """How often a decision is taken when others keep appending first. Each lost attempt is another writer's success."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handled(Generic[S, E]):
+class Handled(Struct, Generic[S, E], frozen=True):
     """What came of a command: the state after it, the stream's version, the events, and the position to wait for.
 
     `repeated`: the idempotency key was known, so this is the first outcome, and nothing was appended now.
@@ -79,6 +78,8 @@ async def do(
 
 
 def _request(key: str, command: object, stream: str) -> Request:
+    import hashlib  # noqa: PLC0415 - OpenSSL is loaded when it is needed
+
     form = form_of(type(command), spec_of(type(command), "command"))
     digest = hashlib.blake2b(form.written(command), digest_size=8).hexdigest()
     return Request(
@@ -100,7 +101,7 @@ async def transact(
     The decision may run more than once: it must be a pure function of the state.
 
     Raises:
-        Conflict: other writers were first twenty times.
+        Conflict: other writers were first a hundred times.
     """
     stream = checked_stream(fold.stream(id))
     if request and (outcome := await backend.request(request.key)):
@@ -110,11 +111,14 @@ async def transact(
         events = tuple(decision(loaded.state))
         if not events and request is None:
             return Handled(loaded.state, loaded.version, (), Position(loaded.position))
+        after = fold(
+            events, loaded.state
+        )  # before they are facts: what its own fold cannot take is no event of the stream
         result = await backend.append(_append(runtime, stream, events, cause, loaded.version, request))
         match result:
             case Appended(positions):
                 position = positions[-1] if positions else loaded.position
-                return Handled(fold(events, loaded.state), loaded.version + len(events), events, Position(position))
+                return Handled(after, loaded.version + len(events), events, Position(position))
             case AlreadyAsked(outcome):
                 return await _remembered(backend, runtime, fold, id, outcome)
             case Conflicted(failures):

@@ -1,4 +1,4 @@
-"""given / when / then, for everything that is pure: deciders, folds, processes."""
+"""given / when / then, for everything that is pure: deciders, folds, processes, decision models."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
-from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 from uuid import UUID
 
 from refold.errors import UsageError
-from refold.fold import Decider, Fold
+from refold.fold import Decider, DecisionModel, Fold
 from refold.messages import Metadata, Position, Recorded, StreamName, spec_of
 from refold.process import Effect, Process
 
@@ -19,6 +19,7 @@ S = TypeVar("S")
 E = TypeVar("E")
 Out = TypeVar("Out")
 P = ParamSpec("P")
+Ss = TypeVarTuple("Ss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,33 @@ def _recorded(event: E, id: str, version: int) -> Recorded[E]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ModelCase(Generic[*Ss]):
+    """What has happened within a decision model's boundary and beyond, and the decision that comes after it."""
+
+    model: DecisionModel[*Ss]
+    history: tuple[object, ...]
+
+    def deciding(self, decision: Callable[[*Ss], Iterable[Out]]) -> Outcome[Out]:
+        """What the decision yields for the states of the model."""
+        states = self.model.initial()
+        for event in self.history:
+            spec = spec_of(type(event))
+            states = self.model.evolve(states, event, spec.name, frozenset(spec.tags_of(event)))
+        return _run(lambda: decision(*cast("tuple[*Ss]", states)))
+
+
+class ModelSpec(Generic[*Ss]):
+    """`given(...)` for a decision model."""
+
+    def __init__(self, model: DecisionModel[*Ss]) -> None:
+        self._model = model
+
+    def __call__(self, *history: object) -> ModelCase[*Ss]:
+        """After this history, of whatever streams."""
+        return ModelCase(self._model, history)
+
+
 class FoldSpec(Generic[S, E]):
     """`given(...)` for a fold."""
 
@@ -161,18 +189,21 @@ def spec(subject: Decider[C, S, E]) -> DeciderSpec[C, S, E]: ...
 def spec(subject: Fold[S, E]) -> FoldSpec[S, E]: ...
 @overload
 def spec(subject: Process[E, S]) -> ProcessSpec[E, S]: ...
+@overload
+def spec(subject: DecisionModel[*Ss]) -> ModelSpec[*Ss]: ...
 def spec(subject: Any) -> Any:
     """Begin sentences about one subject; hello.py shows how they go on.
 
     Raises:
-        UsageError: it is no decider, fold or process.
+        UsageError: it is no decider, fold, process or decision model.
     """
     kinds: Sequence[tuple[type[Any], Callable[[Any], Any]]] = (
         (Decider, DeciderSpec[Any, Any, Any]),
         (Fold, FoldSpec[Any, Any]),
         (Process, ProcessSpec[Any, Any]),
+        (DecisionModel, ModelSpec[*tuple[Any, ...]]),
     )
     for kind, make in kinds:
         if issubclass(type(subject), kind):
             return make(subject)
-    raise UsageError(f"spec() takes a Decider, a Fold or a Process, not {subject!r}.")
+    raise UsageError(f"spec() takes a Decider, a Fold, a Process or a DecisionModel, not {subject!r}.")

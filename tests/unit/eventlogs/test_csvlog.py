@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refold.errors import EventLogError
 from refold.eventlogs.csvlog import read_csv
-from refold.eventlogs.rows import BadRow, EventLogError, LogRow, Row
+from refold.eventlogs.rows import BadRow, LogRow, Row
 
 
 def rows(content: str | bytes) -> list[Row]:

@@ -130,6 +130,27 @@ def test_a_bad_value_is_named_with_its_line_and_column(column: str, value: Json,
     assert MAPPING.entry(LogRow(9, fields)) == BadRow(9, column, reason)
 
 
+@pytest.mark.parametrize(
+    ("case", "activity", "bad"),
+    [
+        ("a\tb", "paid", BadRow(7, "case", r"'case-a\tb' is not a stream name: character 7 (U+0009) is not printable")),
+        (
+            "1",
+            "p\u202eaid",
+            BadRow(7, "activity", r"'p\u202eaid' is not an event type: character 2 (U+202E) is not printable"),
+        ),
+    ],
+)
+def test_a_name_that_no_store_would_take_is_a_bad_value(case: str, activity: str, bad: BadRow) -> None:
+    assert MAPPING.entry(LogRow(7, {"case": case, "activity": activity, "time": "2024-03-01"})) == bad
+
+
+@pytest.mark.parametrize("id", ["a1b2c3d4-0000-4000-8000-00000000002a", "A1B2C3D4-0000-4000-8000-00000000002A"])
+def test_a_uuid_has_no_category(id: str) -> None:
+    assert stream_name(id, category=None) == f"case-{id}"
+    assert stream_name(f"order-{id}", category=None) == f"order-{id}"
+
+
 def test_a_missing_field_is_a_missing_value() -> None:
     assert MAPPING.entry(LogRow(9, {"case": "c-1", "time": "2011-10-11"})) == BadRow(9, "activity", "there is no value")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refold.errors import UsageError
-from refold.eventlogs import BadRow, EventLogError, LogEntry, LogMapping, LogRow, entries, open_log
+from refold.errors import EventLogError, UsageError
+from refold.eventlogs import BadRow, LogEntry, LogMapping, LogRow, entries, open_log
 from refold.eventlogs import rows as rows_module
 
 CSV = """case:concept:name,concept:name,time:timestamp,note

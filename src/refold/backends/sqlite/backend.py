@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Literal
 
 import apsw
 
 from refold.backends.sqlite import reading, surveying
-from refold.backends.sqlite.connection import as_ours, connected, translated
+from refold.backends.sqlite.connection import Translation, as_ours, connected
 from refold.backends.sqlite.guard import Guard
 from refold.backends.sqlite.location import Location
 from refold.backends.sqlite.writing import write
-from refold.errors import CheckpointMoved, OutcomeUnknown, ProjectionChanged, StoreReadOnly
+from refold.errors import CheckpointMoved, OutcomeUnknown, ProjectionChanged, StoreError, StoreReadOnly, UsageError
 from refold.ports import (
     Append,
     AppendResult,
@@ -37,6 +38,7 @@ class SqliteBackend:
     def __init__(self, location: Location) -> None:
         self._location = location
         self._db = connected(location)
+        self._translated = Translation(location)
         self._guard = Guard()
         self._db.authorizer = self._guard
         self.capabilities = Capabilities("sqlite", durability=location.durability, sql=True)
@@ -46,47 +48,42 @@ class SqliteBackend:
             return write(self._db, append)
 
     async def read(self, selection: Selection) -> Sequence[Row]:
-        with translated(self._location):
+        with self._translated:
             return reading.rows(self._db, selection)
 
     async def payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
-        with translated(self._location):
+        with self._translated:
             return reading.payloads(self._db, stream, after, until)
 
     async def find(self, ids: Sequence[bytes]) -> Sequence[Row]:
-        with translated(self._location):
+        with self._translated:
             return reading.by_ids(self._db, ids)
 
     async def head(self) -> int:
-        with translated(self._location):
+        with self._translated:
             return reading.head(self._db)
 
     async def version(self, stream: str) -> int:
-        with translated(self._location):
+        with self._translated:
             return surveying.version(self._db, stream)
 
     async def request(self, key: str) -> Outcome | None:
-        with translated(self._location):
+        with self._translated:
             return surveying.outcome(self._db, key)
 
     async def streams(self, after: str, prefix: str, limit: int) -> Sequence[StreamInfo]:
-        with translated(self._location):
+        with self._translated:
             return surveying.streams(self._db, after, prefix, limit)
 
     async def checkpoint(self, projection: str) -> Checkpoint | None:
-        with translated(self._location):
+        with self._translated:
             return surveying.checkpoint(self._db, projection)
 
     async def progress(self, step: Progress) -> None:
         with self._transaction():
-            stored = surveying.checkpoint(self._db, step.projection) or Checkpoint(step.version, 0)
-            if stored.version != step.version:
-                raise ProjectionChanged(step.projection, stored.version, step.version)
-            if stored.position != step.after:
-                raise CheckpointMoved(step.projection, step.after, stored.position)
+            self._check_progress(step, surveying.checkpoint(self._db, step.projection))
             for statement in step.statements:
-                with self._guard.allowing("write", statement.text):
-                    self._db.execute(statement.text, dict(statement.params))
+                self._run("write", statement)
             self._db.execute(
                 "insert into refold_checkpoints values (?, ?, ?)"
                 " on conflict (projection) do update set position = excluded.position",
@@ -94,16 +91,19 @@ class SqliteBackend:
             )
 
     async def query(self, statement: Statement) -> Sequence[tuple[SqlValue, ...]]:
-        with translated(self._location), self._guard.allowing("read", statement.text):
-            return self._db.execute(statement.text, dict(statement.params)).fetchall()
+        with self._translated:
+            return self._run("read", statement)
 
     async def stats(self) -> Stats:
-        with translated(self._location):
+        with self._translated:
             return surveying.stats(self._db)
 
     async def verify(self, after: int, limit: int) -> Sequence[Damage]:
-        with translated(self._location):
+        with self._translated:
             return surveying.damages(self._db, after, limit)
+
+    async def tenant(self, name: str) -> Backend:
+        return SqliteBackend(self._location.tenant(name))
 
     async def close(self) -> None:
         self._db.close()
@@ -111,12 +111,35 @@ class SqliteBackend:
     def reader(self) -> Backend | None:
         return None if self._location.in_memory else SqliteBackend(replace(self._location, mode="ro"))
 
+    # SQL of the application -----------------------------------------------------
+
+    @staticmethod
+    def _check_progress(step: Progress, stored: Checkpoint | None) -> None:
+        if stored and stored.version != step.version:
+            raise ProjectionChanged(step.projection, stored.version, step.version)
+        position = stored.position if stored else 0
+        if position != step.after or (stored and step.position == step.after):
+            raise CheckpointMoved(step.projection, step.after, position)
+
+    def _run(self, mode: Literal["read", "write"], statement: Statement) -> Sequence[tuple[SqlValue, ...]]:
+        """Every row of it. The guard is asked when SQL is compiled, so ours and theirs must not share a cached statement."""
+        one, text = ";" not in statement.text, f"/* {mode} */ {statement.text}"
+        try:
+            with self._guard.allowing(mode, statement.text):
+                return self._db.execute(text, dict(statement.params), can_cache=one).fetchall()
+        except UsageError as error:
+            if mode == "write" and not self._db.in_transaction:
+                raise StoreError(
+                    f"this SQL rolled back the whole transaction, and what else was in it: write no OR ROLLBACK: {statement.text}"
+                ) from error
+            raise
+
     # Transactions -------------------------------------------------------------
 
     def begin(self) -> None:
         if self._location.mode == "ro":
             raise StoreReadOnly(f"{self._location.path!r} was opened with mode=ro. Nothing was written.")
-        with translated(self._location):
+        with self._translated:
             self._db.execute("begin immediate")
 
     def commit(self) -> None:
@@ -136,7 +159,7 @@ class SqliteBackend:
     @contextmanager
     def attempt(self) -> Generator[None, None, None]:
         """A part of a group, undone alone."""
-        with translated(self._location):
+        with self._translated:
             self._db.execute("savepoint attempt")
         try:
             yield
@@ -145,19 +168,19 @@ class SqliteBackend:
                 self._db.execute("rollback to attempt")
                 self._db.execute("release attempt")
             raise
-        with translated(self._location):
+        with self._translated:
             self._db.execute("release attempt")
 
     @contextmanager
     def _transaction(self) -> Generator[None, None, None]:
-        """A part of the group, or a group of one."""
+        """A transaction of its own, unless a group is open, which then undoes what fails."""
         if self._db.in_transaction:
-            with self.attempt(), translated(self._location):
+            with self._translated:
                 yield
             return
         self.begin()
         try:
-            with translated(self._location):
+            with self._translated:
                 yield
         except BaseException:
             self.roll_back()

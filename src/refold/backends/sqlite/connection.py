@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -33,13 +32,19 @@ APPLICATION_ID: Final = int.from_bytes(b"RFLD", "big")
 """Stands in the file's header (offset 68), so that `file` and other tools can tell a Refold store."""
 
 
+_STAMP: Final = """
+select (select application_id from pragma_application_id), (select user_version from pragma_user_version),
+       exists (select 1 from sqlite_master)"""
+"""One statement, so one snapshot: another process may be making the store at this very moment."""
+
+
 def connected(location: Location) -> apsw.Connection:
     """A connection to the store at a location, which is made if the file is new or empty.
 
     Raises:
         StoreUnreachable, NotAStore, NewerFormat, StoreBusy, StoreReadOnly, StoreFull, StoreCorrupt
     """
-    with translated(location):
+    with Translation(location):
         db = _opened(location)
         try:
             db.set_busy_handler(patience(location.busy_timeout))
@@ -68,12 +73,12 @@ def _opened(location: Location) -> apsw.Connection:
 
 def _format(db: apsw.Connection, location: Location) -> int:
     """The format of the store; 0 for a file that is still empty."""
-    stamp, format = db.pragma("application_id"), db.pragma("user_version")
+    stamp, format, holds_something = db.execute(_STAMP).get
     if stamp == APPLICATION_ID:
         if format > FORMAT:
             raise NewerFormat(location.path, format, FORMAT)
         return int(format)
-    if stamp or db.execute("select 1 from sqlite_master limit 1").fetchall():
+    if stamp or holds_something:
         raise NotAStore(
             f"{location.path!r} is a SQLite database, but not a Refold store: choose another file. Nothing was changed."
         )
@@ -88,8 +93,7 @@ def _migrate(db: apsw.Connection, location: Location) -> None:
     _write_ahead(db, location.busy_timeout)
     db.execute("begin immediate")
     try:
-        for migration in MIGRATIONS[_format(db, location) :]:  # asked again: another process may have been quicker
-            db.execute(files("refold.backends.sqlite").joinpath("migrations", migration).read_text("utf-8"))
+        migrate(db, _format(db, location))  # asked again: another process may have been quicker
         db.execute(f"pragma application_id = {APPLICATION_ID}")
         db.execute(f"pragma user_version = {FORMAT}")
         db.execute("commit")
@@ -97,6 +101,12 @@ def _migrate(db: apsw.Connection, location: Location) -> None:
         if db.in_transaction:
             db.execute("rollback")
         raise
+
+
+def migrate(db: apsw.Connection, format: int = 0) -> None:
+    """Bring the tables and triggers from a format to the newest, in the caller's transaction."""
+    for migration in MIGRATIONS[format:]:
+        db.execute(files("refold.backends.sqlite").joinpath("migrations", migration).read_text("utf-8"))
 
 
 def _write_ahead(db: apsw.Connection, timeout: float) -> None:
@@ -114,6 +124,9 @@ def _write_ahead(db: apsw.Connection, timeout: float) -> None:
 
 
 def _prepare(db: apsw.Connection, location: Location) -> None:
+    db.config(
+        apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1
+    )  # else new values make SQLite compile each statement anew: 20 µs a call
     level = "full" if location.durability == "disk" else "normal"
     db.execute(f"pragma synchronous = {level}")
     db.execute("pragma fullfsync = on")  # macOS: fsync alone leaves the data in the drive's cache
@@ -139,13 +152,17 @@ def patience(seconds: float) -> Callable[[int], bool]:
     return ask_again
 
 
-@contextmanager
-def translated(location: Location) -> Generator[None, None, None]:
-    """Turns the engine's errors into ours."""
-    try:
-        yield
-    except apsw.Error as error:
-        raise as_ours(error, location) from error
+class Translation:
+    """`with` it, the engine's errors become ours. It has no state, so one serves a connection for ever."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, apsw.Error):
+            raise as_ours(error, self._location) from error
 
 
 def as_ours(error: apsw.Error, location: Location) -> RefoldError:  # noqa: PLR0911 - a table, one line an error

@@ -23,7 +23,7 @@ class Guard:
         self._mode: Literal["ours", "read", "write"] = "ours"
 
     def __call__(self, action: int, one: str | None, two: str | None, database: str | None, trigger: str | None) -> int:
-        if self._mode == "ours" or action in _READING or trigger is not None:
+        if self._mode == "ours" or action in _READING:
             return apsw.SQLITE_OK
         if self._mode == "read" or action in _NEVER or any(_is_ours(name) for name in (one, two) if name):
             return apsw.SQLITE_DENY
@@ -52,6 +52,10 @@ class Guard:
             apsw.ConstraintError,
             apsw.MismatchError,
             apsw.ReadOnlyError,
+            KeyError,  # a parameter that is not given
+            TypeError,
+            OverflowError,
+            UnicodeError,
         ) as error:
             raise UsageError(f"SQLite cannot run this ({error}): {text.strip()}") from error
         finally:

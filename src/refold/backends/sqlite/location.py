@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import re
+from dataclasses import dataclass, replace
 from math import inf
+from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl
 
@@ -35,6 +38,15 @@ class Location:
         """Whether the store is gone when it is closed."""
         return self.path == ":memory:"
 
+    def tenant(self, name: str) -> Location:
+        """A file of its own for a tenant, in a folder beside this one: `shop.db.tenants/acme.db`."""
+        if self.in_memory:
+            return self
+        folder = Path(f"{self.path}.tenants")
+        if self.mode == "rw":
+            folder.mkdir(exist_ok=True)
+        return replace(self, path=str(folder / f"{_file_name(name)}.db"))
+
     @staticmethod
     def parse(url: str) -> Location:
         """The location that a URL names.
@@ -59,6 +71,13 @@ def _located(url: str, path: str, settings: dict[str, str]) -> Location:
     if durability is None or mode is None or busy_timeout is None:
         raise UsageError(f"{url!r} has a setting with a value that is not known: write {_SETTINGS}.")
     return Location(path, "best-effort" if path == ":memory:" else durability, busy_timeout, mode)
+
+
+def _file_name(name: str) -> str:
+    """The tenant's name, if every file system keeps it apart from all others; else a digest of it."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9_]{0,99}", name):
+        return name
+    return f"-{hashlib.blake2b(name.encode(), digest_size=20).hexdigest()}"
 
 
 def _seconds(text: str) -> float | None:

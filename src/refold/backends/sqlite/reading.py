@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
 
 import apsw
+from msgspec.structs import replace
 
 from refold.ports import PAGE, InCategory, InStory, InStream, Matching, Selection
 from refold.query import Query, QueryItem
@@ -87,6 +88,9 @@ def _matching(db: apsw.Connection, query: Query, selection: Selection) -> Sequen
     lanes = list(_lanes(query))
     if len(lanes) == 1:
         return _page(db, lanes[0], selection)
+    last = head(db)  # each lane is read later than the one before it, and would else see more than that
+    until = selection.position_until
+    selection = replace(selection, position_until=last if until is None else min(until, last))
     found = {position for lane in lanes for position in _positions(db, lane, selection)}
     page = sorted(found, reverse=selection.backward)[: selection.limit]
     return by_position(db, page, backward=selection.backward)
@@ -168,7 +172,7 @@ def by_position(db: apsw.Connection, positions: Sequence[int], *, backward: bool
 
 def by_ids(db: apsw.Connection, ids: Sequence[bytes]) -> Sequence[Row]:
     """The events with these ids, by position."""
-    found = db.execute(_WITH_IDS, {"ids": json.dumps([id.hex() for id in ids])})
+    found = db.execute(_WITH_IDS, {"ids": json.dumps([id.hex() for id in dict.fromkeys(ids)])})
     return sorted((Row._make(row) for row in found), key=lambda row: row.position)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import apsw
 
 from refold.backends.sqlite import reading
+from refold.backends.sqlite.connection import migrate
 from refold.clock import as_datetime
 from refold.ports import Checkpoint, Damage, Outcome, Stats, StreamInfo
 
@@ -30,9 +32,7 @@ join events last on last.stream = name and last.version = (select max(version) f
 where substr(name, 1, length(:prefix)) = :prefix
 limit :limit"""
 
-_TRIGGERS: Final = {
-    f"{what}_are_{how}" for what in ("events", "tags") for how in ("appended", "not_changed", "not_removed")
-}
+_TRIGGERS: Final = "select name, sql from sqlite_master where type = 'trigger'"
 
 # Each finds one kind of damage between two positions, and gives the position and a sentence about it.
 _PROBLEMS: Final = (
@@ -107,12 +107,21 @@ def _of_file(db: apsw.Connection) -> Iterator[Damage]:
     for (problem,) in db.execute("pragma integrity_check"):
         if problem != "ok":
             yield Damage(None, str(problem))
-    there = {name for (name,) in db.execute("select name from sqlite_master where type = 'trigger'")}
-    for name in sorted(_TRIGGERS - there):
-        yield Damage(None, f"the trigger {name} is missing: events could be changed")
+    there = dict(db.execute(_TRIGGERS))
+    for name, made in sorted(_as_made().items()):
+        if there.get(name) != made:
+            how = "not as it was made" if name in there else "missing"
+            yield Damage(None, f"the trigger {name} is {how}: events could be changed")
     indexed, written = db.execute(_TAG_ROWS).get
     if indexed != written:
         yield Damage(None, f"the index of tags has {indexed} rows, the events have {written} tags")
+
+
+def _as_made() -> dict[str, str]:
+    """The triggers of a new store."""
+    with contextlib.closing(apsw.Connection(":memory:")) as new:
+        migrate(new)
+        return dict(new.execute(_TRIGGERS))
 
 
 def _of_events(db: apsw.Connection, after: int, until: int) -> Iterator[Damage]:

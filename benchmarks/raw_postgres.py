@@ -1,0 +1,55 @@
+"""The limit on PostgreSQL: the plain driver, one table with the same facts, nothing checked."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any, LiteralString
+
+import psycopg
+
+from benchmarks.measuring import Clock
+from benchmarks.subject import DATA
+
+_SCHEMA: LiteralString = """
+create table raw (position bigint generated always as identity primary key, stream text not null, version bigint not null,
+  type text not null, id uuid not null, data json not null, metadata json not null, recorded_at bigint not null,
+  unique (stream, version))"""
+_INSERT: LiteralString = (
+    "insert into raw (stream, version, type, id, data, metadata, recorded_at) values (%s, %s, %s, %s, %s, %s, %s)"
+)
+
+
+def _opened(url: str) -> psycopg.Connection[tuple[Any, ...]]:
+    connection = psycopg.connect(url, autocommit=True)
+    connection.execute(_SCHEMA)
+    return connection
+
+
+def _row(stream: str, version: int) -> tuple[object, ...]:
+    return stream, version, "deposited", uuid.uuid4(), DATA.decode(), "{}", time.time_ns() // 1_000
+
+
+def _count(connection: psycopg.Connection[tuple[Any, ...]]) -> int:
+    found = connection.execute("select count(*) from raw").fetchone()
+    connection.close()
+    return int(found[0]) if found else 0
+
+
+def one_by_one(url: str, clock: Clock, count: int = 2_000) -> int:
+    """One event a commit."""
+    connection = _opened(url)
+    with clock.running():
+        for index in range(count):
+            connection.execute(_INSERT, _row(f"account-{index}", 1))
+    return _count(connection)
+
+
+def hundreds(url: str, clock: Clock, count: int = 100) -> int:
+    """A hundred events a commit."""
+    connection = _opened(url)
+    with clock.running():
+        for index in range(count):
+            with connection.transaction(), connection.cursor() as cursor:
+                cursor.executemany(_INSERT, [_row(f"account-{index}", version) for version in range(1, 101)])
+    return _count(connection)

@@ -1,0 +1,8 @@
+"""PostgreSQL: production. One schema of one database, any number of processes and machines that use it."""
+
+from __future__ import annotations
+
+from refold.backends.postgres.backend import PostgresBackend, opened_awaiting, opened_blocking
+from refold.backends.postgres.location import PostgresLocation
+
+__all__ = ["PostgresBackend", "PostgresLocation", "opened_awaiting", "opened_blocking"]

@@ -1,0 +1,290 @@
+"""Appends of many callers, sent to the server together: one round trip, one lock, one commit, each with its own outcome."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+import psycopg
+from msgspec import Struct
+
+from refold.backends.postgres.session import PAUSE, Session, lost
+from refold.errors import OutcomeUnknown, StoreError
+from refold.ports import (
+    PAGE,
+    Append,
+    Appended,
+    AppendResult,
+    Conflicted,
+    Failure,
+    Outcome,
+    QueryMatched,
+    StreamCheck,
+    StreamMoved,
+)
+from refold.query import AppendCondition, Expected, ExpectedVersion
+from refold.repeats import asked_before, repeated, tags_json
+from refold.rows import Payload, Row
+
+GROUP: Final = 512
+"""How many appends share a commit at most."""
+EVENTS: Final = 5_000
+"""How many events they may have together before the next group begins."""
+
+_LARGEST: Final = (1 << 63) - 1
+_EVENTS: Final = "uuid[]", "text[]", "integer[]", "text[]", "text[]", "bigint[]", "text[]", "text[]", "text[]", "text[]"
+_GENERAL: Final = ("json", "text[]", *_EVENTS)
+_SIMPLE: Final = ("bigint", "text[]", "text[]", "integer[]", "integer[]", *_EVENTS)
+
+
+class Reads(Protocol):
+    """What settling an append needs to read."""
+
+    async def find(self, ids: Sequence[bytes]) -> Sequence[Row]:
+        """The events with these ids."""
+        ...
+
+    async def payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
+        """A page of a stream."""
+        ...
+
+
+class Answer(Struct):
+    """What the server says of one append."""
+
+    done: tuple[int, int] | None = None
+    versions: tuple[int, ...] = ()
+    ids: bool = False
+    asked: tuple[str, str, int, int, int] | None = None
+    streams: tuple[tuple[int, int], ...] = ()
+    queries: tuple[tuple[int, int], ...] = ()
+
+
+class _Job:
+    """An append in line."""
+
+    __slots__ = ("abandoned", "answer", "append", "error")
+
+    def __init__(self, append: Append) -> None:
+        self.append = append
+        self.answer: Answer | None = None
+        self.error: BaseException | None = None
+        self.abandoned = False
+
+
+class Appends:
+    """The line of appends. Whoever has the turn sends what waits."""
+
+    def __init__(self, session: Session, schema: str, seconds: float, reads: Reads) -> None:
+        self._session, self._seconds, self._reads = session, seconds, reads
+        self._general = _call(schema, "append", _GENERAL)
+        self._simple = _call(schema, "append_simple", _SIMPLE)
+        self._waiting: deque[_Job] = deque()
+
+    async def append(self, append: Append) -> AppendResult:
+        """Write everything or nothing, and settle what the server cannot."""
+        job = _Job(append)
+        self._waiting.append(job)
+        try:
+            async with self._session.turn():
+                while job.answer is None and job.error is None:
+                    await self._send(self._group())
+        except BaseException:
+            job.abandoned = True
+            raise
+        if job.error is not None:
+            raise job.error
+        assert job.answer is not None  # noqa: S101 - the loop above ends no other way
+        return await self._settled(append, job.answer)
+
+    def _group(self) -> list[_Job]:
+        """The next jobs in line that one call of the server can take."""
+        group: list[_Job] = []
+        streams: set[str] = set()
+        ids: set[bytes] = set()
+        events = 0
+        while self._waiting and len(group) < GROUP and events < EVENTS:
+            append = self._waiting[0].append
+            if group and not self._waiting[0].abandoned and not _fits(append, group[0].append, streams, ids):
+                break
+            job = self._waiting.popleft()
+            if not job.abandoned:
+                group.append(job)
+                streams.update(write.stream for write in append.writes)
+                ids.update(_ids(append))
+                events += sum(len(write.rows) for write in append.writes)
+        return group
+
+    async def _send(self, group: list[_Job]) -> None:
+        try:
+            for job, answer in zip(group, await self._answers([job.append for job in group]), strict=True):
+                job.answer = answer
+        except Exception as error:  # noqa: BLE001 - told to every caller of the group
+            for job in group:
+                job.error = error
+        except BaseException:
+            self._waiting.extendleft(reversed(group))
+            raise
+
+    async def _answers(self, appends: Sequence[Append]) -> list[Answer]:
+        """Send until there is an answer: the ids make a repeat safe, so it also settles what a broken connection left open."""
+        deadline = time.monotonic() + self._seconds
+        unknown: psycopg.Error | None = None
+        while True:
+            try:
+                return await self._asked(appends)
+            except (psycopg.OperationalError, psycopg.errors.UniqueViolation) as error:
+                unknown = error if lost(error) else unknown
+                if not self._session.own or (unknown is None and not _outrun(error)):
+                    raise
+                if time.monotonic() > deadline:
+                    if unknown is None:
+                        raise
+                    raise OutcomeUnknown(unknown) from error
+            await self._session.pause(PAUSE)
+
+    async def _asked(self, appends: Sequence[Append]) -> list[Answer]:
+        if _is_simple(appends[0]):
+            counts = [len(append.writes[0].rows) for append in appends]
+            rows = await self._session.fetch(self._simple, _simple_values(appends, counts))
+            if rows:
+                return [_simple_answer(row, count) for row, count in zip(rows, counts, strict=True)]
+        rows = await self._session.fetch(self._general, _general_values(appends))
+        return [msgspec.convert(answer, Answer) for (answer,) in rows]
+
+    async def _settled(self, append: Append, answer: Answer) -> AppendResult:
+        if answer.done is not None:
+            return Appended(tuple(range(answer.done[0], answer.done[1] + 1)), answer.versions)
+        if answer.asked is not None and append.request is not None:
+            return asked_before(append.request, Outcome(*answer.asked))
+        if answer.ids:
+            first = repeated(append, await self._found(append))
+            if first is not None:
+                return first
+        return Conflicted(tuple([failure async for failure in self._failures(append, answer)]))
+
+    async def _found(self, append: Append) -> Sequence[Row]:
+        try:
+            return await self._reads.find(_ids(append))
+        except StoreError as error:  # it may be this very call that wrote them
+            raise OutcomeUnknown(error) from error
+
+    async def _failures(self, append: Append, answer: Answer) -> AsyncIterator[Failure]:
+        streams = _expectations(append)
+        for index, actual in answer.streams:
+            yield await self._moved(*streams[index], actual)
+        for index, actual in answer.queries:
+            yield QueryMatched(_conditions(append)[index], actual)
+
+    async def _moved(self, stream: str, expected: ExpectedVersion, actual: int) -> StreamMoved:
+        if isinstance(expected, Expected):
+            return StreamMoved(stream, expected, actual)
+        tail = tuple(await self._reads.payloads(stream, expected, actual))
+        return StreamMoved(stream, expected, actual, tail, len(tail) < PAGE)
+
+
+def _outrun(error: psycopg.Error) -> bool:
+    """Whether a writer that took no lock was first, or ours looked from an old snapshot; nothing was written."""
+    return isinstance(error, psycopg.errors.UniqueViolation | psycopg.errors.SerializationFailure)
+
+
+def _expectations(append: Append) -> list[tuple[str, ExpectedVersion]]:
+    checks = [(check.stream, check.expected) for check in append.checks if isinstance(check, StreamCheck)]
+    return [*((write.stream, write.expected) for write in append.writes), *checks]
+
+
+def _conditions(append: Append) -> list[AppendCondition]:
+    return [check for check in append.checks if isinstance(check, AppendCondition)]
+
+
+def _call(schema: str, function: str, types: Sequence[str]) -> str:
+    arguments = ", ".join(f"%s::{type}" for type in types)
+    return f'select * from "{schema}".{function}({arguments})'  # noqa: S608 - checked names
+
+
+def _is_simple(append: Append) -> bool:
+    return len(append.writes) == 1 and not append.checks and append.request is None
+
+
+def _fits(append: Append, first: Append, streams: set[str], ids: set[bytes]) -> bool:
+    """Whether an append can go into one call with `first` and what else writes these `ids` to these `streams`."""
+    if _is_simple(first):
+        return _is_simple(append) and append.writes[0].stream not in streams and ids.isdisjoint(_ids(append))
+    return True
+
+
+def _ids(append: Append) -> list[bytes]:
+    return [new.id for write in append.writes for new in write.rows]
+
+
+def _simple_values(appends: Sequence[Append], counts: Sequence[int]) -> list[Any]:
+    writes = [append.writes[0] for append in appends]
+    return [
+        max(append.now for append in appends),
+        [write.stream for write in writes],
+        [_expected(write.expected) for write in writes],
+        counts,
+        [index for index, count in enumerate(counts, 1) for _ in range(count)],
+        *_event_values(appends),
+    ]
+
+
+def _simple_answer(row: tuple[Any, ...], count: int) -> Answer:
+    accepted, first, version = row
+    if accepted:
+        return Answer(done=(first, first + count - 1), versions=(version,))
+    return Answer(streams=((0, version),))
+
+
+def _general_values(appends: Sequence[Append]) -> list[Any]:
+    streams = [write.stream for append in appends for write in append.writes for _ in write.rows]
+    return [msgspec.json.encode(list(_asks(appends))).decode(), streams, *_event_values(appends)]
+
+
+def _event_values(appends: Sequence[Append]) -> list[Any]:
+    rows = [new for append in appends for write in append.writes for new in write.rows]
+    return [
+        [new.id.hex() for new in rows],
+        [new.type for new in rows],
+        [new.schema_version for new in rows],
+        [new.data.decode() for new in rows],
+        [tags_json(new) for new in rows],
+        [new.valid_at for new in rows],
+        [new.correlation_id for new in rows],
+        [new.causation_id for new in rows],
+        [new.actor for new in rows],
+        [new.metadata.decode() for new in rows],
+    ]
+
+
+def _asks(appends: Sequence[Append]) -> Iterator[dict[str, Any]]:
+    first = 1
+    for append in appends:
+        writes: list[Any] = []
+        for write in append.writes:
+            writes.append((write.stream, _expected(write.expected), first, first + len(write.rows) - 1))
+            first += len(write.rows)
+        request = append.request
+        yield {
+            "now": append.now,
+            "writes": writes,
+            "streams": [(stream, _expected(expected)) for stream, expected in _expectations(append)],
+            "queries": [(_bigint(condition.after), _items(condition)) for condition in _conditions(append)],
+            "request": None if request is None else (request.key, request.asked, request.stream),
+        }
+
+
+def _expected(expected: ExpectedVersion) -> str:
+    return expected.value if isinstance(expected, Expected) else str(_bigint(expected))
+
+
+def _bigint(number: int) -> int:
+    """The number, or where it is beyond all that can be stored, the last that is not."""
+    return max(-_LARGEST, min(int(number), _LARGEST))
+
+
+def _items(condition: AppendCondition) -> list[dict[str, list[str]]]:
+    return [{"types": sorted(item.types), "tags": sorted(item.tags)} for item in condition.query.items]

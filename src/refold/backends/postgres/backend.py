@@ -1,0 +1,159 @@
+"""The port on PostgreSQL: one source for both colours, since the session below it has one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from refold.backends.postgres import reading, schema, surveying
+from refold.backends.postgres.appending import Appends
+from refold.backends.postgres.joining import joined
+from refold.backends.postgres.location import PostgresLocation
+from refold.backends.postgres.named import numbered
+from refold.backends.postgres.session import AwaitingSession, BlockingSession, Bound, Failed, Session, Steady
+from refold.backends.postgres.troubles import CHECKPOINT_MOVED, translated
+from refold.errors import CheckpointMoved, ProjectionChanged, StoreReadOnly
+from refold.ports import (
+    Append,
+    AppendResult,
+    Backend,
+    Capabilities,
+    Checkpoint,
+    Damage,
+    Outcome,
+    Progress,
+    Selection,
+    Stats,
+    StreamInfo,
+)
+from refold.projection import SqlValue, Statement
+from refold.rows import Payload, Row
+
+
+class PostgresBackend:
+    """A schema of a database, used by any number of threads, or tasks, at once."""
+
+    def __init__(self, session: Session, location: PostgresLocation, capabilities: Capabilities | None = None) -> None:
+        self.capabilities = capabilities or Capabilities("postgresql", durability="disk", sql=True)
+        self._session, self._location = session, location
+        self._steady = Steady(session, location.busy_timeout)
+        self._sql = reading.Statements(location.schema)
+        self._survey = surveying.Statements(location.schema)
+        self._appends = Appends(session, location.schema, location.busy_timeout, self)
+
+    async def prepare(self) -> None:
+        """See that the schema is there and of a format that is known; make it if there is none."""
+        async with translated(self._location):
+            await schema.prepare(self._session, self._location)
+            self.capabilities = Capabilities("postgresql", await schema.durability(self._steady), sql=True)
+
+    def joined(self, connection: object) -> Backend:
+        """The same store, inside the transaction that is open on a connection of the application's."""
+        return PostgresBackend(joined(connection), self._location, self.capabilities)
+
+    async def append(self, append: Append) -> AppendResult:
+        if self._location.read_only:
+            raise StoreReadOnly("the store was opened with mode=ro. Nothing was written.")
+        async with translated(self._location):
+            return await self._appends.append(append)
+
+    async def read(self, selection: Selection) -> Sequence[Row]:
+        async with translated(self._location):
+            return await reading.rows(self._steady, self._sql, selection)
+
+    async def payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
+        async with translated(self._location):
+            return await reading.payloads(self._steady, self._sql, stream, after, until)
+
+    async def find(self, ids: Sequence[bytes]) -> Sequence[Row]:
+        async with translated(self._location):
+            return await reading.by_ids(self._steady, self._sql, ids)
+
+    async def head(self) -> int:
+        return await self._number(self._sql.head)
+
+    async def version(self, stream: str) -> int:
+        return await self._number(self._survey.version, (stream,))
+
+    async def request(self, key: str) -> Outcome | None:
+        async with translated(self._location):
+            found = await self._steady.fetch(self._survey.outcome, (key,))
+        return Outcome(*found[0]) if found else None
+
+    async def streams(self, after: str, prefix: str, limit: int) -> Sequence[StreamInfo]:
+        async with translated(self._location):
+            return await surveying.streams(self._steady, self._survey, after, prefix, limit)
+
+    async def checkpoint(self, projection: str) -> Checkpoint | None:
+        async with translated(self._location):
+            found = await self._steady.fetch(self._survey.checkpoint, (projection,))
+        return Checkpoint(*found[0]) if found else None
+
+    async def progress(self, step: Progress) -> None:
+        stored = await self.checkpoint(step.projection) or Checkpoint(step.version, 0)
+        if stored.version != step.version:
+            raise ProjectionChanged(step.projection, stored.version, step.version)
+        claim = self._survey.claim, (step.projection, step.version, step.after, step.position)
+        ours: list[Bound] = [*self._location.models(), claim]
+        async with translated(self._location, [""] * len(ours) + [statement.text for statement in step.statements]):
+            try:
+                await self._session.transaction([*ours, *map(numbered, step.statements)])
+            except Failed as failed:
+                if failed.error.sqlstate != CHECKPOINT_MOVED:
+                    raise
+                raise CheckpointMoved(step.projection, step.after, stored.position) from failed.error
+
+    async def query(self, statement: Statement) -> Sequence[tuple[SqlValue, ...]]:
+        ours: list[Bound] = [("set transaction read only", ()), *self._location.models()]
+        async with translated(self._location, [*[""] * len(ours), statement.text]):
+            return await self._session.transaction([*ours, numbered(statement)])
+
+    async def stats(self) -> Stats:
+        async with translated(self._location):
+            return await surveying.stats(self._steady, self._survey)
+
+    async def verify(self, after: int, limit: int) -> Sequence[Damage]:
+        async with translated(self._location):
+            return await surveying.damages(self._steady, self._survey, after, limit)
+
+    async def tenant(self, name: str) -> Backend:
+        backend = PostgresBackend(self._session, self._location.tenant(name))
+        await backend.prepare()
+        return backend
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def _number(self, text: str, values: Sequence[str] = ()) -> int:
+        async with translated(self._location):
+            return int((await self._steady.fetch(text, values))[0][0])
+
+
+def opened_blocking(url: str) -> PostgresBackend:
+    """The store at a URL, for threads."""
+    location = PostgresLocation.parse(url)
+    backend = PostgresBackend(BlockingSession(location), location)
+    steps = backend.prepare()
+    try:
+        steps.send(None)
+    except StopIteration:
+        return backend
+    except BaseException:
+        with suppress(StopIteration):
+            backend.close().send(None)
+        raise
+    raise AssertionError  # a blocking session never suspends
+
+
+async def opened_awaiting(url: str) -> PostgresBackend:
+    """The store at a URL, for the tasks of the running event loop."""
+    location = PostgresLocation.parse(url)
+    session = AwaitingSession(location)
+    backend = PostgresBackend(session, location)
+    try:
+        await session.open()
+        await backend.prepare()
+    except BaseException:
+        await backend.close()
+        raise
+    return backend

@@ -1,0 +1,110 @@
+"""A transaction of the application's own, as a session: what is appended commits or goes with everything else in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import psycopg
+
+from refold.backends.postgres.session import Bound, Failed, Session
+from refold.errors import UsageError
+
+# The application's transaction goes on after ours: with its own search path, not that of a tenant's read models.
+_PATH: Final = "show search_path"
+_SET_PATH: Final = "select set_config('search_path', %s, true)"
+
+
+def joined(connection: object) -> Session:
+    """The session of a connection: psycopg's, or what SQLAlchemy or Django have around it.
+
+    Raises:
+        UsageError: there is no psycopg 3 connection in it.
+    """
+    driver = _driver_connection(connection)
+    if isinstance(driver, psycopg.Connection):
+        return JoinedBlocking(driver)  # pyright: ignore[reportUnknownArgumentType] - whatever its rows are
+    if isinstance(driver, psycopg.AsyncConnection):
+        return JoinedAwaiting(driver)  # pyright: ignore[reportUnknownArgumentType] - whatever its rows are
+    raise UsageError(
+        f"join takes a psycopg 3 connection, or SQLAlchemy's or Django's around one, not {type(connection).__name__}: "
+        "for SQLAlchemy take the dialect postgresql+psycopg and pass session.connection()."
+    )
+
+
+def _driver_connection(connection: object) -> object:
+    """SQLAlchemy: Connection.connection.driver_connection. Django: django.db.connection.connection."""
+    inner = getattr(connection, "connection", connection)
+    return getattr(inner, "driver_connection", inner)
+
+
+class JoinedBlocking:
+    """For threads; the connection is used by one at a time."""
+
+    own = False
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+        with psycopg.Cursor(self._connection) as cursor:
+            return cursor.execute(text.encode(), values or None, binary=True).fetchall()
+
+    async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+        with self._connection.transaction(), psycopg.Cursor(self._connection) as cursor:
+            path = cursor.execute(_PATH).fetchone()
+            for index, (text, values) in enumerate(statements):
+                try:
+                    cursor.execute(text.encode(), values or None, prepare=None if values else False)
+                except psycopg.Error as error:
+                    raise Failed(index, error) from error
+            rows = cursor.fetchall() if cursor.description else []
+            cursor.execute(_SET_PATH, path)
+            return rows
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        yield
+
+    async def pause(self, seconds: float) -> None:
+        """Nothing is sent again inside a transaction of the application's."""
+
+    async def close(self) -> None:
+        """The connection is the application's."""
+
+
+class JoinedAwaiting:
+    """For tasks; the connection is used by one at a time."""
+
+    own = False
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._connection = connection
+
+    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+        async with psycopg.AsyncCursor(self._connection) as cursor:
+            await cursor.execute(text.encode(), values or None, binary=True)
+            return await cursor.fetchall()
+
+    async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+        async with self._connection.transaction(), psycopg.AsyncCursor(self._connection) as cursor:
+            path = await (await cursor.execute(_PATH)).fetchone()
+            for index, (text, values) in enumerate(statements):
+                try:
+                    await cursor.execute(text.encode(), values or None, prepare=None if values else False)
+                except psycopg.Error as error:
+                    raise Failed(index, error) from error
+            rows = await cursor.fetchall() if cursor.description else []
+            await cursor.execute(_SET_PATH, path)
+            return rows
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        yield
+
+    async def pause(self, seconds: float) -> None:
+        """Nothing is sent again inside a transaction of the application's."""
+
+    async def close(self) -> None:
+        """The connection is the application's."""

@@ -1,0 +1,71 @@
+"""Where a PostgreSQL store is and how it is to be used: the URL, read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from refold.errors import UsageError
+
+_OURS = {"schema": "refold", "pool_size": "10", "busy_timeout": "30", "mode": "rw", "pooler": "none"}
+_SETTINGS = "schema=NAME, pool_size=N, busy_timeout=SECONDS, mode=rw|ro, pooler=none|transaction, and those of libpq"
+_TENANT = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")  # single underscores, within: so tenants of tenants stay apart
+_LONGEST = 63  # what is longer, PostgreSQL cuts off
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,29}")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresLocation:
+    """A database, and the schema in it that holds the store.
+
+    `url` is what libpq is given. `busy_timeout`: how many seconds a statement may take and a connection be waited for.
+    `read_only`: nothing is made or written. `pooled`: behind a PgBouncer in transaction mode, which allows neither
+    prepared statements nor session settings. `apart`: whether read models live in that schema, too.
+    """
+
+    url: str
+    schema: str = "refold"
+    pool_size: int = 10
+    busy_timeout: float = 30.0
+    read_only: bool = False
+    pooled: bool = False
+    apart: bool = False
+
+    def tenant(self, name: str) -> PostgresLocation:
+        """A schema of its own for a tenant: `refold__acme`, or a digest where its name makes no schema's."""
+        schema = f"{self.schema}__{name}"
+        if not _TENANT.fullmatch(name) or len(schema) > _LONGEST:
+            digest = hashlib.blake2b(f"{self.schema} {name}".encode(), digest_size=15).hexdigest()
+            schema = f"{self.schema[:30]}___{digest}"
+        return replace(self, schema=schema, apart=True)
+
+    def models(self) -> Sequence[tuple[str, Sequence[str]]]:
+        """What to run so that read models are found: a tenant's live in its schema, others where the role's search path says."""
+        return [(f'set local search_path to "{self.schema}"', ())] if self.apart else []
+
+    @staticmethod
+    def parse(url: str) -> PostgresLocation:
+        """The location that a URL names.
+
+        Raises:
+            UsageError: one of our settings has a value that is not known.
+        """
+        parts = urlsplit(url)
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+        ours = _OURS | {name: value for name, value in pairs if name in _OURS}
+        theirs = urlencode([(name, value) for name, value in pairs if name not in _OURS])
+        try:
+            pool_size, busy_timeout = int(ours["pool_size"]), float(ours["busy_timeout"])
+        except ValueError:
+            pool_size, busy_timeout = 0, 0.0
+        known = ours["mode"] in {"rw", "ro"} and ours["pooler"] in {"none", "transaction"}
+        if not known or not _SCHEMA.fullmatch(ours["schema"]) or pool_size < 1 or not 0 < busy_timeout < inf:
+            raise UsageError(f"the settings {ours} of the store's URL are not all known: write {_SETTINGS}.")
+        libpq = urlunsplit(parts._replace(query=theirs))
+        return PostgresLocation(
+            libpq, ours["schema"], pool_size, busy_timeout, ours["mode"] == "ro", ours["pooler"] == "transaction"
+        )

@@ -1,0 +1,98 @@
+"""The store's tables and functions in its schema: made, and of a format that is known."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Final
+
+import psycopg
+
+from refold.backends.postgres.location import PostgresLocation
+from refold.backends.postgres.session import Bound, Failed, Session, Steady
+from refold.errors import NewerFormat, NotAStore, StoreReadOnly, StoreUnreachable
+from refold.ports import Durability
+
+MIGRATIONS: Final = ("0001_events.sql",)
+"""Each brings a store from the format before it to the next."""
+FORMAT: Final = len(MIGRATIONS)
+
+_STATE: Final = """
+select obj_description(n.oid, 'pg_namespace'), exists (select from pg_class c where c.relnamespace = n.oid)
+from pg_namespace n where n.nspname = %s"""
+_DURABILITY: Final = """
+select current_setting('fsync'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names')"""
+_STAMP: Final = "refold format "
+
+
+async def durability(session: Session | Steady) -> Durability:
+    """What a commit survives, by what the server says of itself."""
+    ((fsync, commit, standbys),) = await session.fetch(_DURABILITY)
+    if fsync == "off" or commit == "off":
+        return "best-effort"
+    return "quorum-disk" if standbys and commit in {"on", "remote_apply"} else "disk"
+
+
+async def prepare(session: Session, location: PostgresLocation) -> None:
+    """See that the store is there and of a format that is known; make it where there is none.
+
+    Raises:
+        NotAStore: the schema holds something else.
+        NewerFormat: a newer Refold wrote it.
+        StoreUnreachable: there is none, and it was opened with mode=ro.
+        StoreReadOnly: there is none, and the role may not make it.
+    """
+    format = await format_of(Steady(session, location.busy_timeout), location)
+    if format < FORMAT and location.read_only:
+        raise StoreUnreachable(
+            f"there is no store of this format in schema {location.schema!r}, and it was opened with mode=ro: check "
+            "the URL, or open it once for writing."
+        )
+    if format < FORMAT:
+        await _migrate(session, location, format)
+
+
+async def _migrate(session: Session, location: PostgresLocation, format: int) -> None:
+    try:
+        await session.transaction(migrations(location, format))
+    except Failed as failed:
+        if isinstance(failed.error, psycopg.errors.InsufficientPrivilege):
+            raise StoreReadOnly(
+                f"there is no store of this format in schema {location.schema!r}, and this role may not make it "
+                f"({failed.error.diag.message_primary}): open it once as a role that may create schemas in this database. "
+                "Nothing was written."
+            ) from failed.error
+        if await format_of(session, location) != FORMAT:  # what is there already, another process has made meanwhile
+            raise
+
+
+async def format_of(session: Session | Steady, location: PostgresLocation) -> int:
+    """The format of the store; 0 if there is none yet."""
+    found = await session.fetch(_STATE, (location.schema,))
+    if not found:
+        return 0
+    comment, filled = found[0]
+    if comment is not None and str(comment).startswith(_STAMP):
+        format = int(str(comment).removeprefix(_STAMP))
+        if format > FORMAT:
+            raise NewerFormat(f"schema {location.schema!r}", format, FORMAT)
+        return format
+    if filled:
+        raise NotAStore(
+            f"schema {location.schema!r} holds tables, but no Refold store: choose another one with ?schema=NAME. "
+            "Nothing was changed."
+        )
+    return 0
+
+
+def migrations(location: PostgresLocation, format: int) -> list[Bound]:
+    """The statements that bring a store of a format to the newest, for one transaction."""
+    schema = f'"{location.schema}"'
+    steps: list[Bound] = [
+        ("select pg_advisory_xact_lock(hashtextextended('refold migration', 0))", ()),
+        (f"create schema if not exists {schema}", ()),
+    ]
+    for migration in MIGRATIONS[format:]:
+        text = files("refold.backends.postgres").joinpath("migrations", migration).read_text("utf-8")
+        steps.append((text.replace("{schema}", schema).replace("{name}", location.schema), ()))
+    steps.append((f"comment on schema {schema} is '{_STAMP}{FORMAT}'", ()))
+    return steps

@@ -1,0 +1,183 @@
+"""Connections of both colours behind one shape: in the blocking one, what is spelled `async` never suspends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, Protocol, TypeAlias
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout
+
+from refold.backends.postgres.location import PostgresLocation
+
+Bound: TypeAlias = tuple[str, Sequence[Any] | dict[str, Any]]
+"""A statement and its values."""
+PAUSE: Final = 0.05
+"""Seconds before a statement is sent again after its connection broke."""
+
+
+class Session(Protocol):
+    """A pool of connections."""
+
+    own: bool
+    """Whether transactions are ours, so that one that broke can be sent again."""
+
+    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement in a transaction of its own, one round trip, and give its rows."""
+        ...
+
+    async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+        """Run statements in one transaction, and give the rows of the last.
+
+        Raises:
+            Failed: one of them did; nothing was done.
+        """
+        ...
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """One caller at a time."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Wait a little."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
+def _settings(location: PostgresLocation) -> dict[str, Any]:
+    connection: dict[str, Any] = {
+        "autocommit": True,
+        "prepare_threshold": None if location.pooled else 0,
+        "application_name": "refold",
+    }
+    if not location.pooled:
+        timeout = int(location.busy_timeout * 1_000)
+        connection["options"] = f"-c statement_timeout={timeout} -c idle_in_transaction_session_timeout={timeout}"
+        if location.read_only:
+            connection["options"] += " -c default_transaction_read_only=on"
+    return {
+        "conninfo": location.url,
+        "min_size": 1,
+        "max_size": location.pool_size,
+        "timeout": location.busy_timeout,
+        "open": False,
+        "kwargs": connection,
+    }
+
+
+class Failed(Exception):
+    """One statement of a transaction failed, and so all of it."""
+
+    def __init__(self, index: int, error: psycopg.Error) -> None:
+        self.index, self.error = index, error
+        super().__init__(index, error)
+
+
+class Steady:
+    """Reads that are sent again when the connection broke under them, until the server has been away for too long."""
+
+    def __init__(self, session: Session, seconds: float) -> None:
+        self._session, self._seconds = session, seconds
+
+    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of one statement that changes nothing."""
+        deadline = time.monotonic() + self._seconds
+        while True:
+            try:
+                return await self._session.fetch(text, values)
+            except psycopg.OperationalError as error:
+                if not self._session.own or not lost(error) or time.monotonic() > deadline:
+                    raise
+            await self._session.pause(PAUSE)
+
+
+def lost(error: psycopg.Error) -> bool:
+    """Whether the connection went, so that it is not known what became of the statement; else the server refused it."""
+    if not isinstance(error, psycopg.OperationalError) or isinstance(error, PoolClosed | PoolTimeout):
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+
+
+class BlockingSession:
+    """For threads."""
+
+    own = True
+
+    def __init__(self, location: PostgresLocation) -> None:
+        self._pool = ConnectionPool(**_settings(location))
+        self._lock = threading.Lock()
+        self._pool.open()
+
+    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+        with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            rows: list[tuple[Any, ...]] = cursor.execute(text.encode(), values or None).fetchall()
+            return rows
+
+    async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+        with self._pool.connection() as connection, connection.transaction(), connection.cursor() as cursor:
+            for index, (text, values) in enumerate(statements):
+                try:
+                    cursor.execute(text.encode(), values or None, prepare=None if values else False)
+                except psycopg.Error as error:
+                    raise Failed(index, error) from error
+            rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
+            return rows
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        with self._lock:
+            yield
+
+    async def pause(self, seconds: float) -> None:
+        time.sleep(seconds)  # noqa: ASYNC251 - this is the blocking one
+
+    async def close(self) -> None:
+        self._pool.close()
+
+
+class AwaitingSession:
+    """For tasks of one event loop."""
+
+    own = True
+
+    def __init__(self, location: PostgresLocation) -> None:
+        self._pool = AsyncConnectionPool(**_settings(location))
+        self._lock = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Connect."""
+        await self._pool.open()
+
+    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            await cursor.execute(text.encode(), values or None)
+            rows: list[tuple[Any, ...]] = await cursor.fetchall()
+            return rows
+
+    async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as connection, connection.transaction(), connection.cursor() as cursor:
+            for index, (text, values) in enumerate(statements):
+                try:
+                    await cursor.execute(text.encode(), values or None, prepare=None if values else False)
+                except psycopg.Error as error:
+                    raise Failed(index, error) from error
+            rows: list[tuple[Any, ...]] = await cursor.fetchall() if cursor.description else []
+            return rows
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        async with self._lock:
+            yield
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def close(self) -> None:
+        await self._pool.close()

@@ -1,0 +1,106 @@
+"""What a PostgreSQL store holds: versions, streams, outcomes, checkpoints, counts, and damage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from refold.backends.postgres.session import Steady
+from refold.clock import as_datetime
+from refold.ports import Damage, Stats, StreamInfo
+
+_STREAMS: Final = """
+with recursive name (name) as (
+  (select stream from {schema}.events where stream > %(after)s and stream >= %(prefix)s order by stream limit 1)
+  union all
+  select (select stream from {schema}.events where stream > name order by stream limit 1) from name
+  where starts_with(name, %(prefix)s)
+)
+select name, last.version, last.position, first.recorded_at, last.recorded_at from name
+join {schema}.events first on first.stream = name and first.version = 1
+join lateral (select * from {schema}.events where stream = name order by version desc limit 1) last on true
+where starts_with(name, %(prefix)s) limit %(limit)s"""
+
+_PROBLEMS: Final = (
+    """select position, 'version ' || version || ' of stream ' || stream || ' does not follow version ' || (version - 1)
+       from {schema}.events e where position > %(after)s and position <= %(until)s and version > 1 and not exists
+       (select from {schema}.events p where p.stream = e.stream and p.version = e.version - 1 and p.position < e.position)""",
+    """select position, 'its time is before that of the event before it' from {schema}.events e
+       where position > %(after)s and position <= %(until)s and recorded_at <
+       (select recorded_at from {schema}.events p where p.position < e.position order by p.position desc limit 1)""",
+    """select position, 'the event before it is missing' from {schema}.events e
+       where position > %(after)s and position <= %(until)s and position > 1 and not exists
+       (select from {schema}.events p where p.position = e.position - 1)""",
+    """select position, 'its tag ' || tag.name || ' is not in the index'
+       from {schema}.events e, json_array_elements_text(e.tags) tag(name)
+       where position > %(after)s and position <= %(until)s
+       and not exists (select from {schema}.event_tags t where t.tag = tag.name and t.position = e.position)""",
+)
+_TRIGGERS: Final = ("events_are_facts", "tags_are_facts")
+
+
+class Statements:
+    """The texts of all surveys in one schema."""
+
+    def __init__(self, schema: str) -> None:
+        named = f'"{schema}"'
+
+        def put(text: str) -> str:
+            return text.replace("{schema}", named)
+
+        self.version = put("select {schema}.version_of(%s)")
+        self.outcome = put(
+            "select asked, stream, version, first_position, last_position from {schema}.requests where key = %s"
+        )
+        self.checkpoint = put("select version, position from {schema}.checkpoints where projection = %s")
+        self.claim = put("select {schema}.claim(%s, %s, %s, %s)")
+        self.streams = put(_STREAMS)
+        self.count = put("select count(*), count(*) filter (where version = 1) from {schema}.events")
+        self.types = put("select type, count(*) from {schema}.events group by type")
+        self.categories = put("select split_part(stream, '-', 1), count(*) from {schema}.events group by 1")
+        self.ends = put("select coalesce(max(position), 0), min(recorded_at), max(recorded_at) from {schema}.events")
+        self.bytes = put(
+            "select coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint from pg_class c"
+            " where c.relnamespace = '{schema}'::regnamespace and c.relkind = 'r'"
+        )
+        self.problems = tuple(map(put, _PROBLEMS))
+        self.triggers = put(
+            "select tgname::text from pg_trigger where tgrelid in ('{schema}.events'::regclass, '{schema}.event_tags'::regclass)"
+        )
+
+
+async def streams(session: Steady, sql: Statements, after: str, prefix: str, limit: int) -> Sequence[StreamInfo]:
+    """A page of streams by name."""
+    found = await session.fetch(sql.streams, {"after": after, "prefix": prefix, "limit": limit})
+    return [
+        StreamInfo(name, at, last, as_datetime(first), as_datetime(newest)) for name, at, last, first, newest in found
+    ]
+
+
+async def stats(session: Steady, sql: Statements) -> Stats:
+    """Counts."""
+    events, named = (await session.fetch(sql.count))[0]
+    head, first, last = (await session.fetch(sql.ends))[0]
+    return Stats(
+        events=events,
+        streams=named,
+        types=dict(await session.fetch(sql.types)),
+        categories=dict(await session.fetch(sql.categories)),
+        head=head,
+        first_recorded_at=None if first is None else as_datetime(first),
+        last_recorded_at=None if last is None else as_datetime(last),
+        bytes=(await session.fetch(sql.bytes))[0][0],
+    )
+
+
+async def damages(session: Steady, sql: Statements, after: int, limit: int) -> Sequence[Damage]:
+    """What is wrong: with the triggers when `after` is 0, and with the next `limit` positions."""
+    found: list[Damage] = []
+    if after == 0:
+        there = {name for (name,) in await session.fetch(sql.triggers)}
+        missing = [name for name in _TRIGGERS if name not in there]
+        found += [Damage(None, f"the trigger {name} is missing: events could be changed") for name in missing]
+    for problem in sql.problems:
+        rows = await session.fetch(problem, {"after": after, "until": after + limit})
+        found += [Damage(position, what) for position, what in rows]
+    return found

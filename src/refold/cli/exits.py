@@ -1,0 +1,85 @@
+"""The exit codes of the command line, and which error leads to which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Final
+
+from refold.errors import (
+    CheckpointMoved,
+    Conflict,
+    EventLogError,
+    InvalidName,
+    MissingExtra,
+    NoSuchVersion,
+    OutcomeUnknown,
+    ProjectionChanged,
+    RefoldError,
+    Refused,
+    StoreCorrupt,
+    StoreError,
+    Unreadable,
+    UsageError,
+)
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    OK = 0
+    FINDINGS = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    CONFLICT = 4
+    UNREACHABLE = 5
+    CORRUPT = 6
+    REFUSED = 7
+    INTERRUPTED = 130
+
+
+EXITS: Final = """Exit codes:
+  0    done
+  1    done, with findings: bad rows were left out
+  2    a wrong call or setting
+  3    not found
+  4    another writer was first
+  5    the store cannot be reached or used now
+  6    data are damaged: the store, an event, a file
+  7    refused
+  130  interrupted"""
+
+
+class NotFound(RefoldError):
+    """What was asked for is not in the store."""
+
+
+class Interrupted(RefoldError):
+    """Ctrl-C; the sentence says how far it got and how to go on."""
+
+
+_CODES: Final[Sequence[tuple[type[RefoldError], Exit]]] = (
+    (Interrupted, Exit.INTERRUPTED),
+    (NotFound, Exit.NOT_FOUND),
+    (NoSuchVersion, Exit.NOT_FOUND),
+    (UsageError, Exit.USAGE),
+    (MissingExtra, Exit.USAGE),
+    (InvalidName, Exit.USAGE),
+    (Conflict, Exit.CONFLICT),
+    (CheckpointMoved, Exit.CONFLICT),
+    (Refused, Exit.REFUSED),
+    (ProjectionChanged, Exit.REFUSED),
+    (StoreCorrupt, Exit.CORRUPT),
+    (Unreadable, Exit.CORRUPT),
+    (EventLogError, Exit.CORRUPT),
+    (StoreError, Exit.UNREACHABLE),
+    (OutcomeUnknown, Exit.UNREACHABLE),
+)
+"""The first that fits counts, so a class stands above those that it is one of."""
+
+
+def code_of(error: RefoldError | None) -> Exit:
+    """The exit code for an error of ours; without one, for an interrupt."""
+    if error is None:
+        return Exit.INTERRUPTED
+    return next((code for cls, code in _CODES if isinstance(error, cls)), Exit.FINDINGS)

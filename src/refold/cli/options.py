@@ -1,0 +1,123 @@
+"""The options that commands share, and what their values mean: stores, formats, applications, times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+
+from refold.eventlogs.times import moment
+from refold.flows.load import AsOf
+from refold.limits import Limits
+from refold.messages import Position, RawEvent
+from refold.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FORMATS = ("auto", "table", "json", "jsonl", "csv", "plain")
+
+
+def store_url(text: str) -> str:
+    """A URL, or the path of a SQLite file."""
+    return text if "://" in text else f"sqlite:///{text}"
+
+
+def an_instant(text: str) -> datetime:
+    """The value of an option that is a time."""
+    try:
+        return instant_of(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not a time: {_TIMES}.") from error
+
+
+def as_of(text: str) -> AsOf:
+    """The value of an option that is a version, a position, or a time."""
+    try:
+        place = place_of(text)
+        return instant_of(text) if place is None else place
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is no version such as 3, no position such as '#123', and no time: {_TIMES}."
+        ) from error
+
+
+def a_start(text: str) -> Position | datetime:
+    """The value of an option that is a position or a time."""
+    try:
+        place = place_of(text)
+        return instant_of(text) if place is None else Position(place)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no position such as 123, and no time: {_TIMES}.") from error
+
+
+_TIMES = "write 2011-10-20, 2011-10-20T13:45+02:00, or -1h for an hour ago"
+_AGO = re.compile(r"-(\d+)([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def instant_of(text: str) -> datetime:
+    """The time that a text tells: ISO 8601, a date alone for its first instant, without a zone UTC, or `-1h` for ago.
+
+    Raises:
+        ValueError: it tells none.
+    """
+    if ago := _AGO.fullmatch(text):
+        try:
+            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        except OverflowError as error:
+            raise ValueError(text) from error
+    return moment(text)
+
+
+def place_of(text: str) -> Position | int | None:
+    """The version that `3` is, the position that `#3` is; None for anything else."""
+    if re.fullmatch(r"#[0-9]{1,18}", text):
+        return Position(text[1:])
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
+store_option = click.option(
+    "--store",
+    "url",
+    type=store_url,
+    metavar="URL",
+    envvar="REFOLD_STORE",
+    required=True,
+    show_envvar=True,
+    help="The store: sqlite:///shop.db, or just the path of its file.",
+)
+
+app_option = click.option(
+    "--app",
+    metavar="MODULE:NAME",
+    envvar="REFOLD_APP",
+    show_envvar=True,
+    help="The application whose folds to use, a refold.App; or `app` under [tool.refold] in pyproject.toml. "
+    "Without one, states are the JSON data of the events, merged in their order (RFC 7396).",
+)
+
+
+def output_option(formats: Sequence[str] = FORMATS) -> Callable[[F], F]:
+    """`--output`, for a command that can write these."""
+    return click.option(
+        "--output",
+        type=click.Choice(formats),
+        default="auto",
+        show_default=True,
+        help="auto is table on a terminal, plain in a pipe.",
+    )
+
+
+def reading(url: str) -> Store:
+    """The store, opened for reading alone, with every event as raw JSON: a mistyped path never makes a file."""
+    if not url.startswith("memory:"):
+        url += f"{'&' if '?' in url else '?'}mode=ro"
+    return Store.open(url, events=[RawEvent])
+
+
+def writing(url: str, limits: Limits) -> Store:
+    """The store, made if it is not there."""
+    return Store.open(url, events=[RawEvent], limits=limits)

@@ -1,0 +1,92 @@
+"""The command `refold` itself: its subcommands by name, and the one place where errors become lines and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from refold._version import __version__
+from refold.cli.exits import EXITS, code_of
+from refold.errors import RefoldError
+
+COMMANDS: Final = {
+    "streams": "List the streams.",
+    "show": "Show the events of a stream, or one event whole.",
+    "tail": "Show the newest events, and follow them.",
+    "state": "Show the state of a stream, now or at a time.",
+    "diff": "Show what changed between two states of a stream.",
+    "trace": "Show a story: which event led to which.",
+    "stats": "Count events, streams, types and categories.",
+    "import": "Import an event log: CSV, XES or JSONL.",
+    "export": "Export events as JSONL or CSV.",
+    "verify": "Check the whole store for damage.",
+}
+"""Each stands in a module of its name, in `command`; kept here so that the list of them loads none."""
+
+_MODULES: Final = {"import": "importing", "export": "exporting"}
+
+
+class Program(click.Group):
+    """Loads a command when it is asked for, and says every error of ours in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"refold.cli.{_MODULES.get(cmd_name, cmd_name)}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            known = ", ".join(COMMANDS)
+            raise click.UsageError(f"there is no command {args[0]!r}: known are {known}.", ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except RefoldError as error:
+            _say(error)
+            ctx.exit(code_of(error))
+        except KeyboardInterrupt:
+            _say("interrupted.")
+            ctx.exit(code_of(None))
+        except BrokenPipeError:  # whoever reads has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        return result
+
+
+def _say(what: object) -> None:
+    click.echo(f"refold: {what}", err=True)
+
+
+@click.group(
+    cls=Program,
+    help="""Look into an event store, bring event logs into it, take events out of it.
+
+    \b
+    Examples:
+      refold streams --store shop.db
+      refold import log.csv --store new.db
+    """,
+    epilog="Every command has examples: refold COMMAND --help.\n\n\b\n" + EXITS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="refold")
+def program() -> None:
+    """Run one command; see `help` above."""

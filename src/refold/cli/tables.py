@@ -1,0 +1,105 @@
+"""What people see on a terminal: tables, trees and coloured JSON. The one room of Rich, beside the progress bars."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, cast
+
+from rich import box
+from rich.console import Console
+from rich.json import JSON
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from refold.cli.values import as_text, for_people, indented, on_one_line
+
+Cell = tuple[object, str, str]
+"""A value, its text for people, and its style."""
+
+_WIDEST = 34
+"""Characters of any column beside one that takes the rest."""
+
+
+def console() -> Console:
+    """The terminal. NO_COLOR is heeded."""
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def print_table(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Rows under each other; the last column takes what is left of the line."""
+    wide = bool(rows) and isinstance(rows[0][-1][0], Mapping)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, expand=wide)
+    for index, name in enumerate(names):
+        rest = wide and index == len(names) - 1
+        right = all(isinstance(row[index][0], int) for row in rows)
+        table.add_column(
+            Text(name), justify="right" if right else "left", no_wrap=True, overflow="ellipsis",
+            max_width=None if rest or not wide else _WIDEST, ratio=1 if rest else None,
+        )  # fmt: skip
+    for row in rows:
+        table.add_row(*(_cell(cell) for cell in row))
+    console().print(table)
+
+
+def _cell(cell: Cell) -> Text:
+    value, text, style = cell
+    return (
+        Text.assemble(*fields(cast("Mapping[str, object]", value))) if isinstance(value, Mapping) else Text(text, style)
+    )
+
+
+def fields(data: Mapping[str, object]) -> list[tuple[str, str]]:
+    """The data of an event on one line, in pieces with their styles: `sku=b-1 qty=2`."""
+    pieces: list[tuple[str, str]] = []
+    for key, value in data.items():
+        text = "null" if value is None else for_people(value)
+        pieces += [(f"{' ' if pieces else ''}{key}=", "dim"), (text, "")]
+    return pieces
+
+
+def json_text(value: object) -> Text:
+    """JSON on many lines, in colours."""
+    return JSON(indented(value)).text
+
+
+def print_json(value: object) -> None:
+    """JSON on many lines, in colours."""
+    console().print(json_text(value))
+
+
+def print_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """What is known of one thing, a line each."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(Text(name), value if isinstance(value, Text) else Text(on_one_line(as_text(value))))
+    console().print(table)
+
+
+class Branch(Protocol):
+    """A node that a tree is drawn from."""
+
+    @property
+    def children(self) -> Sequence[Any]: ...
+
+
+def print_trees(roots: Iterable[Branch], line: Callable[[Any], Sequence[tuple[str, str]]]) -> None:
+    """Trees, each node as a line of pieces with their styles."""
+    out = console()
+    for root in roots:
+        tree = Tree(Text.assemble(*line(root)), guide_style="dim")
+        _grow(tree, root, line)
+        out.print(tree, no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def _grow(tree: Tree, node: Branch, line: Callable[[Any], Sequence[tuple[str, str]]]) -> None:
+    for child in node.children:
+        _grow(tree.add(Text.assemble(*line(child))), child, line)
+
+
+def print_line(*pieces: tuple[str, str]) -> None:
+    """One line of pieces with their styles, cut where the terminal ends."""
+    console().print(Text.assemble(*pieces), no_wrap=True, overflow="ellipsis", crop=True)

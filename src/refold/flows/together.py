@@ -1,0 +1,93 @@
+"""Append together: events to several streams, with checks on what is not written, all or none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from refold.clock import as_uuid
+from refold.errors import Conflict, InvalidEvent, UsageError
+from refold.flows.append import Receipt
+from refold.flows.prepare import Cause, Runtime, check_batch, checked_expected, checked_stream, prepare
+from refold.messages import Context, Position, StreamName
+from refold.ports import Append, Appended, Backend, Check, Conflicted, StreamCheck, Write
+from refold.query import Expected, ExpectedVersion
+
+
+class StreamWrite(Struct, frozen=True):
+    """Events for one of several streams, and what the writer expects of it; `NewEvent` around one sets its id or times."""
+
+    stream: StreamName | str
+    events: Sequence[object]
+    expected: ExpectedVersion = Expected.ANY
+
+
+async def append_all(
+    backend: Backend,
+    runtime: Runtime,
+    writes: Iterable[StreamWrite | Write],
+    *,
+    checks: Sequence[Check],
+    context: Context,
+) -> tuple[Receipt, ...]:
+    """Append to several streams, each once.
+
+    A `Write` holds rows that `prepare` has made before. Its stream may come again, so that the order of the rows over all
+    streams is kept; each is judged by what the stream was before the append.
+
+    Raises:
+        Conflict: a stream is not as expected, or a check does not hold; all that failed is told.
+        UsageError: a stream is written twice.
+        InvalidName, InvalidEvent, TooLarge, IdReused: refused; nothing was written.
+    """
+    prepared = _prepared(runtime, writes, Cause.of(context))
+    judged = tuple(_checked(check) for check in checks)
+    result = await backend.append(Append(prepared, runtime.clock.now(), judged))
+    match result:
+        case Appended():
+            return tuple(_receipts(prepared, result))
+        case Conflicted(failures):
+            raise Conflict(failures)
+        case _:
+            raise AssertionError(result)  # an append without a request was never asked before
+
+
+def _prepared(runtime: Runtime, writes: Iterable[StreamWrite | Write], cause: Cause) -> tuple[Write, ...]:
+    given = tuple(writes)
+    prepared = tuple(write if isinstance(write, Write) else _write(runtime, write, cause) for write in given)
+    if not prepared:
+        raise InvalidEvent("an append of nothing: give at least one stream something to hold.")
+    for stream, times in Counter(str(write.stream) for write in given if isinstance(write, StreamWrite)).items():
+        if times > 1:
+            raise UsageError(
+                f"stream {stream!r} is written {times} times in one append: put its events into one StreamWrite."
+            )
+    check_batch(runtime.limits, [row for write in prepared for row in write.rows])
+    return prepared
+
+
+def _write(runtime: Runtime, write: StreamWrite, cause: Cause) -> Write:
+    name = checked_stream(write.stream)
+    rows = prepare(runtime, write.events, cause)
+    if not rows:
+        raise InvalidEvent(
+            f"an append of nothing to stream {name!r}: give at least one event, or check it with checks=[StreamCheck(...)]."
+        )
+    return Write(name, rows, checked_expected(write.expected))
+
+
+def _checked(check: Check) -> Check:
+    if isinstance(check, StreamCheck):
+        return StreamCheck(checked_stream(check.stream), checked_expected(check.expected))
+    return check
+
+
+def _receipts(writes: Sequence[Write], appended: Appended) -> Iterator[Receipt]:
+    start = 0
+    for write, version in zip(writes, appended.versions, strict=True):
+        end = start + len(write.rows)
+        positions = tuple(map(Position, appended.positions[start:end]))
+        yield Receipt(version, positions, tuple(as_uuid(row.id) for row in write.rows), appended.repeated)
+        start = end

@@ -1,0 +1,53 @@
+"""The contract that every backend keeps, as test classes: give it a place, and it says what does not hold.
+
+    from refold.testing.contract import Place, StoreContract
+
+    class TestMyBackend(StoreContract):
+        @pytest.fixture
+        def place(self, tmp_path):
+            return Place(f"mine:///{tmp_path}/store", durable=True, sql=False)
+
+Every test is written once and runs on both faces, `Store` and `AsyncStore`. It needs pytest and pytest-asyncio; failures
+read best with `pytest_plugins = ["refold.testing.pytest_plugin"]` in `conftest.py`.
+"""
+
+from __future__ import annotations
+
+from refold.testing.contract.appending import Appending
+from refold.testing.contract.base import Contract, Place, Stores
+from refold.testing.contract.conditions import Conditions
+from refold.testing.contract.data import Data
+from refold.testing.contract.deciding import Deciding
+from refold.testing.contract.envelope import Envelope
+from refold.testing.contract.keys import Keys
+from refold.testing.contract.limits import Limited
+from refold.testing.contract.names import Names
+from refold.testing.contract.projecting import Projecting
+from refold.testing.contract.racing import Racing
+from refold.testing.contract.reading import Reading
+from refold.testing.contract.repeating import Repeating
+from refold.testing.contract.surveying import Surveying
+from refold.testing.contract.together import Together
+from refold.testing.contract.traveling import Traveling
+
+__all__ = ["Contract", "Place", "StoreContract", "Stores"]
+
+
+class StoreContract(
+    Appending,
+    Conditions,
+    Data,
+    Deciding,
+    Envelope,
+    Keys,
+    Limited,
+    Names,
+    Projecting,
+    Racing,
+    Reading,
+    Repeating,
+    Surveying,
+    Together,
+    Traveling,
+):
+    """All of it."""

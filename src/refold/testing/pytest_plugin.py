@@ -1,0 +1,28 @@
+"""Lets failures of the contract read as those of your own tests do, and knows its markers.
+
+pytest_plugins = ["refold.testing.pytest_plugin"]   # in conftest.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from refold.testing.postgres import PostgresServer, postgres_server
+
+pytest.register_assert_rewrite("refold.testing.contract")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell pytest the contract's markers."""
+    config.addinivalue_line(
+        "markers", "guarantee(id): the numbered promise of Refold's documentation that a test keeps"
+    )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL server for the whole run; `postgres.new_database()` gives the URL of an empty database."""
+    with postgres_server() as server:
+        yield server

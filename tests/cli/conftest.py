@@ -1,0 +1,43 @@
+"""A directory with a small shop in it, and the command line to look at it with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from click.testing import CliRunner
+from tests.cli.shop import Outcome, build_shop
+
+from refold.cli.program import program
+
+Run: TypeAlias = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REFOLD_STORE", "REFOLD_APP", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    build_shop(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def refold(directory: Path) -> Run:
+    """Runs `refold` with these arguments in the directory of the shop."""
+
+    def run(*args: str) -> Outcome:
+        result = CliRunner().invoke(program, args)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Outcome(result.exit_code, result.stdout, result.stderr)
+
+    return run

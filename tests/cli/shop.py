@@ -1,0 +1,89 @@
+"""A small shop: a store whose times and ids are known, the program that reads it, and two logs to import."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from refold.messages import Metadata, NewEvent, RawEvent
+from refold.store import Store
+from refold.testing import ManualClock
+
+PROGRAM: Final = """
+from dataclasses import dataclass, replace
+
+from refold import App, Fold, event
+
+
+@event("cart.item-added")
+class ItemAdded:
+    sku: str
+    qty: int
+
+
+@event("cart.noted")
+class Noted:
+    sku: None
+    note: str
+
+
+@dataclass(frozen=True)
+class Cart:
+    items: int = 0
+
+
+def evolve(cart: Cart, event: ItemAdded | Noted) -> Cart:
+    return replace(cart, items=cart.items + event.qty) if isinstance(event, ItemAdded) else cart
+
+
+app = App(Fold("cart", initial=Cart, evolve=evolve))
+not_an_app = 1
+"""
+LOG: Final = """case_id,activity,timestamp,officer
+1001,application received,2024-03-01T09:00:00Z,Ada
+1001,inspected,2024-03-04T14:30:00Z,Bob
+1002,application received,2024-03-05T10:15:00Z,Ada
+"""
+ORDERS: Final = "order,what,at\nA1,placed,2024-03-01\nA1,paid,2024-03-02\n"
+
+
+class Outcome(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+def id_of(number: int) -> UUID:
+    """The id of the event at a position of the shop."""
+    return UUID(int=0x0199_0000_0000_7000_8000_0000_0000_0000 + number)
+
+
+def build_shop(directory: Path) -> None:
+    """`shop.db`, in which cart c-1 has three events and order-1 is a story over two streams; `shop.py`; the logs."""
+    (directory / "shop.py").write_text(PROGRAM)
+    (directory / "log.csv").write_text(LOG)
+    (directory / "orders.csv").write_text(ORDERS)
+    clock = ManualClock(datetime(2026, 1, 1, 12, tzinfo=UTC))
+    with Store.open(f"sqlite:///{directory}/shop.db", events=[RawEvent], clock=clock) as store:
+        placed = str(id_of(4))
+        for number, stream, type, data, story in (
+            (1, "cart-c-1", "cart.item-added", {"sku": "b-1", "qty": 2}, Metadata("c-1", actor="ada")),
+            (2, "cart-c-1", "cart.item-added", {"sku": "b-2", "qty": 1}, Metadata("c-1")),
+            (3, "cart-c-1", "cart.noted", {"sku": None, "note": "a [gift]\nfor Bob"}, Metadata("c-1")),
+            (4, "order-1", "order.placed", {"total": 30}, _upon("order-1", "order.place", 104)),
+            (5, "payment-1", "payment.asked", {}, _upon("order-1", "payment.ask", 105, placed)),
+            (6, "order-1", "order.paid", {}, Metadata("order-1", str(id_of(5)))),
+        ):
+            valid_at = datetime(2025, 12, 24, tzinfo=UTC) if number == 2 else None
+            tags = frozenset({"gift", "c:1"}) if number == 3 else frozenset[str]()
+            store.append(stream, [NewEvent(RawEvent(type, data), id_of(number), valid_at, tags, story)])
+            clock.move(timedelta(minutes=1))
+
+
+def _upon(story: str, command: str, number: int, cause: str | None = None) -> Metadata:
+    free = {"$command": command} | ({"$cause": cause} if cause else {})
+    return Metadata(story, str(id_of(number)), free=free)

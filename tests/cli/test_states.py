@@ -1,0 +1,222 @@
+"""States and what changed between them: merged without an application, folded with one, at any time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.cli.conftest import Run
+from tests.cli.shop import Outcome
+
+from refold.cli.patches import Change, Json, changes
+from refold.cli.states import merged
+
+
+def state(refold: Run, *args: str) -> tuple[int, object]:
+    """The version and the state that the command prints as JSON."""
+    done = refold("state", *args, "--store", "shop.db", "--output", "json")
+    assert (done.code, done.err) == (0, "")
+    printed = json.loads(done.out)
+    assert list(printed) == ["stream", "version", "state"]
+    assert printed["stream"] == args[0]
+    return printed["version"], printed["state"]
+
+
+ONE = {"sku": "b-1", "qty": 2}
+TWO = {"sku": "b-2", "qty": 1}
+NOW = {"qty": 1, "note": "a [gift]\nfor Bob"}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], (3, NOW)),
+        (["--at", "0"], (0, {})),
+        (["--at", "1"], (1, ONE)),
+        (["--at", "#2"], (2, TWO)),
+        (["--at", "2026-01-01"], (0, {})),
+        (["--at", "2026-01-01T12:01:00"], (2, TWO)),
+        (["--at", "2026-01-01T13:00+01:00"], (1, ONE)),
+        (["--at", "2026-01-02"], (3, NOW)),
+        (["--valid-at", "2025-12-23"], (0, {})),
+        (["--valid-at", "2025-12-24"], (2, TWO)),
+        (["--valid-at", "2026-01-01T12:00Z"], (2, ONE)),  # the second event was true before the first
+        (["--valid-at", "2026-01-02", "--at", "1"], (1, ONE)),
+    ],
+)
+def test_a_state_is_that_of_the_time_asked_for(refold: Run, options: list[str], expected: tuple[int, object]) -> None:
+    assert state(refold, "cart-c-1", *options) == expected
+
+
+def test_with_an_app_the_state_is_that_of_its_fold(refold: Run) -> None:
+    assert state(refold, "cart-c-1", "--at", "2", "--app", "shop:app") == (2, {"items": 3})
+
+
+def test_the_app_may_be_named_by_the_environment_or_the_project(
+    refold: Run, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (directory / "pyproject.toml").write_text('[tool.refold]\napp = "shop:app"\n')
+    assert state(refold, "cart-c-1", "--at", "2") == (2, {"items": 3})
+
+    (directory / "pyproject.toml").unlink()
+    monkeypatch.setenv("REFOLD_APP", "shop:app")
+    assert state(refold, "cart-c-1", "--at", "2") == (2, {"items": 3})
+
+
+def test_a_category_that_the_app_has_no_fold_for_is_merged_and_said_so(refold: Run) -> None:
+    done = refold("state", "order-1", "--store", "shop.db", "--app", "shop:app", "--output", "jsonl")
+    assert done == (
+        0,
+        '{"stream":"order-1","version":2,"state":{"total":30}}\n',
+        "refold: the app has no fold for category 'order' (it has: cart), so the data of the events are merged.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("app", "error"),
+    [
+        ("shop", "--app 'shop': write MODULE:NAME, as in --app shop:app."),
+        ("shop:nothing", "--app 'shop:nothing': there is no such name in it. Write nothing = App(...) in shop."),
+        ("shop:not_an_app", "--app 'shop:not_an_app': it is int, not refold.App. Write not_an_app = App(...) in shop."),
+        (
+            "shpo:app",
+            "--app 'shpo:app': module 'shpo' cannot be imported: ModuleNotFoundError: No module named 'shpo'.",
+        ),
+    ],
+)
+def test_an_app_that_cannot_be_loaded_is_told(refold: Run, app: str, error: str) -> None:
+    assert refold("state", "cart-c-1", "--store", "shop.db", "--app", app) == (2, "", f"refold: {error}\n")
+
+
+def test_a_state_is_one_value_a_line_in_a_pipe(refold: Run) -> None:
+    assert refold("state", "cart-c-1", "--store", "shop.db") == (
+        0,
+        '/stream\tcart-c-1\n/version\t3\n/state/qty\t1\n/state/note\t"a [gift]\\nfor Bob"\n',
+        "",
+    )
+
+
+def test_a_state_is_shown_to_people(refold: Run) -> None:
+    assert refold("state", "cart-c-1", "--at", "1", "--store", "shop.db", "--output", "table").out == (
+        'cart-c-1  version 1, position 1\n{\n  "sku": "b-1",\n  "qty": 2\n}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "error"),
+    [
+        (["cart-c-11"], 3, "refold: there is no stream 'cart-c-11': did you mean 'cart-c-1'?\n"),
+        (["cart-c-1", "--at", "4"], 3, "refold: stream 'cart-c-1' has no version 4: it is at version 3.\n"),
+    ],
+)
+def test_a_state_that_is_not_there_is_not_found(refold: Run, options: list[str], code: int, error: str) -> None:
+    assert refold("state", *options, "--store", "shop.db") == (code, "", error)
+
+
+@pytest.mark.parametrize("options", [["--at", "soon"], ["--valid-at", "3"], ["--at", "2026-13-01"]])
+def test_a_time_that_is_none_is_a_usage_error(refold: Run, options: list[str]) -> None:
+    code, out, err = refold("state", "cart-c-1", *options, "--store", "shop.db")
+    assert (code, out, "no time" in err or "not a time" in err) == (2, "", True)
+
+
+# diff -------------------------------------------------------------------------
+
+
+def diff(refold: Run, *args: str) -> Outcome:
+    return refold("diff", "cart-c-1", *args, "--store", "shop.db")
+
+
+def test_a_diff_is_a_json_patch_with_the_old_values(refold: Run) -> None:
+    assert json.loads(diff(refold, "1", "3", "--output", "json").out) == {
+        "schema": 1,
+        "data": [
+            {"op": "remove", "path": "/sku", "old": "b-1"},
+            {"op": "replace", "path": "/qty", "value": 1, "old": 2},
+            {"op": "add", "path": "/note", "value": "a [gift]\nfor Bob"},
+        ],
+        "next": None,
+    }
+
+
+def test_a_diff_is_shown_to_people(refold: Run) -> None:
+    assert diff(refold, "1", "3", "--output", "table").out == (
+        'cart-c-1  version 1 → 3\n- /sku   b-1\n~ /qty   2 → 1\n+ /note  "a [gift]\\nfor Bob"\n'
+    )
+
+
+def test_a_diff_is_between_any_two_times(refold: Run) -> None:
+    assert diff(refold, "2026-01-01T12:00", "2026-01-01T12:01").out == "replace\t/sku\tb-1\tb-2\nreplace\t/qty\t2\t1\n"
+
+
+def test_where_nothing_changed_a_diff_is_empty(refold: Run) -> None:
+    assert diff(refold, "2", "2") == (0, "", "")
+    assert diff(refold, "2", "2", "--output", "table").out == "cart-c-1  version 2 → 2\nnothing changed.\n"
+
+
+def test_a_diff_of_an_app_is_of_its_states(refold: Run) -> None:
+    assert diff(refold, "0", "3", "--app", "shop:app").out == "replace\t/items\t0\t3\n"
+
+
+# The rules --------------------------------------------------------------------
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["a", "b", ""]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["a", "b", "a/b", "m~n", ""]), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+def patched(value: Json, patch: list[Change]) -> Json:
+    """RFC 6902, as far as `changes` uses it, in the shortest way."""
+    root = {"": json.loads(json.dumps(value))}
+    for change in patch:
+        *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in change.path.split("/")]
+        place: Any = root
+        for part in parents:
+            place = place[int(part)] if isinstance(place, list) else place[part]
+        if isinstance(place, list):
+            index = int(last)
+            place[index : index + (change.op != "add")] = [] if change.op == "remove" else [change.value]
+        elif change.op == "remove":
+            del place[last]
+        else:
+            place[last] = change.value
+    return root[""]
+
+
+@given(values, values)
+def test_a_patch_makes_the_new_value_of_the_old_one(old: Json, new: Json) -> None:
+    assert json.dumps(patched(old, list(changes(old, new))), sort_keys=True) == json.dumps(new, sort_keys=True)
+
+
+@given(values)
+def test_between_equal_values_nothing_changes(value: Json) -> None:
+    assert list(changes(value, value)) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "patch", "result"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        (["a", "b"], ["c", "d"], ["c", "d"]),
+        ({"a": "b"}, ["c"], ["c"]),
+        ({"a": "foo"}, None, None),
+        ({"a": "foo"}, "bar", "bar"),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ],
+)
+def test_merging_is_that_of_rfc_7396(target: object, patch: object, result: object) -> None:
+    assert merged(target, patch) == result

@@ -1,0 +1,91 @@
+"""The pages speak of what exists: what is still to come is called so, and every name in code is real."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.docs.pages import ROOT, Page, Prose, documentation
+
+import refold
+from refold import AsyncStore, Store
+from refold.cli.program import COMMANDS
+
+TO_COME = re.compile(
+    r"postgres|\bnats\b|jetstream|\bstudio\b|http server|\bsnapshots?\b|upcaster|subscription|refold (run|serve|studio|new)\b",
+    re.IGNORECASE,
+)
+PAGES = (Page(ROOT / "README.md"), *documentation())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_is_still_to_come_is_called_so(page: Page) -> None:
+    assert [part.text for part in page.prose if _boasts(part)] == []
+
+
+def _boasts(part: Prose) -> bool:
+    said = f"{part.heading} {part.text}".lower()
+    return bool(TO_COME.search(part.text)) and "yet" not in said and "not one snapshot" not in said
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_name_in_code_is_real(page: Page) -> None:
+    assert [code for part in page.prose for code in part.code if any(_unreal(code))] == []
+
+
+def _unreal(code: str) -> Iterator[str]:
+    for command in re.findall(r"^refold ([a-z]+)", code):
+        if command not in COMMANDS:
+            yield command
+    for method in re.findall(r"^[Ss]tore\.(\w+)", code):
+        if not hasattr(Store, method) or not hasattr(AsyncStore, method):
+            yield method
+    for path in re.findall(r"^refold((?:\.\w+)+)$", code):
+        if not _exists(f"refold{path}"):
+            yield path
+    for path in re.findall(r"^refold/[\w/]+\.py$", code):
+        if not (ROOT / "src" / path).is_file():
+            yield path
+    if re.fullmatch(r"[A-Z]\w+[a-z]\w*", code) and code not in KNOWN:
+        yield code
+
+
+KNOWN = {
+    *refold.__all__,
+    *("Backend", "Grouping", "Appended", "Conflicted", "AlreadyAsked"),
+    *("ManualClock", "StoreContract", "Contract", "Place", "Stores"),
+    *("NotEnough", "Withdrawn", "Corrected", "RuntimeError"),  # of the examples, and Python's
+}
+
+
+def _exists(name: str) -> bool:
+    module, _, attribute = name.rpartition(".")
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        return hasattr(importlib.import_module(module), attribute)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("text", "boasts"),
+    [
+        ("Events live in PostgreSQL.", True),
+        ("PostgreSQL is not there yet.", False),
+        ("# Not yet\n\nPostgreSQL.", False),
+        ("`refold serve` serves.", True),
+        ("Events live in SQLite.", False),
+    ],
+)
+def test_a_boast_is_found(text: str, boasts: bool, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    assert any(map(_boasts, Page(page).prose)) == boasts
+
+
+@pytest.mark.parametrize("code", ["refold fly", "store.fly", "refold.flying", "refold/fly.py", "FlownAway"])
+def test_a_name_that_is_not_real_is_found(code: str) -> None:
+    assert list(_unreal(code)) != []

@@ -1,0 +1,114 @@
+"""A full disk: a clear error, nothing half-written, reads go on, and appends do when there is space again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from refold import AsyncStore, Projection, RawEvent, Recorded, Statement, Store, StoreFull, sql
+from refold.testing.contract.base import outcomes
+from refold.testing.contract.sample import EVENTS, Noted
+
+pytestmark = pytest.mark.guarantee("G14")
+
+
+def big(i: int) -> list[RawEvent]:
+    return [RawEvent("X", {"n": i, "part": part, "text": "x" * 3_000}) for part in range(2)]
+
+
+def limit(store: Store | AsyncStore, pages: int) -> None:
+    """Let the file grow to so many pages and no further."""
+    engine: Any = store._engine
+    engine._writer.backend._db.pragma("max_page_count", pages)
+
+
+def numbers(store: Store) -> list[int]:
+    return [event.data.data["n"] for event in store.read()]
+
+
+def filled(store: Store) -> int:
+    """Append until it is full; how many appends were done."""
+    for i in range(10_000):
+        try:
+            store.append(f"a-{i % 3}", big(i))
+        except StoreFull:
+            return i
+    raise AssertionError("it never became full")
+
+
+def test_a_full_file_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
+    with Store.open(f"sqlite:///{tmp_path}/store.db", events=EVENTS) as store:
+        limit(store, 60)
+        done = filled(store)
+        assert numbers(store) == [i for i in range(done) for _ in range(2)]
+        assert [list(damages) for _, damages in store.verify()] == [[]]
+
+        limit(store, 1_000)
+        store.append("a-0", big(done))
+        assert numbers(store)[-1] == done
+
+
+def test_at_every_size_an_append_is_whole_or_not_there(tmp_path: Path) -> None:
+    for pages in range(20, 60):
+        with Store.open(f"sqlite:///{tmp_path}/{pages}.db?durability=best-effort", events=EVENTS) as store:
+            limit(store, pages)
+            done = filled(store)
+            assert numbers(store) == [i for i in range(done) for _ in range(2)]
+            assert [list(damages) for _, damages in store.verify()] == [[]]
+
+
+async def test_in_a_group_those_that_fit_are_done_and_the_others_are_told(tmp_path: Path) -> None:
+    async with await AsyncStore.open(f"sqlite:///{tmp_path}/store.db", events=EVENTS) as store:
+        limit(store, 60)
+        results = await outcomes(*(store.append(f"a-{i}", big(i)) for i in range(64)))
+        stored = {event.data.data["n"] async for event in store.read()}
+        assert {type(result) for result in results if isinstance(result, Exception)} == {StoreFull}
+        assert stored == {i for i, result in enumerate(results) if not isinstance(result, Exception)}
+        assert 0 < len(stored) < 64
+
+
+def test_a_projection_that_finds_no_space_stands_where_it_stood(tmp_path: Path) -> None:
+    projection = Projection("copies", schema="create table copies (n integer, text text)")
+
+    @projection.on(Noted)
+    def copy(event: Recorded[Noted]) -> Iterator[Statement]:
+        yield sql("insert into copies values (1, :text)", text="x" * 100_000)
+
+    with Store.open(f"sqlite:///{tmp_path}/store.db", events=EVENTS) as store:
+        store.append("a-1", [Noted(str(i)) for i in range(20)])
+        limit(store, 100)
+        with pytest.raises(StoreFull):
+            store.catch_up(projection)
+        assert store.query("select count(*) from copies") == [(0,)]
+        limit(store, 10_000)
+        assert store.catch_up(projection) == 20
+
+
+def test_a_file_system_that_is_full(tmp_path: Path) -> None:
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("a small file system takes root and mount")
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small file system: {mounted.stderr.decode().strip()}")
+    try:
+        ballast = small / "ballast"
+        ballast.write_bytes(b"x" * 300_000)
+        with Store.open(f"sqlite:///{small}/store.db", events=EVENTS) as store:
+            done = filled(store)
+            assert numbers(store) == [i for i in range(done) for _ in range(2)]
+            ballast.unlink()
+            store.append("a-0", big(done))
+            assert numbers(store) == [i for i in range(done + 1) for _ in range(2)]
+            assert [list(damages) for _, damages in store.verify()] == [[]]
+    finally:
+        subprocess.run(["umount", small], check=True)

@@ -1,0 +1,116 @@
+"""Commands against a stream on which others write: decided again on what they wrote, without a second load."""
+
+from __future__ import annotations
+
+import pytest
+from tests.flows.counting import CountingBackend, Meanwhile, runtime
+
+from refold import Conflict
+from refold._bridge.stepping import run_sync
+from refold.flows.append import append
+from refold.flows.transact import ATTEMPTS, Handled, handle
+from refold.messages import Context
+from refold.ports import PAGE
+from refold.query import ANY
+from refold.testing.contract.sample import Deposit, Deposited, Overdrawn, Withdraw, Withdrawn, accounts
+
+
+def others(*events: object) -> Meanwhile:
+    """Another writer appends these first."""
+
+    async def append_them(backend: CountingBackend) -> None:
+        for first in range(0, len(events), 500):
+            batch = events[first : first + 500]
+            await append(backend, runtime(), "account-1", batch, expected=ANY, condition=None, context=Context())
+
+    return append_them
+
+
+def opened(balance: int, *meanwhile: Meanwhile) -> CountingBackend:
+    """A store with an account in it, and what others do before each of our appends."""
+    backend = CountingBackend()
+    run_sync(others(Deposited(balance))(backend))
+    backend.meanwhile = list(meanwhile)
+    backend.calls.clear()
+    return backend
+
+
+def handled(
+    backend: CountingBackend, command: Deposit | Withdraw, key: str | None = None
+) -> Handled[int, Deposited | Withdrawn]:
+    return run_sync(handle(backend, runtime(), accounts, "1", command, Context(), key))
+
+
+def test_a_command_costs_one_load_and_one_append() -> None:
+    backend = CountingBackend()
+    handled(backend, Deposit(1))
+    assert backend.calls == {"payloads": 1, "append": 1, "find": 1}
+
+
+@pytest.mark.guarantee("G5")
+def test_a_conflict_is_decided_again_on_the_new_state_without_a_second_load() -> None:
+    backend = opened(10, others(Withdrawn(3), Deposited(5)), others(Withdrawn(1)))
+    done = handled(backend, Withdraw(2))
+    assert (done.state, done.version, done.events) == (9, 5, (Withdrawn(2),))
+    assert backend.calls["payloads"] == 1
+
+
+def test_what_the_new_state_does_not_allow_is_refused() -> None:
+    backend = opened(10, others(Withdrawn(9)))
+    with pytest.raises(Overdrawn):
+        handled(backend, Withdraw(2))
+
+
+@pytest.mark.guarantee("G5")
+def test_a_tail_of_more_than_a_page_is_loaded_to_its_end() -> None:
+    backend = CountingBackend(others(*(Deposited(1) for _ in range(PAGE + 2))))
+    done = handled(backend, Deposit(7))
+    assert (done.state, done.version) == (PAGE + 2 + 7, PAGE + 3)
+
+
+@pytest.mark.parametrize("size", [PAGE - 1, PAGE, PAGE + 1])
+def test_a_tail_of_about_a_page_is_not_cut_short(size: int) -> None:
+    backend = CountingBackend(others(*(Deposited(1) for _ in range(size))))
+    assert handled(backend, Deposit(7)).state == size + 7
+
+
+def test_a_hundred_lost_attempts_are_a_conflict() -> None:
+    seen: list[int] = []
+    backend = CountingBackend(*(others(Deposited(1)) for _ in range(ATTEMPTS)))
+
+    def decide(command: Deposit | Withdraw, balance: int) -> list[Deposited | Withdrawn]:
+        seen.append(balance)
+        return [Deposited(100)]
+
+    with pytest.raises(Conflict, match="another writer appended first"):
+        run_sync(
+            handle(
+                backend, runtime(), type(accounts)("account", int, accounts.evolve, decide), "1", Deposit(1), Context()
+            )
+        )
+    assert seen == list(range(ATTEMPTS))
+
+
+def test_one_more_attempt_would_have_done() -> None:
+    backend = CountingBackend(*(others(Deposited(1)) for _ in range(ATTEMPTS - 1)))
+    assert handled(backend, Deposit(100)).state == ATTEMPTS - 1 + 100
+
+
+@pytest.mark.guarantee("G4")
+def test_a_repeated_command_does_not_decide_again() -> None:
+    backend = CountingBackend()
+    first = handled(backend, Deposit(1), "k")
+    backend.calls.clear()
+    again = handled(backend, Deposit(1), "k")
+    assert (again.state, again.events, again.position, again.repeated) == (1, first.events, first.position, True)
+    assert backend.calls["append"] == 0
+
+
+@pytest.mark.guarantee("G4")
+def test_one_who_asks_the_same_at_the_same_time_gets_the_first_outcome() -> None:
+    async def same(backend: CountingBackend) -> None:
+        await handle(backend, runtime(), accounts, "1", Deposit(5), Context(), "k")
+
+    backend = CountingBackend(same)
+    late = handled(backend, Deposit(5), "k")
+    assert (late.state, late.version, late.events, late.repeated) == (5, 1, (Deposited(5),), True)
