@@ -28,10 +28,10 @@ demo: $(VENV)/.demo ## a small shop on a real store, in under a minute
 	@$(BIN)/python -m examples.shop
 
 test: $(VENV)/.dev ## the whole test suite, with the layers and the typing tests
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 2 $(ARGS)
 
 test-long: $(VENV)/.dev ## the test suite with the long tests too
-	@$(BIN)/pytest -m "long or not long" $(ARGS)
+	@$(BIN)/pytest -n 2 -m "long or not long" $(ARGS)
 
 check: $(VENV)/.dev ## linter, formatter, mypy, pyright, layers, typing tests
 	$(BIN)/ruff check

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from refold._version import __version__
 
 if TYPE_CHECKING:
-    from refold.aio import AsyncCommandStreams, AsyncStore, AsyncStreams
+    from refold.aio import AsyncBoundary, AsyncCommandStreams, AsyncStore, AsyncStreams
     from refold.app import App
     from refold.clock import Clock, SystemClock
     from refold.errors import (
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
     from refold.flows.load import AsOf, Loaded
     from refold.flows.together import StreamWrite
     from refold.flows.transact import Handled
-    from refold.fold import Decider, DecisionModel, Fold, Scoped, Send, compose
+    from refold.fold import Decider, DecisionModel, Fold, Scoped, ScopedDecider, Send, compose
     from refold.limits import Limits
     from refold.messages import Metadata, NewEvent, Position, RawEvent, Recorded, StreamName, command, event
     from refold.ports import Damage, Durability, QueryMatched, Stats, StreamCheck, StreamInfo, StreamMoved
     from refold.process import After, At, Cancel, Effect, Finish, Process, after, at, cancel, finish
     from refold.projection import Projection, Statement, sql
     from refold.query import ANY, EXISTS, NO_STREAM, AppendCondition, Expected, ExpectedVersion, Query, QueryItem
-    from refold.store import CommandStreams, Store, Streams
+    from refold.store import Boundary, CommandStreams, Store, Streams
 
 __all__ = [
     "ANY",
@@ -62,10 +62,12 @@ __all__ = [
     "App",
     "AppendCondition",
     "AsOf",
+    "AsyncBoundary",
     "AsyncCommandStreams",
     "AsyncStore",
     "AsyncStreams",
     "At",
+    "Boundary",
     "Cancel",
     "CheckpointMoved",
     "Clock",
@@ -109,6 +111,7 @@ __all__ = [
     "RefoldError",
     "Refused",
     "Scoped",
+    "ScopedDecider",
     "Send",
     "Statement",
     "Stats",

@@ -12,7 +12,7 @@ from uuid import UUID
 from refold.clock import Clock, SystemClock
 from refold.codec import Codec
 from refold.flows.append import Receipt, append
-from refold.flows.decide import Decided, decide
+from refold.flows.decide import Decided, consumed, decide, handle_within
 from refold.flows.load import AsOf, Loaded, load
 from refold.flows.prepare import Runtime
 from refold.flows.project import catch_up
@@ -20,7 +20,7 @@ from refold.flows.read import Direction, Wanted, page, wanted
 from refold.flows.survey import find, streams_page, verify_page
 from refold.flows.together import StreamWrite, append_all
 from refold.flows.transact import Handled, do, handle, kind_of
-from refold.fold import Decider, DecisionModel, Fold
+from refold.fold import Decider, DecisionModel, Fold, ScopedDecider
 from refold.limits import Limits
 from refold.messages import Context, Position, Recorded, StreamName, checked_name
 from refold.opening import open_awaiting
@@ -103,6 +103,37 @@ class AsyncCommandStreams(AsyncStreams[S, E], Generic[C, S, E]):
         )
 
 
+class AsyncBoundary(Generic[C, S, E]):
+    """A decider over what its types and some tags select, in place of one stream."""
+
+    def __init__(self, engine: Engine, runtime: Runtime, decider: ScopedDecider[C, S, E], context: Context) -> None:
+        self._engine, self._runtime, self._decider, self._context = engine, runtime, decider, context
+
+    async def state(self) -> S:
+        """The state after all that is selected."""
+        model = DecisionModel[S]((self._decider,))
+        states, _ = await self._engine.outside(lambda b: consumed(b, self._runtime, model, model.initial(), 0))
+        state: S = states[0]
+        return state
+
+    async def handle(self, command: C, *, stream: StreamName | str, idempotency_key: str | None = None) -> Decided[E]:
+        """Let the decider decide upon a command, and append to `stream` what it yields. It may run more than once.
+
+        It holds only if nothing that the decider selects was appended meanwhile. With an `idempotency_key`, a repeated
+        command gives the first outcome and appends nothing, for ever.
+
+        Raises:
+            Conflict: other writers were first too often.
+            KeyReused: the key belongs to another command or stream.
+            Refused, OutcomeUnknown, StoreError: as `append`. What the decider raises comes out as it is.
+        """
+        return await self._engine.inside(
+            lambda b: handle_within(b, self._runtime, self._decider, command, stream, self._context, idempotency_key),
+            kind_of(self._decider.decide),
+            "",
+        )
+
+
 class AsyncStore:
     """An event store, for code that awaits; any number of tasks of one event loop may share one."""
 
@@ -169,12 +200,21 @@ class AsyncStore:
     def bind(self, subject: Decider[C, S, E]) -> AsyncCommandStreams[C, S, E]: ...
     @overload
     def bind(self, subject: Fold[S, E]) -> AsyncStreams[S, E]: ...
-    def bind(self, subject: Fold[Any, Any]) -> AsyncStreams[Any, Any]:
+    @overload
+    def bind(self, subject: ScopedDecider[C, S, E]) -> AsyncBoundary[C, S, E]: ...
+    def bind(
+        self, subject: Fold[Any, Any] | ScopedDecider[Any, Any, Any]
+    ) -> AsyncStreams[Any, Any] | AsyncBoundary[Any, Any, Any]:
         """The streams of a fold or decider in this store, which knows their events from now on.
+
+        A decider that is `tagged(...)` is bound to what its types and tags select, in place of its streams.
 
         Raises:
             UsageError: the classes of its events cannot be read, or a wire name of theirs belongs to another class.
         """
+        if isinstance(subject, ScopedDecider):
+            self._runtime.codec.decoders(subject.fold.event_types)
+            return AsyncBoundary(self._engine, self._runtime, subject, self._context)
         self._runtime.codec.decoders(subject.event_types)
         face: Any = AsyncCommandStreams if isinstance(subject, Decider) else AsyncStreams
         bound: AsyncStreams[Any, Any] = face(self._engine, self._runtime, subject, self._context)

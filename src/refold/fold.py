@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from types import UnionType
 from typing import Annotated, Any, Generic, TypeVar, TypeVarTuple, Union, get_args, get_origin, get_type_hints, overload
@@ -80,6 +80,10 @@ class Decider(Fold[S, E], Generic[C, S, E]):
 
     decide: Callable[[C, S], Iterable[E]]
 
+    def tagged(self, *tags: str) -> ScopedDecider[C, S, E]:
+        """This decider over its events that carry all of `tags`: what `store.bind` takes in place of its streams."""
+        return ScopedDecider(self, frozenset(checked_name("tag", tag) for tag in tags), self.decide)
+
     def send(self, id: str, command: C) -> Send:
         """The command, addressed to one instance, for a process to emit."""
         return Send(self.category, id, command)
@@ -99,15 +103,33 @@ class Scoped(Generic[S, E]):
 
 
 @dataclass(frozen=True)
+class ScopedDecider(Scoped[S, E], Generic[C, S, E]):
+    """A decider over what its types and some tags select, in place of one stream."""
+
+    decide: Callable[[C, S], Iterable[E]]
+
+
+@dataclass(frozen=True)
 class DecisionModel(Generic[*Ss]):
-    """Several scoped folds that one decision needs; its query is derived from theirs."""
+    """Several scoped folds that one decision needs; its query is derived from theirs.
+
+    `guard` is a query of its own for what must not have happened meanwhile, where that is not all that was read.
+    """
 
     parts: tuple[Scoped[Any, Any], ...]
+    guard: Query | None = None
 
     @cached_property
     def query(self) -> Query:
-        """Every event that any part folds: the boundary within which the decision must be consistent."""
+        """Every event that any part folds: what is read, and without a guard also the boundary of the decision."""
         return reduce(Query.__or__, (part.query for part in self.parts))
+
+    def guarded_by(self, query: Query) -> DecisionModel[*Ss]:
+        """The same model, with another boundary: the decision holds unless an event that matches `query` was appended.
+
+        Narrower than what is read, it forgives changes that do not matter; wider, it also rules out what is not folded.
+        """
+        return replace(self, guard=query)
 
     @cached_property
     def event_types(self) -> tuple[type[Any], ...]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from refold.errors import MissingExtra, UsageError
+from refold.migration import Migration
 from refold.ports import Backend, Grouping
 
 KNOWN = "sqlite:///FILE, sqlite:///:memory:, postgresql://HOST/DATABASE and memory://"
@@ -44,6 +45,33 @@ async def open_awaiting(url: str) -> Grouping | Backend:
     import asyncio
 
     return await asyncio.get_running_loop().run_in_executor(None, open_blocking, url)
+
+
+def migration(url: str) -> Migration:
+    """What it takes to bring the store at a URL to the format of this Refold. Nothing is changed.
+
+    To migrate it, open it for writing.
+
+    Raises:
+        UsageError, MissingExtra, StoreError: as `open_blocking`. NewerFormat: the store is ahead of this Refold.
+    """
+    match url.partition("://")[0] if "://" in url else "":
+        case "sqlite":
+            from refold.backends.sqlite import Location, migration_of
+
+            return migration_of(Location.parse(url))
+        case "postgresql" | "postgres":
+            return _postgres_migration(url)
+        case _:
+            raise UsageError(f"{url!r} has no format to migrate: SQLite and PostgreSQL have.")
+
+
+def _postgres_migration(url: str) -> Migration:
+    try:
+        from refold.backends.postgres import migration_of
+    except ImportError as error:
+        raise MissingExtra("psycopg", "postgres") from error
+    return migration_of(url)
 
 
 def _postgres_blocking(url: str) -> Backend:

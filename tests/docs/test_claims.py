@@ -15,7 +15,7 @@ from refold import AsyncStore, Store
 from refold.cli.program import COMMANDS
 
 TO_COME = re.compile(
-    r"postgres|\bnats\b|jetstream|\bstudio\b|http server|\bsnapshots?\b|upcaster|subscription|refold (run|serve|studio|new)\b",
+    r"\bnats\b|jetstream|\bstudio\b|http server|\bsnapshots?\b|upcaster|subscription|refold (run|serve|studio|new)\b",
     re.IGNORECASE,
 )
 PAGES = (Page(ROOT / "README.md"), *documentation())
@@ -73,9 +73,9 @@ def _exists(name: str) -> bool:
 @pytest.mark.parametrize(
     ("text", "boasts"),
     [
-        ("Events live in PostgreSQL.", True),
-        ("PostgreSQL is not there yet.", False),
-        ("# Not yet\n\nPostgreSQL.", False),
+        ("Events live in JetStream.", True),
+        ("JetStream is not there yet.", False),
+        ("# Not yet\n\nJetStream.", False),
         ("`refold serve` serves.", True),
         ("Events live in SQLite.", False),
     ],

@@ -11,10 +11,10 @@ from typing import Any, get_overloads
 import pytest
 
 import refold
-from refold import AsyncCommandStreams, AsyncStore, AsyncStreams, CommandStreams, Store, Streams
+from refold import AsyncBoundary, AsyncCommandStreams, AsyncStore, AsyncStreams, Boundary, CommandStreams, Store, Streams
 
-PAIRS = [(Store, AsyncStore), (Streams, AsyncStreams), (CommandStreams, AsyncCommandStreams)]
-AWAITED = {"AsyncStore": "Store", "AsyncStreams": "Streams", "AsyncCommandStreams": "CommandStreams", "AsyncIterator": "Iterator"}
+PAIRS = [(Store, AsyncStore), (Streams, AsyncStreams), (CommandStreams, AsyncCommandStreams), (Boundary, AsyncBoundary)]
+AWAITED = {f"Async{name}": name for name in ("Store", "Streams", "CommandStreams", "Boundary", "Iterator")}
 
 
 def members(cls: type[Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "import": "Import an event log: CSV, XES or JSONL.",
     "export": "Export events as JSONL or CSV.",
     "verify": "Check the whole store for damage.",
+    "migrate": "Bring a store to the format of this Refold.",
 }
 """Each stands in a module of its name, in `command`; kept here so that the list of them loads none."""
 

@@ -10,21 +10,40 @@ from msgspec import Struct
 from refold.errors import Conflict
 from refold.flows.prepare import Cause, Runtime, checked_stream, prepare
 from refold.flows.read import all_rows, opened
-from refold.flows.transact import ATTEMPTS
-from refold.fold import DecisionModel
-from refold.messages import Context, Position, StreamName
-from refold.ports import Append, Appended, Backend, Conflicted, Matching, Selection, Write
+from refold.flows.transact import ATTEMPTS, request_of
+from refold.fold import DecisionModel, Scoped, ScopedDecider
+from refold.messages import Context, Position, StreamName, spec_of
+from refold.ports import (
+    EVERYTHING,
+    AlreadyAsked,
+    Append,
+    Appended,
+    Backend,
+    Conflicted,
+    Matching,
+    Outcome,
+    Request,
+    Selection,
+    Write,
+)
 from refold.query import AppendCondition
+from refold.repeats import asked_before
 
+C = TypeVar("C")
+S = TypeVar("S")
 E = TypeVar("E")
 Ss = TypeVarTuple("Ss")
 
 
 class Decided(Struct, Generic[E], frozen=True):
-    """What came of a decision: its events, and the position to wait for."""
+    """What came of a decision: its events, and the position to wait for.
+
+    `repeated`: the idempotency key was known, so this is the first outcome, and nothing was appended now.
+    """
 
     events: tuple[E, ...]
     position: Position
+    repeated: bool = False
 
 
 async def decide(
@@ -40,32 +59,84 @@ async def decide(
     Raises:
         Conflict: others appended within the boundary first, a hundred times.
     """
+    name = getattr(decision, "__qualname__", type(decision).__name__)
+    cause = Cause.of_command(context, runtime.clock.new_id(), name)
+    return await _decide(backend, runtime, model, decision, checked_stream(stream), cause, None)
+
+
+async def handle_within(
+    backend: Backend,
+    runtime: Runtime,
+    decider: ScopedDecider[C, S, E],
+    command: C,
+    stream: StreamName | str,
+    context: Context,
+    key: str | None,
+) -> Decided[E]:
+    """Let a decider that is bound to a query decide upon a command.
+
+    Raises:
+        UsageError: the command's class is not marked with `@command`.
+        KeyReused: the idempotency key belongs to another request.
+        Conflict: others appended within the boundary first, a hundred times.
+    """
     name = checked_stream(stream)
-    cause = Cause.of_command(
-        context, runtime.clock.new_id(), getattr(decision, "__qualname__", type(decision).__name__)
-    )
+    cause = Cause.of_command(context, runtime.clock.new_id(), spec_of(type(command), "command").name)
+    request = None if key is None else request_of(key, command, name)
+    if request and (outcome := await backend.request(request.key)):
+        return await _remembered(backend, runtime, decider, asked_before(request, outcome).outcome)
+    model = DecisionModel[S]((decider,))
+    return await _decide(backend, runtime, model, lambda state: decider.decide(command, state), name, cause, request)
+
+
+async def _decide(
+    backend: Backend,
+    runtime: Runtime,
+    model: DecisionModel[*Ss],
+    decision: Callable[[*Ss], Iterable[E]],
+    stream: str,
+    cause: Cause,
+    request: Request | None,
+) -> Decided[E]:
     states, after = model.initial(), 0
     for left in reversed(range(ATTEMPTS)):
-        states, after = await _consumed(backend, runtime, model, states, after)
+        states, after = await consumed(backend, runtime, model, states, after)
         events = tuple(decision(*cast("tuple[*Ss]", states)))
-        if not events:
+        if not events and request is None:
             return Decided((), Position(after))
         rows = prepare(runtime, events, cause)
-        condition = AppendCondition(model.query, after)
-        result = await backend.append(Append((Write(name, rows),), runtime.clock.now(), (condition,)))
-        if isinstance(result, Appended):
-            return Decided(events, Position(result.positions[-1]))
-        if isinstance(result, Conflicted) and not left:
-            raise Conflict(result.failures)
+        writes = (Write(stream, rows),) if rows else ()
+        condition = AppendCondition(model.guard or model.query, after)
+        result = await backend.append(Append(writes, runtime.clock.now(), (condition,), request))
+        match result:
+            case Appended(positions):
+                return Decided(events, Position(positions[-1] if positions else after))
+            case AlreadyAsked(outcome):
+                return await _remembered(backend, runtime, model.parts[0], outcome)
+            case Conflicted(failures):
+                if not left:
+                    raise Conflict(failures)
     raise AssertionError  # the last attempt returned or raised
 
 
-async def _consumed(
+async def consumed(
     backend: Backend, runtime: Runtime, model: DecisionModel[*Ss], states: tuple[Any, ...], after: int
 ) -> tuple[tuple[Any, ...], int]:
+    """The states after what the model selects beyond a position, and the position up to which that was looked for."""
+    until = None if model.guard is None else await backend.head()  # first the bound, then the rows
     decoders = runtime.codec.decoders(model.event_types)
-    async for row in all_rows(backend, Selection(Matching(model.query), after)):
+    async for row in all_rows(backend, Selection(Matching(model.query), after, position_until=until)):
         event = opened(decoders, row)
         states = model.evolve(states, event.data, event.type, event.tags)
         after = row.position
-    return states, after
+    return states, after if until is None else until
+
+
+async def _remembered(backend: Backend, runtime: Runtime, part: Scoped[Any, E], outcome: Outcome) -> Decided[E]:
+    """The first outcome again: the events that it appended."""
+    if not outcome.first_position:
+        return Decided((), Position(0), repeated=True)
+    decoders = runtime.codec.decoders(part.fold.event_types)
+    between = Selection(EVERYTHING, outcome.first_position - 1, position_until=outcome.last_position)
+    events = tuple([opened(decoders, row).data async for row in all_rows(backend, between)])
+    return Decided(events, Position(outcome.last_position), repeated=True)

@@ -59,7 +59,7 @@ async def handle(
     """
     spec = spec_of(type(command), "command")
     cause = Cause.of_command(context, runtime.clock.new_id(), spec.name)
-    request = None if key is None else _request(key, command, checked_stream(decider.stream(id)))
+    request = None if key is None else request_of(key, command, checked_stream(decider.stream(id)))
     return await transact(backend, runtime, decider, id, lambda state: decider.decide(command, state), cause, request)
 
 
@@ -77,7 +77,12 @@ async def do(
     return await transact(backend, runtime, fold, id, decision, cause)
 
 
-def _request(key: str, command: object, stream: str) -> Request:
+def request_of(key: str, command: object, stream: str) -> Request:
+    """What an idempotency key is used for.
+
+    Raises:
+        InvalidName: the key.
+    """
     import hashlib  # noqa: PLC0415 - OpenSSL is loaded when it is needed
 
     form = form_of(type(command), spec_of(type(command), "command"))

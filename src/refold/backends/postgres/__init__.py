@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refold.backends.postgres.backend import PostgresBackend, opened_awaiting, opened_blocking
+from refold.backends.postgres.backend import PostgresBackend, migration_of, opened_awaiting, opened_blocking
 from refold.backends.postgres.location import PostgresLocation
 
-__all__ = ["PostgresBackend", "PostgresLocation", "opened_awaiting", "opened_blocking"]
+__all__ = ["PostgresBackend", "PostgresLocation", "migration_of", "opened_awaiting", "opened_blocking"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from refold.backends.postgres import reading, schema, surveying
 from refold.backends.postgres.appending import Appends
@@ -13,6 +13,7 @@ from refold.backends.postgres.named import numbered
 from refold.backends.postgres.session import AwaitingSession, BlockingSession, Bound, Failed, Session, Steady
 from refold.backends.postgres.troubles import CHECKPOINT_MOVED, translated
 from refold.errors import CheckpointMoved, ProjectionChanged, StoreReadOnly
+from refold.migration import Migration
 from refold.ports import (
     Append,
     AppendResult,
@@ -28,6 +29,8 @@ from refold.ports import (
 )
 from refold.projection import SqlValue, Statement
 from refold.rows import Payload, Row
+
+T = TypeVar("T")
 
 
 class PostgresBackend:
@@ -133,16 +136,22 @@ def opened_blocking(url: str) -> PostgresBackend:
     """The store at a URL, for threads."""
     location = PostgresLocation.parse(url)
     backend = PostgresBackend(BlockingSession(location), location)
-    steps = backend.prepare()
+    try:
+        _stepped(backend.prepare())
+    except BaseException:
+        _stepped(backend.close())
+        raise
+    return backend
+
+
+def _stepped(steps: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine over a blocking session, which never suspends."""
     try:
         steps.send(None)
-    except StopIteration:
-        return backend
-    except BaseException:
-        with suppress(StopIteration):
-            backend.close().send(None)
-        raise
-    raise AssertionError  # a blocking session never suspends
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    raise AssertionError(steps)
 
 
 async def opened_awaiting(url: str) -> PostgresBackend:
@@ -157,3 +166,21 @@ async def opened_awaiting(url: str) -> PostgresBackend:
         await backend.close()
         raise
     return backend
+
+
+def migration_of(url: str) -> Migration:
+    """What it takes to bring the store at a URL to the newest format."""
+    location = PostgresLocation.parse(url)
+    session = BlockingSession(location)
+    try:
+        found = _stepped(_format(session, location))
+    finally:
+        _stepped(session.close())
+    steps = schema.migrations(location, found) if found < schema.FORMAT else []
+    sql = tuple(f"{text.strip().removesuffix(';')};" for text, _ in steps)
+    return Migration(f"schema {location.schema!r}", found, schema.FORMAT, sql)
+
+
+async def _format(session: BlockingSession, location: PostgresLocation) -> int:
+    async with translated(location):
+        return await schema.format_of(Steady(session, location.busy_timeout), location)

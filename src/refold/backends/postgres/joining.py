@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import psycopg
+from psycopg.rows import tuple_row
 
 from refold.backends.postgres.session import Bound, Failed, Session
 from refold.errors import UsageError
@@ -48,11 +49,11 @@ class JoinedBlocking:
         self._connection = connection
 
     async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
-        with psycopg.Cursor(self._connection) as cursor:
+        with psycopg.Cursor(self._connection, row_factory=tuple_row) as cursor:
             return cursor.execute(text.encode(), values or None, binary=True).fetchall()
 
     async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
-        with self._connection.transaction(), psycopg.Cursor(self._connection) as cursor:
+        with self._connection.transaction(), psycopg.Cursor(self._connection, row_factory=tuple_row) as cursor:
             path = cursor.execute(_PATH).fetchone()
             for index, (text, values) in enumerate(statements):
                 try:
@@ -83,12 +84,15 @@ class JoinedAwaiting:
         self._connection = connection
 
     async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
-        async with psycopg.AsyncCursor(self._connection) as cursor:
+        async with psycopg.AsyncCursor(self._connection, row_factory=tuple_row) as cursor:
             await cursor.execute(text.encode(), values or None, binary=True)
             return await cursor.fetchall()
 
     async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
-        async with self._connection.transaction(), psycopg.AsyncCursor(self._connection) as cursor:
+        async with (
+            self._connection.transaction(),
+            psycopg.AsyncCursor(self._connection, row_factory=tuple_row) as cursor,
+        ):
             path = await (await cursor.execute(_PATH)).fetchone()
             for index, (text, values) in enumerate(statements):
                 try:

@@ -22,6 +22,8 @@ from pg_namespace n where n.nspname = %s"""
 _DURABILITY: Final = """
 select current_setting('fsync'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names')"""
 _STAMP: Final = "refold format "
+# "If not exists" would ask for the right to make schemas even where this one is there, made for its owner by an administrator.
+_SCHEMA: Final = "do $$ begin if to_regnamespace('{schema}') is null then create schema {schema}; end if; end $$"
 
 
 async def durability(session: Session | Steady) -> Durability:
@@ -89,7 +91,7 @@ def migrations(location: PostgresLocation, format: int) -> list[Bound]:
     schema = f'"{location.schema}"'
     steps: list[Bound] = [
         ("select pg_advisory_xact_lock(hashtextextended('refold migration', 0))", ()),
-        (f"create schema if not exists {schema}", ()),
+        (_SCHEMA.format(schema=schema), ()),
     ]
     for migration in MIGRATIONS[format:]:
         text = files("refold.backends.postgres").joinpath("migrations", migration).read_text("utf-8")

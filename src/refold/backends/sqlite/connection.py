@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ from refold.errors import (
     StoreReadOnly,
     StoreUnreachable,
 )
+from refold.migration import Migration
 
 MIGRATIONS: Final = ("0001_events.sql",)
 """Each brings a store from the format before it to the next, inside one transaction."""
@@ -121,6 +123,21 @@ def _write_ahead(db: apsw.Connection, timeout: float) -> None:
             time.sleep(0.005)
         else:
             return
+
+
+def migration_of(location: Location) -> Migration:
+    """What it takes to bring the store at a location to the newest format; a file that is not there is not made."""
+    found = 0
+    if not location.in_memory and Path(location.path).exists():
+        with Translation(location):
+            db = _opened(replace(location, mode="ro"))
+            try:
+                found = _format(db, location)
+            finally:
+                db.close()
+    folder = files("refold.backends.sqlite").joinpath("migrations")
+    sql = tuple(folder.joinpath(name).read_text("utf-8") for name in MIGRATIONS[found:])
+    return Migration(location.path, found, FORMAT, sql)
 
 
 def _prepare(db: apsw.Connection, location: Location) -> None:

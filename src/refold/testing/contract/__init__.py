@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from refold.testing.contract.appending import Appending
 from refold.testing.contract.base import Contract, Place, Stores
+from refold.testing.contract.bounding import Bounding
 from refold.testing.contract.conditions import Conditions
 from refold.testing.contract.data import Data
 from refold.testing.contract.deciding import Deciding
@@ -35,6 +36,7 @@ __all__ = ["Contract", "Place", "StoreContract", "Stores"]
 
 class StoreContract(
     Appending,
+    Bounding,
     Conditions,
     Data,
     Deciding,

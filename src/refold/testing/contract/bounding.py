@@ -1,0 +1,120 @@
+"""Contract: a decider bound to a query in place of a stream, and a boundary other than what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from refold.aio import AsyncStore
+from refold.errors import Conflict, KeyReused
+from refold.fold import Decider, compose
+from refold.messages import command
+from refold.query import Query
+from refold.testing.contract.base import Contract, Stores, listed, outcomes
+from refold.testing.contract.sample import Course, CourseDefined, Joined, course_evolve, courses
+
+
+@command("course.join")
+class Join:
+    """A student wants a seat."""
+
+    course: str
+    student: str
+
+
+class Full(Exception):
+    """There is no seat."""
+
+
+def decide(command: Join, course: Course) -> Iterator[CourseDefined | Joined]:
+    """A seat, if there is one."""
+    if course.taken >= course.capacity:
+        raise Full
+    yield Joined(command.course, command.student)
+
+
+seats = Decider("course", initial=Course, evolve=course_evolve, decide=decide)
+
+
+class Bounding(Contract):
+    """`bind(decider.tagged(...))` and `model.guarded_by(...)`."""
+
+    async def test_a_decider_bound_to_tags_decides_on_what_they_select(self, store: AsyncStore) -> None:
+        await store.append("course-db", [CourseDefined("db", 2), Joined("db", "ann")])
+        await store.append("course-ml", [CourseDefined("ml", 9)])
+        bound = store.bind(seats.tagged("course:db"))
+
+        decided = await bound.handle(Join("db", "bob"), stream="seat-bob")
+
+        assert (decided.events, decided.position, decided.repeated) == (
+            (Joined("db", "bob"),),
+            await store.head(),
+            False,
+        )
+        assert await bound.state() == Course(2, 2)
+        (recorded,) = await listed(store.read("seat-bob"))
+        assert recorded.metadata.free["$command"] == "course.join"
+        with pytest.raises(Full):
+            await bound.handle(Join("db", "cid"), stream="seat-cid")
+        assert await listed(store.read("seat-cid")) == []
+
+    @pytest.mark.guarantee("G4")
+    async def test_its_repeated_command_gives_the_first_outcome(self, store: AsyncStore) -> None:
+        await store.append("course-db", [CourseDefined("db", 2)])
+        bound = store.bind(seats.tagged("course:db"))
+        first = await bound.handle(Join("db", "ann"), stream="seat-ann", idempotency_key="k")
+        again = await bound.handle(Join("db", "ann"), stream="seat-ann", idempotency_key="k")
+
+        assert (again.events, again.position, again.repeated) == (first.events, first.position, True)
+        assert await bound.state() == Course(2, 1)
+        with pytest.raises(KeyReused):
+            await bound.handle(Join("db", "bob"), stream="seat-bob", idempotency_key="k")
+
+    @pytest.mark.guarantee("G5")
+    async def test_many_at_once_do_not_take_more_seats_than_there_are(self, stores: Stores) -> None:
+        crowd = await stores.crowd(12)
+        await crowd[0].append("course-db", [CourseDefined("db", 3)])
+
+        def one(store: AsyncStore, index: int) -> object:
+            return store.bind(seats.tagged("course:db")).handle(Join("db", f"s{index}"), stream=f"seat-{index}")
+
+        results = await outcomes(*(one(store, index) for index, store in enumerate(crowd)))
+
+        assert sorted(type(result).__name__ for result in results) == ["Decided"] * 3 + ["Full"] * 9
+        assert await crowd[0].bind(seats.tagged("course:db")).state() == Course(3, 3)
+
+    async def test_a_narrower_guard_forgives_what_does_not_matter(self, store: AsyncStore) -> None:
+        await store.append("course-db", [CourseDefined("db", 2)])
+        model = compose(courses.tagged("course:db")).guarded_by(Query.of(types=["course.defined"], tags=["course:db"]))
+        await store.append("course-db", [Joined("db", "ann")])
+
+        seen: list[Course] = []
+
+        def decision(course: Course) -> Iterator[Joined]:
+            seen.append(course)
+            yield Joined("db", "bob")
+
+        assert (await store.decide(model, decision, stream="seat-bob")).events == (Joined("db", "bob"),)
+        assert seen == [Course(2, 1)]
+
+    async def test_a_wider_guard_looks_beyond_what_is_read_and_not_behind_it(self, store: AsyncStore) -> None:
+        await store.append("course-db", [CourseDefined("db", 2)])
+        await store.append("course-ml", [CourseDefined("ml", 2)])  # matches the guard, but stood there before
+        model = compose(courses.tagged("course:db")).guarded_by(Query.all())
+        decided = await store.decide(model, lambda course: [Joined("db", str(course.taken))], stream="seat-x")
+        assert decided.events == (Joined("db", "0"),)
+
+    @pytest.mark.guarantee("G5")
+    async def test_a_guard_meets_what_is_appended_meanwhile(self, stores: Stores) -> None:
+        crowd = await stores.crowd(8)
+        await crowd[0].append("course-db", [CourseDefined("db", 99)])
+        model = compose(courses.tagged("course:db")).guarded_by(Query.of(tags=["course:db"]))
+
+        def one(store: AsyncStore, index: int) -> object:
+            return store.decide(model, lambda course: [Joined("db", str(course.taken))], stream=f"seat-{index}")
+
+        results = await outcomes(*(one(store, index) for index, store in enumerate(crowd)))
+
+        assert not [result for result in results if isinstance(result, Conflict)]
+        assert sorted(result.events[0].student for result in results) == [str(index) for index in range(8)]
