@@ -319,6 +319,14 @@ class AsyncStore:
         """The position of the newest event; 0 if there is none."""
         return Position(await self._engine.outside(lambda b: b.head()))
 
+    async def wait(self, after: int, *, timeout: float) -> Position:  # noqa: ASYNC109 - it raises nothing then
+        """Wait until an event stands above position `after`, and give the head; after `timeout` seconds, the head as it is.
+
+        In one process an append wakes it within milliseconds, whatever the backend; from another process SQLite is looked
+        at every 10 ms, and PostgreSQL calls.
+        """
+        return Position(await self._engine.wait(after, timeout))
+
     async def streams(self, prefix: str = "") -> AsyncIterator[StreamInfo]:
         """The streams whose names begin with `prefix`, by name."""
         after = ""

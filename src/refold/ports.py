@@ -308,6 +308,15 @@ class Backend(Protocol):
 
 
 @runtime_checkable
+class Waking(Backend, Protocol):
+    """A backend that knows by itself when something was appended, by whatever process."""
+
+    async def wait(self, after: int, seconds: float) -> int:
+        """The head, as soon as it is above `after`, or else when the seconds are over."""
+        ...
+
+
+@runtime_checkable
 class Joining(Backend, Protocol):
     """A backend that can work inside a transaction of the application's."""
 

@@ -312,6 +312,14 @@ class Store:
         """The position of the newest event; 0 if there is none."""
         return Position(self._engine.outside(lambda b: b.head()))
 
+    def wait(self, after: int, *, timeout: float) -> Position:
+        """Wait until an event stands above position `after`, and give the head; after `timeout` seconds, the head as it is.
+
+        In one process an append wakes it within milliseconds, whatever the backend; from another process SQLite is looked
+        at every 10 ms, and PostgreSQL calls.
+        """
+        return Position(self._engine.wait(after, timeout))
+
     def streams(self, prefix: str = "") -> Iterator[StreamInfo]:
         """The streams whose names begin with `prefix`, by name."""
         after = ""

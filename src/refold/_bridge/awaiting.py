@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from refold._bridge.native import NativeAwaitingEngine, no_joining
 from refold._bridge.outside import Outside
 from refold._bridge.stepping import Flow, run_sync
-from refold._bridge.writer import Job, Writer
+from refold._bridge.writer import POLL, Job, Writer
 from refold.errors import StoreClosed
 from refold.ports import Backend, Capabilities, Grouping
 
@@ -87,6 +87,16 @@ class AwaitingEngine:
     def joined(self, connection: object) -> NativeAwaitingEngine:
         """Raises `Unsupported`: the transactions are the store's own."""
         raise no_joining(self._writer.backend)
+
+    async def wait(self, after: int, seconds: float) -> int:
+        """The head, as soon as it is above `after`, or else when the seconds are over: looked for every `POLL` seconds."""
+        deadline = self._loop.time() + seconds
+        while True:
+            head = await self.outside(lambda b: b.head())
+            left = deadline - self._loop.time()
+            if head > after or left <= 0:
+                return head
+            await asyncio.sleep(min(left, POLL))
 
     async def inside(self, flow: Flow[T], kind: str, name: str) -> T:
         """Run a deciding flow whole inside a transaction, or outside if its kind has turned out to be slow."""

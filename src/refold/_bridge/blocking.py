@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from typing import TypeVar, cast
 
 from refold._bridge.native import NativeBlockingEngine, no_joining
 from refold._bridge.outside import Outside
 from refold._bridge.stepping import Flow, run_sync
-from refold._bridge.writer import Writer
+from refold._bridge.writer import POLL, Writer
 from refold.errors import StoreClosed
 from refold.ports import Backend, Capabilities, Grouping
 
@@ -48,6 +49,20 @@ class BlockingEngine:
     def joined(self, connection: object) -> NativeBlockingEngine:
         """Raises `Unsupported`: the transactions are the store's own."""
         raise no_joining(self._writer.backend)
+
+    def wait(self, after: int, seconds: float) -> int:
+        """The head, as soon as it is above `after`, or else when the seconds are over.
+
+        A commit of this store wakes it at once; those of other processes are looked for every `POLL` seconds.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            self._writer.committed.clear()
+            head = self.outside(lambda b: b.head())
+            left = deadline - time.monotonic()
+            if head > after or left <= 0:
+                return head
+            self._writer.committed.wait(min(left, POLL))
 
     def inside(self, flow: Flow[T], kind: str, name: str) -> T:
         """Run a deciding flow whole inside a transaction, or outside if its kind has turned out to be slow."""

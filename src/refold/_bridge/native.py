@@ -7,7 +7,7 @@ from typing import TypeVar
 from refold._bridge.stepping import Flow, run_sync
 from refold._bridge.turns import TaskTurns, ThreadTurns
 from refold.errors import Unsupported
-from refold.ports import Backend, Capabilities, Joining
+from refold.ports import Backend, Capabilities, Joining, Waking
 
 T = TypeVar("T")
 
@@ -18,6 +18,13 @@ def no_joining(backend: Backend) -> Unsupported:
         f"the {backend.capabilities.name} backend cannot join a transaction of the application's: "
         "keep the read models in the store's own database, or take PostgreSQL."
     )
+
+
+def waking(backend: Backend) -> Waking:
+    """The backend, which must know when something was appended: here nobody else could."""
+    if not isinstance(backend, Waking):
+        raise Unsupported(f"the {backend.capabilities.name} backend cannot wait for events: ask for its head again.")
+    return backend
 
 
 class NativeBlockingEngine:
@@ -46,6 +53,10 @@ class NativeBlockingEngine:
         if not isinstance(self._backend, Joining):
             raise no_joining(self._backend)
         return NativeBlockingEngine(self._backend.joined(connection))
+
+    def wait(self, after: int, seconds: float) -> int:
+        """The head, as soon as it is above `after`, or else when the seconds are over."""
+        return run_sync(waking(self._backend).wait(after, seconds))
 
     def inside(self, flow: Flow[T], kind: str, name: str) -> T:
         """Run a deciding flow when it is the turn of what it decides about, the `name`, in this process.
@@ -90,6 +101,10 @@ class NativeAwaitingEngine:
         if not isinstance(self._backend, Joining):
             raise no_joining(self._backend)
         return NativeAwaitingEngine(self._backend.joined(connection))
+
+    async def wait(self, after: int, seconds: float) -> int:
+        """The head, as soon as it is above `after`, or else when the seconds are over."""
+        return await waking(self._backend).wait(after, seconds)
 
     async def inside(self, flow: Flow[T], kind: str, name: str) -> T:
         """Run a deciding flow when it is the turn of what it decides about, the `name`, in this process.

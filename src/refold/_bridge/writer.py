@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 GROUP: Final = 512
 """How many flows share one commit at most."""
+POLL: Final = 0.01
+"""Seconds between looks for what other processes appended, while somebody waits for it."""
 SLOW: Final = 0.02
 """Seconds after which a decision counts as slow, and is from then on decided outside the transaction."""
 
@@ -53,6 +55,7 @@ class Writer:
         self.backend = backend
         self._tell = tell
         self.slow: set[str] = set()
+        self.committed = threading.Event()
         self._waiting: deque[Job[Any]] = deque()
         self._alone = 0
         self._lock = threading.Lock()
@@ -111,6 +114,7 @@ class Writer:
             self._owner = 0
         for job in group:
             job.done = True
+        self.committed.set()
         if self._tell:
             self._tell(group)
 

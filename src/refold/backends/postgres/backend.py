@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from refold.backends.postgres import reading, schema, surveying
 from refold.backends.postgres.appending import Appends
 from refold.backends.postgres.joining import joined
+from refold.backends.postgres.listening import AwaitingEars, BlockingEars, Ears, Polling, wait
 from refold.backends.postgres.location import PostgresLocation
 from refold.backends.postgres.named import numbered
 from refold.backends.postgres.session import AwaitingSession, BlockingSession, Bound, Failed, Session, Steady
@@ -39,6 +40,7 @@ class PostgresBackend:
     def __init__(self, session: Session, location: PostgresLocation, capabilities: Capabilities | None = None) -> None:
         self.capabilities = capabilities or Capabilities("postgresql", durability="disk", sql=True)
         self._session, self._location = session, location
+        self._ears = _ears(session, location)
         self._steady = Steady(session, location.busy_timeout)
         self._sql = reading.Statements(location.schema)
         self._survey = surveying.Statements(location.schema)
@@ -74,6 +76,10 @@ class PostgresBackend:
 
     async def head(self) -> int:
         return await self._number(self._sql.head)
+
+    async def wait(self, after: int, seconds: float) -> int:
+        async with translated(self._location):
+            return await wait(self._session, self._ears, self.head, after, seconds)
 
     async def version(self, stream: str) -> int:
         return await self._number(self._survey.version, (stream,))
@@ -125,11 +131,20 @@ class PostgresBackend:
         return backend
 
     async def close(self) -> None:
+        await self._ears.close()
         await self._session.close()
 
     async def _number(self, text: str, values: Sequence[str] = ()) -> int:
         async with translated(self._location):
             return int((await self._steady.fetch(text, values))[0][0])
+
+
+def _ears(session: Session, location: PostgresLocation) -> Ears:
+    if isinstance(session, BlockingSession) and not location.pooled:
+        return BlockingEars(location)
+    if isinstance(session, AwaitingSession) and not location.pooled:
+        return AwaitingEars(location)
+    return Polling(session)
 
 
 def opened_blocking(url: str) -> PostgresBackend:

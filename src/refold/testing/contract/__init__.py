@@ -30,6 +30,7 @@ from refold.testing.contract.repeating import Repeating
 from refold.testing.contract.surveying import Surveying
 from refold.testing.contract.together import Together
 from refold.testing.contract.traveling import Traveling
+from refold.testing.contract.waiting import Waiting
 
 __all__ = ["Contract", "Place", "StoreContract", "Stores"]
 
@@ -51,5 +52,6 @@ class StoreContract(
     Surveying,
     Together,
     Traveling,
+    Waiting,
 ):
     """All of it."""

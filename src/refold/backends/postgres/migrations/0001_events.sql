@@ -214,6 +214,7 @@ begin
     end if;
     return next json_build_object('done', json_build_array(first, head), 'versions', coalesce(to_json(versions), '[]'));
   end loop;
+  perform pg_notify('{name}', '');  -- whoever follows wakes up at the commit
 end $$;
 
 -- The same for the usual case, set-based: each append writes one stream, no stream twice, nothing else is checked. `counts`
@@ -260,4 +261,5 @@ begin
   )
   select p.ok, (head + p.taken + 1)::bigint, (p.before + case when p.ok then p.count else 0 end)::bigint
   from placed p order by p.ask;
+  perform pg_notify('{name}', '');
 end $$;

@@ -1,0 +1,42 @@
+"""Contract: whoever waits for events is woken by an append, of this store or of another process, and not before."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from refold.aio import AsyncStore
+from refold.testing.contract.base import Contract, Stores
+from refold.testing.contract.sample import Noted
+
+LONG = 30.0
+"""Seconds that no test waits for: a wait that is not woken fails by taking them."""
+
+
+class Waiting(Contract):
+    """`wait`."""
+
+    async def test_what_stands_there_already_is_not_waited_for(self, store: AsyncStore) -> None:
+        await store.append("note-1", [Noted("a"), Noted("b")])
+        started = time.monotonic()
+        assert await store.wait(1, timeout=LONG) == 2
+        assert time.monotonic() - started < LONG / 2
+
+    async def test_when_nothing_comes_the_head_is_given_after_the_time(self, store: AsyncStore) -> None:
+        await store.append("note-1", [Noted("a")])
+        started = time.monotonic()
+        assert await store.wait(1, timeout=0.2) == 1
+        assert time.monotonic() - started >= 0.19
+
+    async def test_an_append_wakes_all_who_wait(self, stores: Stores) -> None:
+        crowd = await stores.crowd(6)
+        head = int(await crowd[0].head())
+        started = time.monotonic()
+        waiters = [asyncio.ensure_future(store.wait(head, timeout=LONG)) for store in crowd]
+        await asyncio.sleep(0.1)  # so that they do wait; if they do not yet, the test is only easier
+        assert not any(waiter.done() for waiter in waiters)
+
+        receipt = await crowd[0].append("note-1", [Noted("a")])
+
+        assert await asyncio.gather(*waiters) == [receipt.position] * 6
+        assert time.monotonic() - started < LONG / 2
