@@ -145,12 +145,13 @@ def _started(
             stdout=log,
             stderr=log,
             cwd="/",
-            preexec_fn=_die_with_the_parent(),  # noqa: PLW1509 - one call of libc, before any thread of the child
+            preexec_fn=die_with_the_parent(),  # noqa: PLW1509 - one call of libc, before any thread of the child
             **owner,
         )
 
 
-def _die_with_the_parent() -> Callable[[], None] | None:
+def die_with_the_parent() -> Callable[[], None] | None:
+    """What a child runs first, so that it does not outlive a test run that is killed; on Linux only."""
     if not sys.platform.startswith("linux"):
         return None
     die_with_parent, libc = 1, ctypes.CDLL(None)

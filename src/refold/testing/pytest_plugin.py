@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from refold.testing.nats import nats_server
 from refold.testing.postgres import PostgresServer, postgres_server
 
 pytest.register_assert_rewrite("refold.testing.contract")
@@ -26,3 +27,10 @@ def postgres() -> Iterator[PostgresServer]:
     """A real PostgreSQL server for the whole run; `postgres.new_database()` gives the URL of an empty database."""
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def nats() -> Iterator[str]:
+    """The URL of a real nats-server with JetStream, for the whole run."""
+    with nats_server() as url:
+        yield url
