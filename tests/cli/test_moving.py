@@ -358,7 +358,7 @@ def test_an_export_that_fails_leaves_no_file(refold: Run, directory: Path) -> No
         ),
         (
             {"stream": "$mine-1"},
-            "events.jsonl:2: category '$mine' begins with '$', which is kept for Refold's own streams: take another",
+            "events.jsonl:2: '$mine-1' is not a stream name: categories that begin with '$' are kept for Refold's own streams",
         ),
     ],
 )

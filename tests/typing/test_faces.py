@@ -11,7 +11,16 @@ from typing import Any, get_overloads
 import pytest
 
 import refold
-from refold import AsyncBoundary, AsyncCommandStreams, AsyncStore, AsyncStreams, Boundary, CommandStreams, Store, Streams
+from refold import (
+    AsyncBoundary,
+    AsyncCommandStreams,
+    AsyncStore,
+    AsyncStreams,
+    Boundary,
+    CommandStreams,
+    Store,
+    Streams,
+)
 
 PAIRS = [(Store, AsyncStore), (Streams, AsyncStreams), (CommandStreams, AsyncCommandStreams), (Boundary, AsyncBoundary)]
 AWAITED = {f"Async{name}": name for name in ("Store", "Streams", "CommandStreams", "Boundary", "Iterator")}

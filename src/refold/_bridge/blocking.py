@@ -97,7 +97,10 @@ class BlockingEngine:
         try:
             return run_sync(flow(reader))
         finally:
-            self._readers.append(reader)
+            if self._closed:
+                run_sync(reader.close())
+            else:
+                self._readers.append(reader)
 
     def _take_reader(self) -> Backend | None:
         try:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from refold.clock import Clock, as_microseconds, as_text
 from refold.codec import Codec, raw_json
-from refold.errors import InvalidEvent, UsageError, shortened
+from refold.errors import InvalidEvent, InvalidName, UsageError, shortened
 from refold.limits import Limits
 from refold.messages import Context, Metadata, NewEvent, RawEvent, StreamName, checked_name
 from refold.query import Expected, ExpectedVersion
@@ -56,6 +56,7 @@ class Cause(Struct, frozen=True):
             _named("causation id", metadata.causation_id),
             _named("actor", metadata.actor),
             metadata.free,
+            _valid_at(metadata.valid_at),
         )
 
     @staticmethod
@@ -85,8 +86,8 @@ def checked_stream(name: StreamName | str) -> str:
     """
     stream = StreamName.parse(name)
     if stream.category.startswith("$"):
-        raise UsageError(
-            f"category {stream.category!r} begins with '$', which is kept for Refold's own streams: take another."
+        raise InvalidName(
+            "stream name", str(stream), "categories that begin with '$' are kept for Refold's own streams"
         )
     return str(stream)
 
@@ -116,7 +117,8 @@ def prepare(runtime: Runtime, events: Iterable[object], cause: Cause) -> tuple[N
     correlation_id = cause.correlation_id
     for event in events:
         row = _row(runtime, event, cause, correlation_id, metadata)
-        correlation_id = row.correlation_id
+        if not (isinstance(event, NewEvent) and isinstance(event.metadata, Metadata)):  # that has a story of its own
+            correlation_id = row.correlation_id
         rows.append(row)
     check_batch(runtime.limits, rows)
     return tuple(rows)

@@ -37,10 +37,17 @@ T = TypeVar("T")
 class PostgresBackend:
     """A schema of a database, used by any number of threads, or tasks, at once."""
 
-    def __init__(self, session: Session, location: PostgresLocation, capabilities: Capabilities | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        location: PostgresLocation,
+        capabilities: Capabilities | None = None,
+        ears: Ears | None = None,
+    ) -> None:
+        """`ears`: those of the store whose tenant this is, which then closes them and the session."""
         self.capabilities = capabilities or Capabilities("postgresql", durability="disk", sql=True)
         self._session, self._location = session, location
-        self._ears = _ears(session, location)
+        self._lent, self._ears = ears is not None, ears or _ears(session, location)
         self._steady = Steady(session, location.busy_timeout)
         self._sql = reading.Statements(location.schema)
         self._survey = surveying.Statements(location.schema)
@@ -79,7 +86,7 @@ class PostgresBackend:
 
     async def wait(self, after: int, seconds: float) -> int:
         async with translated(self._location):
-            return await wait(self._session, self._ears, self.head, after, seconds)
+            return await wait(self._session, self._ears, self._location.schema, self.head, after, seconds)
 
     async def version(self, stream: str) -> int:
         return await self._number(self._survey.version, (stream,))
@@ -126,13 +133,14 @@ class PostgresBackend:
             return await surveying.damages(self._steady, self._survey, after, limit)
 
     async def tenant(self, name: str) -> Backend:
-        backend = PostgresBackend(self._session, self._location.tenant(name))
+        backend = PostgresBackend(self._session, self._location.tenant(name), ears=self._ears)
         await backend.prepare()
         return backend
 
     async def close(self) -> None:
-        await self._ears.close()
-        await self._session.close()
+        if not self._lent:
+            await self._ears.close()
+            await self._session.close()
 
     async def _number(self, text: str, values: Sequence[str] = ()) -> int:
         async with translated(self._location):

@@ -17,15 +17,17 @@ from refold.backends.postgres.session import PAUSE, Session, lost
 POLL: Final = 1.0
 """Seconds after which the head is looked at although nobody called: a call can be lost with its connection."""
 
+_LISTEN: Final = sql.SQL("unlisten *; listen {}")
+
 Hear: TypeAlias = Callable[[float], Awaitable[None]]
 """Returns when something was called out, or when so many seconds are over."""
 
 
 class Ears(Protocol):
-    """Connections that listen for appends to one store."""
+    """Connections that listen for appends, to a store or to one of its tenants."""
 
-    def listening(self) -> AbstractAsyncContextManager[Hear]:
-        """Inside, whatever is called out is heard."""
+    def listening(self, channel: str) -> AbstractAsyncContextManager[Hear]:
+        """Inside, whatever is called out there is heard."""
         ...
 
     async def close(self) -> None:
@@ -40,7 +42,7 @@ class Polling:
         self._session = session
 
     @asynccontextmanager
-    async def listening(self) -> AsyncGenerator[Hear]:
+    async def listening(self, channel: str) -> AsyncGenerator[Hear]:
         async def hear(seconds: float) -> None:
             await self._session.pause(min(PAUSE, seconds))
 
@@ -57,14 +59,14 @@ class BlockingEars:
         self._free: deque[psycopg.Connection[Any]] = deque()
 
     @asynccontextmanager
-    async def listening(self) -> AsyncGenerator[Hear]:
+    async def listening(self, channel: str) -> AsyncGenerator[Hear]:
         connection = self._free.pop() if self._free else psycopg.connect(self._location.url, autocommit=True)
 
         async def hear(seconds: float) -> None:
             list(connection.notifies(timeout=seconds, stop_after=1))
 
         try:
-            connection.execute(sql.SQL("listen {}").format(sql.Identifier(self._location.schema)))
+            connection.execute(_LISTEN.format(sql.Identifier(channel)), prepare=False)
             yield hear
         except BaseException:
             connection.close()
@@ -84,7 +86,7 @@ class AwaitingEars:
         self._free: deque[psycopg.AsyncConnection[Any]] = deque()
 
     @asynccontextmanager
-    async def listening(self) -> AsyncGenerator[Hear]:
+    async def listening(self, channel: str) -> AsyncGenerator[Hear]:
         url = self._location.url
         connection = self._free.pop() if self._free else await psycopg.AsyncConnection.connect(url, autocommit=True)
 
@@ -93,7 +95,7 @@ class AwaitingEars:
                 return
 
         try:
-            await connection.execute(sql.SQL("listen {}").format(sql.Identifier(self._location.schema)))
+            await connection.execute(_LISTEN.format(sql.Identifier(channel)), prepare=False)
             yield hear
         except BaseException:
             await connection.close()
@@ -105,12 +107,14 @@ class AwaitingEars:
             await self._free.pop().close()
 
 
-async def wait(session: Session, ears: Ears, head: Callable[[], Awaitable[int]], after: int, seconds: float) -> int:
+async def wait(
+    session: Session, ears: Ears, channel: str, head: Callable[[], Awaitable[int]], after: int, seconds: float
+) -> int:
     """The head, as soon as it is above `after`, or else when the seconds are over. First the ears, then the look."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            async with ears.listening() as hear:
+            async with ears.listening(channel) as hear:
                 while (found := await head()) <= after and (left := deadline - time.monotonic()) > 0:
                     await hear(min(left, POLL))
                 return found

@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from refold.errors import UsageError
 
 _OURS = {"schema": "refold", "pool_size": "10", "busy_timeout": "30", "mode": "rw", "pooler": "none"}
-_SETTINGS = "schema=NAME, pool_size=N, busy_timeout=SECONDS, mode=rw|ro, pooler=none|transaction, and those of libpq"
+SETTINGS = "schema=NAME, pool_size=N, busy_timeout=SECONDS, mode=rw|ro, pooler=none|transaction, and those of libpq"
 _TENANT = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")  # single underscores, within: so tenants of tenants stay apart
 _LONGEST = 63  # what is longer, PostgreSQL cuts off
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,29}")
@@ -57,14 +57,16 @@ class PostgresLocation:
         parts = urlsplit(url)
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         ours = _OURS | {name: value for name, value in pairs if name in _OURS}
-        theirs = urlencode([(name, value) for name, value in pairs if name not in _OURS])
+        theirs = urlencode(
+            [(name, value) for name, value in pairs if name not in _OURS], quote_via=quote
+        )  # libpq knows no +
         try:
             pool_size, busy_timeout = int(ours["pool_size"]), float(ours["busy_timeout"])
         except ValueError:
             pool_size, busy_timeout = 0, 0.0
         known = ours["mode"] in {"rw", "ro"} and ours["pooler"] in {"none", "transaction"}
         if not known or not _SCHEMA.fullmatch(ours["schema"]) or pool_size < 1 or not 0 < busy_timeout < inf:
-            raise UsageError(f"the settings {ours} of the store's URL are not all known: write {_SETTINGS}.")
+            raise UsageError(f"the settings {ours} of the store's URL are not all known: write {SETTINGS}.")
         libpq = urlunsplit(parts._replace(query=theirs))
         return PostgresLocation(
             libpq, ours["schema"], pool_size, busy_timeout, ours["mode"] == "ro", ours["pooler"] == "transaction"

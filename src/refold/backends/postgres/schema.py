@@ -9,7 +9,7 @@ import psycopg
 
 from refold.backends.postgres.location import PostgresLocation
 from refold.backends.postgres.session import Bound, Failed, Session, Steady
-from refold.errors import NewerFormat, NotAStore, StoreReadOnly, StoreUnreachable
+from refold.errors import NewerFormat, NotAStore, StoreReadOnly, StoreUnreachable, UsageError
 from refold.ports import Durability
 
 MIGRATIONS: Final = ("0001_events.sql",)
@@ -21,6 +21,7 @@ select obj_description(n.oid, 'pg_namespace'), exists (select from pg_class c wh
 from pg_namespace n where n.nspname = %s"""
 _DURABILITY: Final = """
 select current_setting('fsync'), current_setting('synchronous_commit'), current_setting('synchronous_standby_names')"""
+_ENCODING: Final = "select current_setting('server_encoding')"
 _STAMP: Final = "refold format "
 # "If not exists" would ask for the right to make schemas even where this one is there, made for its owner by an administrator.
 _SCHEMA: Final = "do $$ begin if to_regnamespace('{schema}') is null then create schema {schema}; end if; end $$"
@@ -42,6 +43,7 @@ async def prepare(session: Session, location: PostgresLocation) -> None:
         NewerFormat: a newer Refold wrote it.
         StoreUnreachable: there is none, and it was opened with mode=ro.
         StoreReadOnly: there is none, and the role may not make it.
+        UsageError: there is none, and the database's encoding does not hold every text.
     """
     format = await format_of(Steady(session, location.busy_timeout), location)
     if format < FORMAT and location.read_only:
@@ -54,6 +56,12 @@ async def prepare(session: Session, location: PostgresLocation) -> None:
 
 
 async def _migrate(session: Session, location: PostgresLocation, format: int) -> None:
+    ((encoding,),) = await session.fetch(_ENCODING)
+    if encoding != "UTF8":
+        raise UsageError(
+            f"the database has encoding {encoding}, which does not hold every text: make one with "
+            "create database NAME encoding 'UTF8' template template0. Nothing was written."
+        )
     try:
         await session.transaction(migrations(location, format))
     except Failed as failed:

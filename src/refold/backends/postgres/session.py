@@ -10,9 +10,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Protocol, TypeAlias
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout
 
-from refold.backends.postgres.location import PostgresLocation
+from refold.backends.postgres.location import SETTINGS, PostgresLocation
+from refold.errors import UsageError
 
 Bound: TypeAlias = tuple[str, Sequence[Any] | dict[str, Any]]
 """A statement and its values."""
@@ -55,13 +57,15 @@ def _settings(location: PostgresLocation) -> dict[str, Any]:
     connection: dict[str, Any] = {
         "autocommit": True,
         "prepare_threshold": None if location.pooled else 0,
-        "application_name": "refold",
+        "fallback_application_name": "refold",
+        "client_encoding": "utf8",
     }
     if not location.pooled:
         timeout = int(location.busy_timeout * 1_000)
-        connection["options"] = f"-c statement_timeout={timeout} -c idle_in_transaction_session_timeout={timeout}"
+        ours = f"-c statement_timeout={timeout} -c idle_in_transaction_session_timeout={timeout}"
         if location.read_only:
-            connection["options"] += " -c default_transaction_read_only=on"
+            ours += " -c default_transaction_read_only=on"
+        connection["options"] = f"{ours} {_options(location)}".strip()
     return {
         "conninfo": location.url,
         "min_size": 1,
@@ -70,6 +74,14 @@ def _settings(location: PostgresLocation) -> dict[str, Any]:
         "open": False,
         "kwargs": connection,
     }
+
+
+def _options(location: PostgresLocation) -> str:
+    """What the URL asks of the session; it comes after what we ask, and so holds."""
+    try:
+        return str(conninfo_to_dict(location.url).get("options", ""))
+    except psycopg.ProgrammingError as error:
+        raise UsageError(f"libpq does not take the store's URL ({str(error).strip()}): write {SETTINGS}.") from error
 
 
 class Failed(Exception):

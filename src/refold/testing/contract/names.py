@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from refold.aio import AsyncStore
-from refold.errors import InvalidName, UsageError
+from refold.errors import InvalidName
 from refold.messages import StreamName
 from refold.query import Query
 from refold.testing.contract.base import Contract, listed
@@ -78,6 +78,6 @@ class Names(Contract):
         assert await store.head() == 0
 
     async def test_categories_that_begin_with_a_dollar_are_the_stores_own(self, store: AsyncStore) -> None:
-        with pytest.raises(UsageError, match="kept for Refold's own streams"):
+        with pytest.raises(InvalidName, match="kept for Refold's own streams"):
             await store.append("$own-1", [Noted("a")])
         assert await store.head() == 0
