@@ -1,0 +1,78 @@
+"""Faults to plant in a store's append functions: made from the migration's own text, so that they stay one fault away from it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import psycopg
+
+from refold.backends.postgres.location import PostgresLocation
+from refold.backends.postgres.schema import migrations
+
+LOCK: Final = "perform pg_advisory_xact_lock(hashtextextended('refold refold', 0));"
+
+# A sequence gives blocks in one piece, so that what an append is told is right but for the order of the commits.
+_SEQUENCE: Final = """
+create sequence {schema}.places;
+create function {schema}.taken(n bigint) returns bigint language plpgsql as $$
+declare
+  before bigint;
+begin
+  perform pg_advisory_lock(1);
+  select case when is_called then last_value else 0 end into before from {schema}.places;
+  if n > 0 then
+    perform setval('{schema}.places', before + n);
+  end if;
+  perform pg_advisory_unlock(1);
+  return before;
+end $$;
+"""
+_FROM_THE_SEQUENCE: Final = """
+    head := {schema}.taken((select coalesce(sum((w ->> 3)::integer - (w ->> 2)::integer + 1), 0)
+      from json_array_elements(ask -> 'writes') w)::bigint);
+    first := head + 1;"""
+
+
+def without_the_lock(url: str) -> None:
+    """Writers do not queue."""
+    _replaced(url, (LOCK, "", 2))
+
+
+def positions_from_a_sequence(url: str) -> None:
+    """Positions come from a sequence, and nothing makes writers queue, so conditions are judged before others have committed."""
+    _run(url, _SEQUENCE)
+    _replaced(
+        url,
+        (LOCK, "", 1),
+        (LOCK, "return;", 1),  # the other function: nothing is usual, so all go through the general one
+        ("first := head + 1;", _FROM_THE_SEQUENCE, 1),
+    )
+
+
+def ids_that_nobody_looks_at(url: str) -> None:
+    """A repeat is not recognised."""
+    _run(url, "alter table {schema}.events drop constraint events_id")
+    known = "if exists (select from {schema}.events e where e.id = any "
+    _replaced(
+        url,
+        (known + "(ids[lo:hi])) then", "if false then", 1),
+        (known + "(append_simple.ids)) then", "if false then", 1),
+    )
+
+
+def _replaced(url: str, *changes: tuple[str, str, int]) -> None:
+    """Replace the functions by their own text with changes in it, each made so many times, from the front."""
+    (text,) = (bound[0] for bound in migrations(PostgresLocation.parse(url), 0) if "append_simple" in bound[0])
+    found = re.findall(r"create function \S+?\.append(?:_simple)?\(.*?end \$\$;", text, re.DOTALL)
+    functions = "\n".join(str(function).replace("create function", "create or replace function") for function in found)
+    for old, new, times in changes:
+        named = old.replace("{schema}", '"refold"')
+        assert functions.count(named) >= times, f"the migration has changed, and this fault no longer fits: {named}"
+        functions = functions.replace(named, new, times)
+    _run(url, functions)
+
+
+def _run(url: str, text: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(text.replace("{schema}", '"refold"').encode())
