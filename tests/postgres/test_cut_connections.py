@@ -89,9 +89,7 @@ class Client:
         except StoreError as error:
             self.told["refused"] += 1
             time.sleep(0.02)  # until all that may still be under way has ended
-            if not self._doubt and self._there(
-                events
-            ):  # after an unknown outcome, that first attempt may have written them
+            if not self._doubt and self._there(events):  # in doubt, an earlier attempt may have written them
                 self.wrong.append(f"certainly not written, it said, and it was: {error}")
         return None
 
@@ -145,8 +143,8 @@ def test_a_fault_in_what_settles_the_outcome_is_found(
 
 
 @pytest.mark.long
-def test_ten_thousand_appends_through_a_cutting_proxy(place: str, tcp: TcpServer) -> None:
-    line, told, _ = figures(place, tcp.port, clients=16, turns=625, rate=0.5)
+def test_thousands_of_appends_through_a_cutting_proxy(place: str, tcp: TcpServer) -> None:
+    line, told, _ = figures(place, tcp.port, clients=16, turns=250, rate=0.5)
     print(f"\n{line}")
     assert told["unknown"] > 1_000
 
