@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -11,7 +12,18 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from refold import AppendCondition, AsyncStore, Conflict, IdReused, NewEvent, NotAStore, Query, Store, UsageError
+from refold import (
+    AppendCondition,
+    AsyncStore,
+    Conflict,
+    IdReused,
+    NewEvent,
+    NotAStore,
+    Query,
+    Store,
+    StoreUnreachable,
+    UsageError,
+)
 from refold.backends.postgres.location import PostgresLocation
 from refold.flows.append import Receipt
 from refold.messages import RawEvent
@@ -152,3 +164,18 @@ def schema_of(store: PostgresLocation, path: tuple[str, ...]) -> str:
     for name in path:
         store = store.tenant(name)
     return store.schema
+
+
+def test_a_server_that_is_not_there_is_told_at_once_with_the_reason() -> None:
+    started = time.monotonic()
+    with pytest.raises(StoreUnreachable, match="refused"):
+        Store.open("postgresql://nobody@127.0.0.1:1/nothing")
+    assert time.monotonic() - started < 15
+
+
+async def test_a_database_that_is_not_there_is_told_at_once_with_the_reason(postgres: PostgresServer) -> None:
+    url = postgres.url("no_such_database")
+    with pytest.raises(StoreUnreachable, match='"no_such_database" does not exist'):
+        Store.open(url)
+    with pytest.raises(StoreUnreachable, match='"no_such_database" does not exist'):
+        await AsyncStore.open(url)

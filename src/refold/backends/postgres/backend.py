@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
+import psycopg
+
 from refold.backends.postgres import reading, schema, surveying
 from refold.backends.postgres.appending import Appends
 from refold.backends.postgres.joining import joined
@@ -12,7 +14,7 @@ from refold.backends.postgres.listening import AwaitingEars, BlockingEars, Ears,
 from refold.backends.postgres.location import PostgresLocation
 from refold.backends.postgres.named import numbered
 from refold.backends.postgres.session import AwaitingSession, BlockingSession, Bound, Failed, Session, Steady
-from refold.backends.postgres.troubles import CHECKPOINT_MOVED, translated
+from refold.backends.postgres.troubles import CHECKPOINT_MOVED, as_ours, translated
 from refold.errors import CheckpointMoved, ProjectionChanged, StoreReadOnly
 from refold.migration import Migration
 from refold.ports import (
@@ -158,13 +160,20 @@ def _ears(session: Session, location: PostgresLocation) -> Ears:
 def opened_blocking(url: str) -> PostgresBackend:
     """The store at a URL, for threads."""
     location = PostgresLocation.parse(url)
-    backend = PostgresBackend(BlockingSession(location), location)
+    backend = PostgresBackend(_connected(location), location)
     try:
         _stepped(backend.prepare())
     except BaseException:
         _stepped(backend.close())
         raise
     return backend
+
+
+def _connected(location: PostgresLocation) -> BlockingSession:
+    try:
+        return BlockingSession(location)
+    except psycopg.Error as error:
+        raise as_ours(error, location) from error
 
 
 def _stepped(steps: Coroutine[Any, Any, T]) -> T:
@@ -183,7 +192,8 @@ async def opened_awaiting(url: str) -> PostgresBackend:
     session = AwaitingSession(location)
     backend = PostgresBackend(session, location)
     try:
-        await session.open()
+        async with translated(location):
+            await session.open()
         await backend.prepare()
     except BaseException:
         await backend.close()
@@ -194,7 +204,7 @@ async def opened_awaiting(url: str) -> PostgresBackend:
 def migration_of(url: str) -> Migration:
     """What it takes to bring the store at a URL to the newest format."""
     location = PostgresLocation.parse(url)
-    session = BlockingSession(location)
+    session = _connected(location)
     try:
         found = _stepped(_format(session, location))
     finally:

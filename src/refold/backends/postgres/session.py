@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -18,6 +18,8 @@ from refold.errors import UsageError
 
 Bound: TypeAlias = tuple[str, Sequence[Any] | dict[str, Any]]
 """A statement and its values."""
+OPENING: Final = 2.0
+"""Seconds for which a first connection is tried again: long enough for a hiccup, short enough to be told why it fails."""
 PAUSE: Final = 0.05
 """Seconds before a statement is sent again after its connection broke."""
 
@@ -66,6 +68,7 @@ def _settings(location: PostgresLocation) -> dict[str, Any]:
         if location.read_only:
             ours += " -c default_transaction_read_only=on"
         connection["options"] = f"{ours} {_options(location)}".strip()
+    connection = {**connection, **_vigilance(location)}
     return {
         "conninfo": location.url,
         "min_size": 1,
@@ -76,10 +79,21 @@ def _settings(location: PostgresLocation) -> dict[str, Any]:
     }
 
 
+def _vigilance(location: PostgresLocation) -> dict[str, int]:
+    """So that a connection into nowhere is noticed; what the URL says of it holds."""
+    ours = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    ours |= {"tcp_user_timeout": int(location.busy_timeout * 1_000), "connect_timeout": 10}
+    return {name: value for name, value in ours.items() if name not in _asked(location)}
+
+
 def _options(location: PostgresLocation) -> str:
     """What the URL asks of the session; it comes after what we ask, and so holds."""
+    return str(_asked(location).get("options", ""))
+
+
+def _asked(location: PostgresLocation) -> Mapping[str, object]:
     try:
-        return str(conninfo_to_dict(location.url).get("options", ""))
+        return conninfo_to_dict(location.url)
     except psycopg.ProgrammingError as error:
         raise UsageError(f"libpq does not take the store's URL ({str(error).strip()}): write {SETTINGS}.") from error
 
@@ -123,9 +137,23 @@ class BlockingSession:
     own = True
 
     def __init__(self, location: PostgresLocation) -> None:
-        self._pool = ConnectionPool(**_settings(location))
+        settings = _settings(location)
+        self._try(location, settings["kwargs"])
+        self._pool = ConnectionPool(**settings)
         self._lock = threading.Lock()
         self._pool.open()
+
+    @staticmethod
+    def _try(location: PostgresLocation, kwargs: dict[str, Any]) -> None:
+        """One connection before there is a pool, which would try for long and then not say why it failed."""
+        deadline = time.monotonic() + min(OPENING, location.busy_timeout)
+        while True:
+            try:
+                return psycopg.connect(location.url, **kwargs).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(PAUSE)
 
     async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
         with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
@@ -160,12 +188,26 @@ class AwaitingSession:
     own = True
 
     def __init__(self, location: PostgresLocation) -> None:
-        self._pool = AsyncConnectionPool(**_settings(location))
+        self._location, self._settings = location, _settings(location)
+        self._pool = AsyncConnectionPool(**self._settings)
         self._lock = asyncio.Lock()
 
     async def open(self) -> None:
-        """Connect."""
+        """Connect: once before there is a pool, which would try for long and then not say why it failed."""
+        deadline = time.monotonic() + min(OPENING, self._location.busy_timeout)
+        while not await self._tried(deadline):
+            await asyncio.sleep(PAUSE)
         await self._pool.open()
+
+    async def _tried(self, deadline: float) -> bool:
+        try:
+            connection = await psycopg.AsyncConnection.connect(self._location.url, **self._settings["kwargs"])
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            return False
+        await connection.close()
+        return True
 
     async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
