@@ -195,7 +195,7 @@ class AwaitingSession:
     async def open(self) -> None:
         """Connect: once before there is a pool, which would try for long and then not say why it failed."""
         deadline = time.monotonic() + min(OPENING, self._location.busy_timeout)
-        while not await self._tried(deadline):
+        while not await self._tried(deadline):  # noqa: ASYNC110 - a server does not say when it is there
             await asyncio.sleep(PAUSE)
         await self._pool.open()
 
