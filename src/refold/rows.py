@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 
-class NewRow(msgspec.Struct, frozen=True):
+class NewRow(msgspec.Struct, frozen=True, gc=False):
     """An event on its way into a store. Times are microseconds since 1970 UTC, ids are 16 bytes."""
 
     id: bytes

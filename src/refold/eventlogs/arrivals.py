@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -58,10 +58,20 @@ def _logged(log: EventLog, mapping: LogMapping, limits: Limits) -> Iterator[Arri
 def _row(entry: LogEntry, ids: _Ids, limits: Limits) -> NewRow:
     """What `prepare` would make of it, in a third of the time: names and times are checked already."""
     type, moment = entry.type, entry.valid_at
-    data = raw_json(RawEvent(type, entry.data))
+    data = _json_of_texts(entry.data) or raw_json(RawEvent(type, entry.data))
     limits.check_event(type, data, b"{}")
     valid_at = None if moment is None else as_microseconds(moment)
     return NewRow(ids.of(entry, valid_at), type, 1, data, (), valid_at, entry.stream, None, None, b"{}")
+
+
+def _json_of_texts(data: Mapping[str, object]) -> bytes | None:
+    """Texts alone, as a CSV file has them, read back equal without being tried; None where something else is in there."""
+    if not all(value.__class__ is str for value in data.values()):
+        return None
+    try:
+        return msgspec.json.encode(data)
+    except UnicodeEncodeError:
+        return None
 
 
 class _Ids:

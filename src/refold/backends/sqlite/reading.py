@@ -49,6 +49,7 @@ where stream = ? and version > ? and version <= ? order by version limit {PAGE}"
 # The columns' names are ours: no value of a caller's gets into the text of a statement.
 _AT_POSITIONS: Final = f"select {_COLUMNS} from json_each(:positions) p join events e on e.position = p.value"  # noqa: S608
 _WITH_IDS: Final = f"select {_COLUMNS} from json_each(:ids) i join events e on e.id = unhex(i.value)"  # noqa: S608
+_KNOWN: Final = "select e.id from json_each(:ids) i cross join events e on e.id = unhex(i.value)"
 _RECORDED_AT: Final = "select recorded_at from events where position >= ? order by position limit 1"
 
 Lane = tuple[tuple[str, str, str], dict[str, str | None]]
@@ -177,5 +178,7 @@ def by_ids(db: apsw.Connection, ids: Sequence[bytes]) -> Sequence[Row]:
 
 
 def known_ids(db: apsw.Connection, ids: Sequence[bytes]) -> list[bytes]:
-    """Which of these ids stand in the store: mostly none, so one probe of the index each and nothing else."""
-    return [id for id in ids if db.execute("select 1 from events where id = ?", (id,)).fetchone()]
+    """Which of these ids stand in the store: mostly none."""
+    if len(ids) == 1:
+        return [id for id in ids if db.execute("select 1 from events where id = ?", (id,)).fetchone()]
+    return [found for (found,) in db.execute(_KNOWN, {"ids": json.dumps([id.hex() for id in ids])})]
