@@ -188,3 +188,22 @@ def test_a_token_used_many_times_at_once_confirms_once(url: str) -> None:
     confirm = partial(validity.confirm, "t1", NOON)
     results = at_once(url, 12, lambda store, index: store.decide(validity.attempt("t1"), confirm, stream="signup-t1"))
     assert results.count(NotValid) == 11
+
+
+def test_orders_at_once_with_a_new_price_are_each_at_a_price_that_held(url: str) -> None:
+    with Store.open(url) as store:
+        store.append("product-tea", [Priced("tea", 100, NOON - timedelta(days=1))])
+
+    def attempt(store: Store, index: int) -> object:
+        if index == 5:
+            return store.append("product-tea", [Priced("tea", 120, NOON)])
+        cents, now = (100, NOON + timedelta(minutes=11)) if index % 2 else (120, NOON)
+        decision = partial(validity.order, "tea", cents, now)
+        return store.decide(validity.price_of("tea"), decision, stream=f"order-{index}")
+
+    at_once(url, 12, attempt)
+
+    with Store.open(url, events=[Priced, Ordered]) as store:
+        changed = next(e.position for e in store.read("product-tea", after=1))
+        orders = [(e.position > changed, e.data.cents) for e in store.read(category="order")]
+    assert all(cents == (120 if after else 100) for after, cents in orders), orders
