@@ -9,7 +9,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import tuple_row
 
-from refold.backends.postgres.session import Bound, Failed, Session
+from refold.backends.postgres.session import Bound, Session, await_all, run_all
 from refold.errors import UsageError
 
 # The application's transaction goes on after ours: with its own search path, not that of a tenant's read models.
@@ -40,29 +40,10 @@ def _driver_connection(connection: object) -> object:
     return getattr(inner, "driver_connection", inner)
 
 
-class JoinedBlocking:
-    """For threads; the connection is used by one at a time."""
+class _Joined:
+    """What both colours share: the transaction and its connection are the application's."""
 
     own = False
-
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
-
-    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
-        with psycopg.Cursor(self._connection, row_factory=tuple_row) as cursor:
-            return cursor.execute(text.encode(), values or None, binary=True).fetchall()
-
-    async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
-        with self._connection.transaction(), psycopg.Cursor(self._connection, row_factory=tuple_row) as cursor:
-            path = cursor.execute(_PATH).fetchone()
-            for index, (text, values) in enumerate(statements):
-                try:
-                    cursor.execute(text.encode(), values or None, prepare=None if values else False)
-                except psycopg.Error as error:
-                    raise Failed(index, error) from error
-            rows = cursor.fetchall() if cursor.description else []
-            cursor.execute(_SET_PATH, path)
-            return rows
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
@@ -75,10 +56,26 @@ class JoinedBlocking:
         """The connection is the application's."""
 
 
-class JoinedAwaiting:
-    """For tasks; the connection is used by one at a time."""
+class JoinedBlocking(_Joined):
+    """For threads; the connection is used by one at a time."""
 
-    own = False
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+        with psycopg.Cursor(self._connection, row_factory=tuple_row) as cursor:
+            return cursor.execute(text.encode(), values or None, binary=True).fetchall()
+
+    async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+        with self._connection.transaction(), psycopg.Cursor(self._connection, row_factory=tuple_row) as cursor:
+            path = cursor.execute(_PATH).fetchone()
+            rows = run_all(cursor, statements)
+            cursor.execute(_SET_PATH, path)
+            return rows
+
+
+class JoinedAwaiting(_Joined):
+    """For tasks; the connection is used by one at a time."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
@@ -94,21 +91,6 @@ class JoinedAwaiting:
             psycopg.AsyncCursor(self._connection, row_factory=tuple_row) as cursor,
         ):
             path = await (await cursor.execute(_PATH)).fetchone()
-            for index, (text, values) in enumerate(statements):
-                try:
-                    await cursor.execute(text.encode(), values or None, prepare=None if values else False)
-                except psycopg.Error as error:
-                    raise Failed(index, error) from error
-            rows = await cursor.fetchall() if cursor.description else []
+            rows = await await_all(cursor, statements)
             await cursor.execute(_SET_PATH, path)
             return rows
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
-        yield
-
-    async def pause(self, seconds: float) -> None:
-        """Nothing is sent again inside a transaction of the application's."""
-
-    async def close(self) -> None:
-        """The connection is the application's."""

@@ -131,6 +131,30 @@ def lost(error: psycopg.Error) -> bool:
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
 
+def run_all(cursor: psycopg.Cursor[tuple[Any, ...]], statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+    """Run statements one after another, and give the rows of the last.
+
+    Raises:
+        Failed: one of them did.
+    """
+    for index, (text, values) in enumerate(statements):
+        try:
+            cursor.execute(text.encode(), values or None, prepare=None if values else False)
+        except psycopg.Error as error:
+            raise Failed(index, error) from error
+    return cursor.fetchall() if cursor.description else []
+
+
+async def await_all(cursor: psycopg.AsyncCursor[tuple[Any, ...]], statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+    """The same as `run_all`, awaited."""
+    for index, (text, values) in enumerate(statements):
+        try:
+            await cursor.execute(text.encode(), values or None, prepare=None if values else False)
+        except psycopg.Error as error:
+            raise Failed(index, error) from error
+    return await cursor.fetchall() if cursor.description else []
+
+
 class BlockingSession:
     """For threads."""
 
@@ -162,13 +186,7 @@ class BlockingSession:
 
     async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
         with self._pool.connection() as connection, connection.transaction(), connection.cursor() as cursor:
-            for index, (text, values) in enumerate(statements):
-                try:
-                    cursor.execute(text.encode(), values or None, prepare=None if values else False)
-                except psycopg.Error as error:
-                    raise Failed(index, error) from error
-            rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
-            return rows
+            return run_all(cursor, statements)
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
@@ -217,13 +235,7 @@ class AwaitingSession:
 
     async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection, connection.transaction(), connection.cursor() as cursor:
-            for index, (text, values) in enumerate(statements):
-                try:
-                    await cursor.execute(text.encode(), values or None, prepare=None if values else False)
-                except psycopg.Error as error:
-                    raise Failed(index, error) from error
-            rows: list[tuple[Any, ...]] = await cursor.fetchall() if cursor.description else []
-            return rows
+            return await await_all(cursor, statements)
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
