@@ -6,15 +6,20 @@ import time
 import uuid
 from typing import Any, LiteralString
 
+import msgspec
 import psycopg
 
 from benchmarks.measuring import Clock
-from benchmarks.subject import DATA
+from benchmarks.subject import DATA, Deposited
 
 _SCHEMA: LiteralString = """
 create table raw (position bigint generated always as identity primary key, stream text not null, version bigint not null,
   type text not null, id uuid not null, data json not null, metadata json not null, recorded_at bigint not null,
   unique (stream, version))"""
+_PAGE: LiteralString = (
+    "select position, stream, version, type, id, data::text, metadata::text, recorded_at from raw where position > %s"
+    " order by position limit 1000"
+)
 _INSERT: LiteralString = (
     "insert into raw (stream, version, type, id, data, metadata, recorded_at) values (%s, %s, %s, %s, %s, %s, %s)"
 )
@@ -52,4 +57,20 @@ def hundreds(url: str, clock: Clock, count: int = 100) -> int:
         for index in range(count):
             with connection.transaction(), connection.cursor() as cursor:
                 cursor.executemany(_INSERT, [_row(f"account-{index}", version) for version in range(1, 101)])
+    return _count(connection)
+
+
+def read_all(url: str, clock: Clock, count: int = 1_000) -> int:
+    """Every event in pages, its JSON into an object."""
+    connection = _opened(url)
+    with connection.transaction(), connection.cursor() as cursor:
+        for index in range(count):
+            cursor.executemany(_INSERT, [_row(f"account-{index}", version) for version in range(1, 101)])
+    decode, last, total = msgspec.json.Decoder(Deposited).decode, 0, 0
+    with clock.running():
+        while rows := connection.execute(_PAGE, (last,), binary=True).fetchall():
+            for _, _, _, _, _, data, _, _ in rows:
+                total += decode(data).amount
+            last = rows[-1][0]
+    assert total == count * 100
     return _count(connection)

@@ -16,6 +16,7 @@ _SCHEMA = """
 create table events (position integer primary key, stream text not null, version integer not null, type text not null,
   id blob not null, data blob not null, metadata blob not null, recorded_at integer not null, unique (stream, version)) strict"""
 _STREAM = "select version, data from events where stream = ? order by version"
+_PAGE = "select position, stream, version, type, id, data, metadata, recorded_at from events where position > ? order by position limit 1000"
 _INSERT = "insert into events (stream, version, type, id, data, metadata, recorded_at) values (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -34,6 +35,10 @@ def _count(db: apsw.Connection) -> int:
     found: int = db.execute("select count(*) from events").get
     db.close()
     return found
+
+
+def _page(db: apsw.Connection, after: int) -> list[Any]:
+    return db.execute(_PAGE, (after,)).fetchall()
 
 
 def one_by_one(url: str, clock: Clock, count: int = 3_000) -> int:
@@ -71,6 +76,23 @@ def rehydrate(url: str, clock: Clock, count: int = 300) -> int:
             assert sum(decode(data).amount for (data,) in rows) == 1_000
     db.close()
     return count
+
+
+def read_all(url: str, clock: Clock, count: int = 1_000) -> int:
+    """Every event in pages, its JSON into an object."""
+    db = _opened(url)
+    db.execute("begin")
+    for index in range(count):
+        db.executemany(_INSERT, [_row(f"account-{index}", version) for version in range(1, 101)])
+    db.execute("commit")
+    decode, last, total = msgspec.json.Decoder(Deposited).decode, 0, 0
+    with clock.running():
+        while rows := _page(db, last):
+            for _, _, _, _, _, data, _, _ in rows:
+                total += decode(data).amount
+            last = rows[-1][0]
+    assert total == count * 100
+    return _count(db)
 
 
 def commands(url: str, clock: Clock, count: int = 2_000) -> int:

@@ -100,6 +100,21 @@ def rehydrate(count: int) -> Run:
     return run
 
 
+def read_all(count: int, *, subscribed: bool = False) -> Run:
+    """Every event of the store, by `read` or by a subscription."""
+
+    def run(url: str, clock: Clock) -> int:
+        with Store.open(url, events=[Deposited]) as store:
+            for index in range(count):
+                store.append(f"account-{index}", [DEPOSITED] * 100, expected=NO_STREAM)
+            with clock.running():
+                events = store.subscribe(idle=0) if subscribed else store.read()
+                assert sum(event.data.amount for event in events) == count * 100
+        return _checked(url, count * 100)
+
+    return run
+
+
 def commands(count: int, tasks: int = 0, *, hot: bool = False) -> Run:
     """Whole commands on streams of about 20 events, from one blocking client or from tasks; `hot`: all on one stream."""
 

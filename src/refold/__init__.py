@@ -8,10 +8,12 @@ from refold._version import __version__
 
 if TYPE_CHECKING:
     from refold.aio import AsyncBoundary, AsyncCommandStreams, AsyncStore, AsyncStreams
+    from refold.aio_live import AsyncLiveModel, AsyncLiveState
+    from refold.aio_read_model import AsyncReadModel
+    from refold.aio_running import AsyncRunning
     from refold.app import App
     from refold.clock import Clock, SystemClock
     from refold.errors import (
-        CheckpointMoved,
         Conflict,
         EventLogError,
         IdReused,
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
         KeyReused,
         MissingExtra,
         NewerFormat,
+        NoSuchProjection,
         NoSuchVersion,
         NotAStore,
+        NotCaughtUp,
         OutcomeUnknown,
         ProjectionChanged,
+        ProjectionStopped,
         RefoldError,
         Refused,
         StoreBusy,
@@ -43,16 +48,26 @@ if TYPE_CHECKING:
     from refold.flows.append import Receipt
     from refold.flows.decide import Decided
     from refold.flows.load import AsOf, Loaded
+    from refold.flows.projections.dead_letters import DeadLetter, DeadLetterGroup
+    from refold.flows.projections.differences import Comparison, RowDifference, TableDifference, Touch
+    from refold.flows.projections.findings import Audit
+    from refold.flows.projections.status import ProjectionStatus, RunnerStatus
+    from refold.flows.projections.work import Partition
     from refold.flows.together import StreamWrite
     from refold.flows.transact import Handled
     from refold.fold import Decider, DecisionModel, Fold, Scoped, ScopedDecider, Send, compose
     from refold.limits import Limits
+    from refold.live import LiveModel, LiveState
     from refold.messages import Metadata, NewEvent, Position, RawEvent, Recorded, StreamName, command, event
     from refold.ports import Damage, Durability, QueryMatched, Stats, StreamCheck, StreamInfo, StreamMoved
     from refold.process import After, At, Cancel, Effect, Finish, Process, after, at, cancel, finish
-    from refold.projection import Projection, Statement, sql
+    from refold.projection import Projection, Question, Statement, ask, sql
     from refold.query import ANY, EXISTS, NO_STREAM, AppendCondition, Expected, ExpectedVersion, Query, QueryItem
+    from refold.read_model import ReadModel
+    from refold.running import Running
     from refold.store import Boundary, CommandStreams, Store, Streams
+    from refold.subscription import AsyncSubscription, Subscription
+    from refold.tables import Table
 
 __all__ = [
     "ANY",
@@ -64,16 +79,24 @@ __all__ = [
     "AsOf",
     "AsyncBoundary",
     "AsyncCommandStreams",
+    "AsyncLiveModel",
+    "AsyncLiveState",
+    "AsyncReadModel",
+    "AsyncRunning",
     "AsyncStore",
     "AsyncStreams",
+    "AsyncSubscription",
     "At",
+    "Audit",
     "Boundary",
     "Cancel",
-    "CheckpointMoved",
     "Clock",
     "CommandStreams",
+    "Comparison",
     "Conflict",
     "Damage",
+    "DeadLetter",
+    "DeadLetterGroup",
     "Decided",
     "Decider",
     "DecisionModel",
@@ -90,26 +113,38 @@ __all__ = [
     "InvalidName",
     "KeyReused",
     "Limits",
+    "LiveModel",
+    "LiveState",
     "Loaded",
     "Metadata",
     "MissingExtra",
     "NewEvent",
     "NewerFormat",
+    "NoSuchProjection",
     "NoSuchVersion",
     "NotAStore",
+    "NotCaughtUp",
     "OutcomeUnknown",
+    "Partition",
     "Position",
     "Process",
     "Projection",
     "ProjectionChanged",
+    "ProjectionStatus",
+    "ProjectionStopped",
     "Query",
     "QueryItem",
     "QueryMatched",
+    "Question",
     "RawEvent",
+    "ReadModel",
     "Receipt",
     "Recorded",
     "RefoldError",
     "Refused",
+    "RowDifference",
+    "RunnerStatus",
+    "Running",
     "Scoped",
     "ScopedDecider",
     "Send",
@@ -129,8 +164,12 @@ __all__ = [
     "StreamName",
     "StreamWrite",
     "Streams",
+    "Subscription",
     "SystemClock",
+    "Table",
+    "TableDifference",
     "TooLarge",
+    "Touch",
     "UndecodableEvent",
     "UnknownEventType",
     "Unreadable",
@@ -138,6 +177,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "after",
+    "ask",
     "at",
     "cancel",
     "command",
@@ -149,8 +189,10 @@ __all__ = [
 
 if not TYPE_CHECKING:
     _HOMES = (
-        "errors", "clock", "limits", "messages", "query", "fold", "projection", "process", "app", "ports", "flows.load",
-        "flows.append", "flows.together", "flows.transact", "flows.decide", "store", "aio",
+        "errors", "clock", "limits", "messages", "query", "fold", "projection", "process", "tables", "app", "ports", "flows.load",
+        "flows.append", "flows.together", "flows.transact", "flows.decide", "subscription", "store", "aio", "read_model",
+        "aio_read_model", "running", "aio_running", "flows.projections.status", "flows.projections.differences",
+        "flows.projections.work", "flows.projections.dead_letters", "flows.projections.findings", "live", "aio_live",
     )  # fmt: skip
 
     def __getattr__(name: str) -> object:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import msgspec
 
-from refold.clock import as_datetime, as_uuid
+from refold.clock import as_datetime
 from refold.errors import InvalidEvent, UndecodableEvent, UnknownEventType, UsageError, shortened
-from refold.messages import Metadata, Position, RawEvent, Recorded, Spec, StreamName, checked_name, spec_of
+from refold.messages import Metadata, Position, RawEvent, Recorded, Spec, checked_name, parsed, spec_of
 from refold.rows import Row
 
 Decode: TypeAlias = Callable[[bytes], Any]
@@ -200,24 +202,29 @@ def _unreadable(
     return UndecodableEvent(type, stream, version, position, reason)
 
 
-def recorded(row: Row, data: Any) -> Recorded[Any]:
-    """The envelope of a stored event, around its decoded data."""
+def recorded(decoders: Decoders, row: Row, id: UUID, recorded_at: datetime) -> Recorded[Any]:
+    """A stored event with its data as an instance of its class, and with its id and time as they were converted.
+
+    Raises:
+        UnknownEventType, UndecodableEvent: the decoders cannot read it.
+    """
+    position, stream, version, _, type, schema_version, data, tags, _, valid_at, story, cause, actor, free = row
     return Recorded(
-        data=data,
-        type=row.type,
-        schema_version=row.schema_version,
-        stream=StreamName.parse(row.stream),
-        version=row.version,
-        position=Position(row.position),
-        recorded_at=as_datetime(row.recorded_at),
-        id=as_uuid(row.id),
-        tags=_NO_TAGS if row.tags == "[]" else _DECODE_TAGS(row.tags),
-        metadata=Metadata(
-            row.correlation_id,
-            row.causation_id,
-            row.actor,
-            None if row.valid_at is None else as_datetime(row.valid_at),
-            _NO_METADATA if row.metadata == b"{}" else _DECODE_METADATA(row.metadata),
+        decoded(decoders, type, schema_version, data, stream, version, position),
+        type,
+        schema_version,
+        parsed(stream),
+        version,
+        Position(position),
+        recorded_at,
+        id,
+        _NO_TAGS if tags == "[]" else _DECODE_TAGS(tags),
+        Metadata(
+            story,
+            cause,
+            actor,
+            None if valid_at is None else as_datetime(valid_at),
+            _NO_METADATA if free == b"{}" else _DECODE_METADATA(free),
         ),
     )
 

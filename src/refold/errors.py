@@ -23,7 +23,9 @@ RefoldError
 │   └── StoreClosed
 ├── EventLogError           a file that cannot be read as an event log, or not to its end
 ├── ProjectionChanged       a read model was built by another version of its projection
-├── CheckpointMoved         another runner moved the projection on
+├── ProjectionStopped       a projection is paused, or failed too often
+├── NotCaughtUp             a read model had not taken in an event when the time was over
+├── NoSuchProjection        nothing was begun under this name
 ├── NoSuchVersion           a version that the stream has not reached
 ├── MissingExtra            an optional dependency is not installed
 └── UsageError              a call that can never work; Unsupported: not on this backend
@@ -207,17 +209,38 @@ class ProjectionChanged(RefoldError):
         self.name, self.stored, self.version = name, stored, version
         super().__init__(
             f"the read model of projection {name!r} was built by version {stored}, this is version {version}: "
-            "give the new version a new name and tables of its own, and let it catch up beside the old one."
+            f"build it beside the old one, which is read until then: `refold projections rebuild {name}`, "
+            "or store.model(...).rebuild()."
         )
 
 
-class CheckpointMoved(RefoldError):
-    """Two runners work on one projection; this one was behind and wrote nothing."""
+class ProjectionStopped(RefoldError):
+    """A projection is paused, or failed for too many keys in a row."""
 
-    def __init__(self, name: str, expected: int, actual: int) -> None:
-        self.name, self.expected, self.actual = name, expected, actual
+    def __init__(self, name: str, state: str, reason: str, position: int, way_out: str = "") -> None:
+        self.name, self.state, self.reason, self.position = name, state, reason, position
+        usual = f"Resume it when that is settled: `refold projections resume {name}`, or store.model(...).resume()."
+        super().__init__(f"projection {name!r} is {state} at position {position}: {reason}. {way_out or usual}")
+
+
+class NotCaughtUp(RefoldError):
+    """A read model had not taken in an event when the time was over."""
+
+    def __init__(self, name: str, wanted: int, position: int, timeout: float, is_stuck: bool) -> None:  # noqa: FBT001 - a fact to tell
+        self.name, self.wanted, self.position, self.timeout, self.is_stuck = name, wanted, position, timeout, is_stuck
+        advice = "nobody works on it: is `refold run` running?" if is_stuck else "it is on its way: wait longer."
         super().__init__(
-            f"projection {name!r} is at position {actual}, not {expected}: another runner moved it on. Read on from there."
+            f"projection {name!r} is at position {position} after {timeout:g} s, not yet at {wanted}: {advice}"
+        )
+
+
+class NoSuchProjection(RefoldError):
+    """Nothing was begun under this name in this database."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"no projection {name!r} was begun in this database: it is when it first runs, `refold run` or store.catch_up(...)."
         )
 
 

@@ -5,16 +5,19 @@ A blocking backend's methods never suspend, so a plain call can run them to thei
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
-from refold.projection import SqlValue, Statement
+from refold.projection import ForTarget, Statement
 from refold.query import AppendCondition, Expected, ExpectedVersion, Query
 from refold.rows import NewRow, Payload, Row
+from refold.tables import SqlValue
+
+T = TypeVar("T")
 
 Durability: TypeAlias = Literal["disk", "quorum-disk", "quorum-memory", "best-effort"]
 """What an acknowledged append survives: a power cut here, one of a minority of nodes, a crash of some, or nothing sure."""
@@ -202,32 +205,38 @@ class Damage(Struct, frozen=True):
     problem: str
 
 
-class Progress(Struct, frozen=True):
-    """A projection's next step: its statements and its checkpoint, from `after` to `position`, together or not at all.
+class Own(Struct, frozen=True):
+    """SQL on Refold's own tables about read models, the same for every SQL database.
 
-    The first of all steps, which makes the tables, goes from 0 to 0, and only if there is no checkpoint yet.
+    `{refold}` stands before a table's name, `{now}` for the database's time in microseconds; where it has none that can
+    be relied on, that is the parameter `now`. With `must`, a statement that gives no row undoes the transaction.
     """
 
-    projection: str
-    version: int
-    statements: Sequence[Statement]
-    after: int
-    position: int
+    text: str
+    params: Mapping[str, SqlValue]
+    must: bool = False
 
 
-class Checkpoint(Struct, frozen=True):
-    """How far a projection got, and which version of it."""
+class Unclaimed(Exception):
+    """A statement that had to give a row gave none: nothing of its transaction was done."""
 
-    version: int
-    position: int
+
+Rows: TypeAlias = Sequence[tuple[SqlValue, ...]]
 
 
 class Capabilities(Struct, frozen=True):
-    """What a backend gives. Asking for what it cannot give is `Unsupported`, never a silent weakening."""
+    """What a backend gives. Asking for what it cannot give is `Unsupported`, never a silent weakening.
+
+    `inside`: handlers of projections run inside its transaction, always, since they use it through an ORM.
+    """
 
     name: str
     durability: Durability
     sql: bool
+    inside: bool = False
+
+
+Within: TypeAlias = "Callable[[Backend], Coroutine[Any, Any, T]]"
 
 
 class Backend(Protocol):
@@ -274,19 +283,22 @@ class Backend(Protocol):
         """Up to `limit` streams in the order of their names, after a name, whose names begin with `prefix`."""
         ...
 
-    async def checkpoint(self, projection: str) -> Checkpoint | None:
-        """How far a projection got."""
-        ...
+    async def work(self, steps: Sequence[Own | Statement]) -> Sequence[Rows]:
+        """Run statements in one transaction, and give the rows of each; ours may touch our tables, the others theirs.
 
-    async def progress(self, step: Progress) -> None:
-        """Run the statements and move the checkpoint, in one transaction.
+        Neighbours with the same text may be run as one, and then give no rows.
 
         Raises:
-            CheckpointMoved: the checkpoint is not at `step.after`; nothing was done.
+            Unclaimed: a step gave no row, but had to.
+            UsageError: a statement of the application's cannot be run.
         """
         ...
 
-    async def query(self, statement: Statement) -> Sequence[tuple[SqlValue, ...]]:
+    async def within(self, flow: Within[T]) -> T:
+        """Run a flow whole in one transaction, which is undone if it raises."""
+        ...
+
+    async def query(self, statement: Own | Statement) -> Rows:
         """Read from the database that the store lives in; writing is refused."""
         ...
 
@@ -304,6 +316,60 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Let go of files and sockets. Closing twice is fine."""
+        ...
+
+
+class Pace(Protocol):
+    """Time that passes: what waiting needs, and nothing else may know of."""
+
+    def now(self) -> float:
+        """Seconds since some moment, never going back."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long."""
+        ...
+
+
+class Target(Protocol):
+    """A database that only read models live in, reached through what the application uses for it: an ORM.
+
+    It raises what a `Backend` does.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it gives; `name` is that of the database."""
+        ...
+
+    @property
+    def awaits(self) -> bool:
+        """Whether its calls suspend, so that blocking code cannot use it."""
+        ...
+
+    async def work(self, steps: Sequence[Own | Statement]) -> Sequence[Rows]:
+        """As `Backend.work`."""
+        ...
+
+    async def within(self, flow: Within[T]) -> T:
+        """As `Backend.within`; the flow is given something that has only `capabilities`, `work`, `within` and `query`."""
+        ...
+
+    async def query(self, statement: Own | Statement) -> Rows:
+        """As `Backend.query`."""
+        ...
+
+
+@runtime_checkable
+class Performing(Protocol):
+    """What the flow of `within` is given by a target that can do more than SQL."""
+
+    async def perform(self, effect: ForTarget) -> object:
+        """Do what a handler yielded that only the target knows how to do, and give what comes of it.
+
+        Raises:
+            Whatever it raises there: the handler is then said to have failed.
+        """
         ...
 
 

@@ -1,25 +1,37 @@
-"""Projection: which events matter to a read model, and the statements that each one causes."""
+"""Projection: which events matter to a read model, and what each of them causes there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Protocol, TypeAlias, TypeVar, overload
+from zlib import crc32
+
+from msgspec import Struct
 
 from refold.errors import UsageError
-from refold.messages import Recorded, checked_name, spec_of
+from refold.messages import RawEvent, Recorded, checked_name, spec_of
+from refold.tables import Change, Key, SqlValue, Table
 
 E = TypeVar("E")
+R = TypeVar("R")
+R2 = TypeVar("R2")
+H = TypeVar("H", bound=Callable[..., object])
 
-SqlValue: TypeAlias = int | float | str | bytes | None
+SLOTS = 1_024
+"""Into so many slots the keys of a projection fall; a partition is a range of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """SQL with named parameters (`:name`), for the database that the read model lives in."""
 
     text: str
-    params: Mapping[str, SqlValue] = field(default_factory=dict[str, SqlValue])
+    params: Mapping[str, SqlValue] = {}
+
+
+class Question(Statement, frozen=True):
+    """A statement whose rows the handler wants to see before it goes on."""
 
 
 def sql(text: str, /, **params: SqlValue) -> Statement:
@@ -27,50 +39,159 @@ def sql(text: str, /, **params: SqlValue) -> Statement:
     return Statement(text, params)
 
 
-Handler: TypeAlias = Callable[[Recorded[E]], Iterable[Statement]]
+def ask(text: str, /, **params: SqlValue) -> Question:
+    """A statement whose rows come back to the handler that yields it: `rows = yield ...`.
+
+    It runs inside the transaction of the step, after all that was yielded before it. A projection that asks costs a
+    conversation with the database for each event; `get=` looks up a whole batch at once.
+    """
+    return Question(text, params)
+
+
+class Executable(Protocol):
+    """A statement as an object of a toolkit: SQLAlchemy's `insert(...)`, `update(...)`, `select(...)`."""
+
+    @property
+    def supports_execution(self) -> bool:
+        """Whether it can be run."""
+        ...
+
+
+ForTarget: TypeAlias = Executable | Callable[[Any], object]
+"""What the ORM that a read model lives in knows how to do: a statement of its own, or a function of its session."""
+Caused: TypeAlias = Statement | Change | ForTarget
+"""What a handler may yield: SQL, changes of the rows of a `Table`, and with an ORM what that can do."""
+Answer: TypeAlias = Sequence[tuple[SqlValue, ...]]
+Asking: TypeAlias = Generator[Caused, Answer, None]
+"""What a handler returns that asks."""
+Handler: TypeAlias = Callable[[Recorded[E]], Iterable[Caused] | None]
+Handler1: TypeAlias = Callable[[Recorded[E], R | None], Iterable[Caused] | None]
+Handler2: TypeAlias = Callable[[Recorded[E], R | None, R2 | None], Iterable[Caused] | None]
+Get: TypeAlias = Callable[[Recorded[E]], Key[R]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """A handler, and what is to be looked up for it."""
+
+    call: Callable[..., Iterable[Caused] | None]
+    gets: tuple[Callable[[Recorded[Any]], Key[Any]], ...] = ()
+
+
+def by_stream(recorded: Recorded[Any]) -> str:
+    """The usual key: the events of one stream belong together."""
+    return str(recorded.stream)
 
 
 class Projection:
-    """Events to statements, under a name and a version.
+    """Events to what they cause in a read model, under a name and a version.
 
-    What the statements change and the projection's checkpoint are committed together, so each event counts once.
-    `schema` is SQL that makes the tables; it runs once, in the transaction of the first step.
+    What they cause and the projection's checkpoint are committed together, so each event counts once. `schema` is SQL that
+    makes tables, `tables` are those that Refold makes: once, in the transaction of the first step. Events of one `key`
+    are applied in order, whatever happens: if one of them cannot be, it and those behind it wait. With a `key` of your own,
+    the work can be split among processes, since each then needs to see only its keys; then no two keys may cause changes
+    of one row.
     """
 
-    def __init__(self, name: str, *, version: int = 1, schema: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: int = 1,
+        schema: str = "",
+        tables: Sequence[Table[Any]] = (),
+        key: Callable[[Recorded[Any]], str] = by_stream,
+    ) -> None:
         self.name = checked_name("projection name", name)
         if version < 1:
             raise UsageError(f"projection {name!r} has version {version}: the first is 1.")
-        self.version, self.schema = version, schema
-        self._handlers: dict[type[Any], Handler[Any]] = {}
+        self.version, self.schema, self.tables, self.key = version, schema, tuple(tables), key
+        self._handlers: dict[type[Any], Handling] = {}
+        self._effects: dict[type[Any], Handling] = {}
 
-    def on(self, event: type[E]) -> Callable[[Handler[E]], Handler[E]]:
-        """Handle one class of events; those without a handler are passed over.
+    @overload
+    def on(self, event: type[E]) -> Callable[[Handler[E]], Handler[E]]: ...
+    @overload
+    def on(self, event: type[E], *, get: Get[E, R]) -> Callable[[Handler1[E, R]], Handler1[E, R]]: ...
+    @overload
+    def on(
+        self, event: type[E], *, get: tuple[Get[E, R], Get[E, R2]]
+    ) -> Callable[[Handler2[E, R, R2]], Handler2[E, R, R2]]: ...
+    def on(self, event: type[Any], *, get: Any = ()) -> Any:
+        """Handle one class of events; those without a handler are passed over. `RawEvent` takes all that have no class here.
+
+        `get` says which row of a `Table` the handler wants to see: it comes as second argument, or `None` if there is none.
+        Rows are looked up once for a whole batch, and show what the events before this one caused.
 
         Raises:
             UsageError: the class is no event, or has a handler already.
         """
+        return self._register(self._handlers, event, get)
 
-        def register(handler: Handler[E]) -> Handler[E]:
-            spec_of(event)
-            if event in self._handlers:
+    def effect(self, event: type[E]) -> Callable[[Handler[E]], Handler[E]]:
+        """Cause something that must happen once for ever, and not again when the read model is built anew: an outbox row.
+
+        Raises:
+            UsageError: as `on`.
+        """
+        register: Callable[[Handler[E]], Handler[E]] = self._register(self._effects, event, ())
+        return register
+
+    def _register(self, handlers: dict[type[Any], Handling], event: type[Any], get: Any) -> Callable[[H], H]:
+        def register(call: H) -> H:
+            if event is not RawEvent:
+                spec_of(event)
+            if event in handlers:
                 raise UsageError(
                     f"projection {self.name!r} handles {event.__name__} already: one handler for one event."
                 )
-            self._handlers[event] = handler
-            return handler
+            handlers[event] = Handling(call, get if isinstance(get, tuple) else (get,))  # type: ignore[arg-type] # as the overloads say
+            return call
 
         return register
 
     @property
     def event_types(self) -> tuple[type[Any], ...]:
         """The classes that have a handler."""
-        return tuple(self._handlers)
+        return tuple(dict.fromkeys([*self._handlers, *self._effects]))
 
-    def project(self, recorded: Recorded[Any]) -> Iterable[Statement]:
-        """The statements that an event causes: none, if it has no handler."""
-        handler = self._handlers.get(recorded.data.__class__)
-        return () if handler is None else handler(recorded)
+    @property
+    def handlers(self) -> Mapping[type[Any], Handling]:
+        """What is to be done on events, by their class."""
+        return self._handlers
+
+    @property
+    def effecting(self) -> Mapping[type[Any], Handling]:
+        """What events cause once for ever, by their class."""
+        return self._effects
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether anything must happen once for ever."""
+        return bool(self._effects)
+
+    def slot(self, recorded: Recorded[Any]) -> int:
+        """Where its key falls, of `SLOTS`."""
+        return slot_of(self.key(recorded))
+
+    def project(self, recorded: Recorded[Any], *rows: object) -> Iterable[Caused]:
+        """What an event causes: nothing, if it has no handler. `rows` are those that the handler `get`s."""
+        handling = self._handlers.get(recorded.data.__class__)
+        return (None if handling is None else handling.call(recorded, *rows)) or ()
 
     def __repr__(self) -> str:
         return f"Projection({self.name!r}, version={self.version})"
+
+
+def slot_of(key: str) -> int:
+    """Where a key falls, of `SLOTS`, for ever: a checkpoint stands on it."""
+    return crc32(key.encode()) % SLOTS
+
+
+def neighbours(steps: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Runs of statements with the same text, that can be run as one; anything else stands alone."""
+    for text, run in groupby(steps, lambda step: step.text if step.__class__ is Statement else None):
+        if text is None:
+            yield from ([step] for step in run)
+        else:
+            yield list(run)

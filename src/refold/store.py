@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeAlias, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeAlias, TypeVar, TypeVarTuple, overload
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from refold._bridge.blocking import BlockingEngine, blocking_engine
 from refold._bridge.native import NativeBlockingEngine
+from refold._bridge.pacing import BlockingPace
+from refold._bridge.targets import blocking_target
 from refold.clock import Clock, SystemClock
 from refold.codec import Codec
 from refold.flows.append import Receipt, append
 from refold.flows.decide import Decided, consumed, decide, handle_within
+from refold.flows.follow import Start, follower
 from refold.flows.load import AsOf, Loaded, load
 from refold.flows.prepare import Runtime
-from refold.flows.project import catch_up
+from refold.flows.projections.inline import Inline
+from refold.flows.projections.status import (
+    ProjectionStatus,
+    RunnerStatus,
+    Token,
+    position_of,
+    runners,
+    statuses,
+    wait_for,
+)
 from refold.flows.read import Direction, Wanted, page, wanted
 from refold.flows.survey import find, streams_page, verify_page
 from refold.flows.together import StreamWrite, append_all
 from refold.flows.transact import Handled, do, handle, kind_of
-from refold.fold import Decider, DecisionModel, Fold, ScopedDecider
+from refold.fold import Decider, DecisionModel, Fold, Scoped, ScopedDecider
 from refold.limits import Limits
+from refold.live import LiveModel, LiveState
 from refold.messages import Context, Position, Recorded, StreamName, checked_name
 from refold.opening import open_blocking
-from refold.ports import Check, Damage, Durability, Stats, StreamInfo, Write
-from refold.projection import Projection, SqlValue, Statement
+from refold.ports import Backend, Check, Damage, Durability, Stats, StreamInfo, Target, Write
+from refold.projection import Projection, Statement
 from refold.query import ANY, AppendCondition, ExpectedVersion, Query
+from refold.read_model import ReadModel
+from refold.runner import LEASE, Observe
+from refold.running import Running
+from refold.subscription import Subscription
+from refold.tables import SqlValue
+
+if TYPE_CHECKING:
+    from refold.arrow.table import ArrowTable, DataAs
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -178,7 +201,23 @@ class Store:
         Raises:
             InvalidName: the tenant's name breaks the grammar that all names share.
         """
-        return type(self)(self._engine.tenant(checked_name("tenant", name)), self._runtime, self._context)
+        runtime = replace(self._runtime, inline=None)
+        tenant = type(self)(self._engine.tenant(checked_name("tenant", name)), runtime, self._context)
+        return tenant.inline(*self._runtime.inline.projections) if self._runtime.inline else tenant
+
+    def inline(self, *projections: Projection) -> Self:
+        """The same store, whose appends bring these read models along in their own transaction: readers never wait for them.
+
+        They are caught up first. An append costs more then, and fails, writing nothing, if a handler does: for the few read
+        models that must never be behind. Everyone who appends should keep them inline; what others append is made up for.
+
+        Raises:
+            Unsupported: this backend has no SQL.
+            ProjectionChanged, ProjectionStopped, UsageError: as `catch_up`.
+        """
+        inline = Inline(projections)
+        self._engine.outside(lambda b: inline.begin(b, self._runtime))
+        return type(self)(self._engine, replace(self._runtime, inline=inline), self._context)
 
     def join(self, connection: object) -> Self:
         """The same store inside the transaction that is open on a connection of the application's own database driver.
@@ -304,6 +343,60 @@ class Store:
             yield from got.events
             rest = got.rest
 
+    def to_arrow(
+        self,
+        stream: StreamName | str | None = None,
+        *,
+        category: str | None = None,
+        query: Query | None = None,
+        correlation_id: str | None = None,
+        after: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        data: DataAs = "json",
+    ) -> ArrowTable:
+        """Events as a `pyarrow.Table`, for DuckDB, Polars, pandas and Parquet: one row each, in their order.
+
+        They are selected as by `read`, from what the store holds when this is called, and no classes are needed. `data`:
+        "json" for a column of text, "struct" for one whose fields and types follow from the values.
+
+        Raises:
+            MissingExtra: pyarrow is not installed.
+            UsageError: the data have over 1,000 different keys, too many for a struct.
+        """
+        from refold.arrow.table import assembled, gathered  # noqa: PLC0415 - pyarrow is loaded when it is asked for
+
+        rest = wanted(
+            stream, category, query, correlation_id,
+            after=after, since=since, until=until, direction="forward", limit=limit,
+        )  # fmt: skip
+        got = self._engine.outside(lambda b: gathered(b, rest, data))
+        return assembled(got)
+
+    def subscribe(
+        self,
+        stream: StreamName | str | None = None,
+        *,
+        category: str | None = None,
+        query: Query | None = None,
+        correlation_id: str | None = None,
+        after: Start = None,
+        since: datetime | None = None,
+        idle: float | None = None,
+    ) -> Subscription:
+        """Events as `read` gives them, then those to come: each once, in order, none left out. It waits for what is not there.
+
+        `after` is exclusive: a version of the stream, or else a position, or "end" for only what comes after the
+        subscription was entered or first asked. `since` is an inclusive time of recording. It ends when it is closed or,
+        with `idle`, when nothing came for so many seconds: 0 for all there is. A page is read when it is asked for.
+
+        Raises:
+            UnknownEventType, UndecodableEvent: as `read`, when it is that event's turn; it stays the next one.
+        """
+        asked = follower(self._runtime, stream, category, query, correlation_id, after=after, since=since, idle=idle)
+        return Subscription(self._engine, asked)
+
     def find(self, *ids: UUID) -> tuple[Recorded[Any], ...]:
         """The events with these ids, by position; ids that are not there are left out."""
         return self._engine.outside(lambda b: find(b, self._runtime, ids))
@@ -327,14 +420,88 @@ class Store:
             yield from infos
             after = infos[-1].stream
 
-    def catch_up(self, projection: Projection) -> int:
+    def model(self, projection: Projection, *, into: Self | Target | None = None) -> ReadModel:
+        """The read model of a projection: to be kept up to date, watched, mended, built anew.
+
+        `into`: the database that it lives in, opened as a store of its own: `Store.open("sqlite:///reports.db")`; or that of
+        the application's ORM: `SessionTarget(engine)`, `DjangoTarget()`. Without it, the database of this store. In each its
+        tables and its checkpoint change in one transaction.
+        """
+        return ReadModel(self._engine, self._target(into), self._runtime, projection)
+
+    def _target(self, into: Self | Target | None) -> Backend:
+        if into is None:
+            return self._engine.view
+        return into._engine.view if isinstance(into, Store) else blocking_target(into)  # noqa: SLF001 - a store's own
+
+    def catch_up(self, projection: Projection, *, into: Self | Target | None = None) -> int:
         """Apply to the read model every event that it has not seen, each once, and say how many were applied.
+
+        `into`: as for `model`.
 
         Raises:
             ProjectionChanged: the read model was built by another version of the projection.
+            ProjectionStopped: it is paused, or failed for too many keys in a row.
             UsageError: a statement cannot be run, or touches the store's own tables; its batch was not applied.
         """
-        return self._engine.outside(lambda b: catch_up(b, self._runtime, projection))
+        return self.model(projection, into=into).catch_up()
+
+    @overload
+    def live(self, subject: Projection, *, as_of: datetime | Position | None = None) -> LiveModel: ...
+    @overload
+    def live(
+        self, subject: Fold[S, Any] | Scoped[S, Any], *, as_of: datetime | Position | None = None
+    ) -> LiveState[S]: ...
+    def live(
+        self, subject: Projection | Fold[Any, Any] | Scoped[Any, Any], *, as_of: datetime | Position | None = None
+    ) -> LiveModel | LiveState[Any]:
+        """A read model, or a state, that is folded from the events into this process when it is read; nothing of it is stored.
+
+        A fold takes in every event of its types, whatever the stream; one that is `tagged(...)`, those with its tags. `as_of`:
+        by what the store knew then, at a time or a position, and so for ever. Works on any backend, also on a store that may
+        only be read.
+
+        Raises:
+            UsageError: the classes of its events cannot be read, or a wire name of theirs belongs to another class.
+        """
+        if isinstance(subject, Projection):
+            return LiveModel(self._engine, self._runtime, subject, as_of)
+        return LiveState(self._engine, self._runtime, subject, as_of)
+
+    def wait_for(self, projection: str | Projection, token: Token, *, timeout: float) -> None:
+        """Return as soon as a projection's read model has taken in what a command or an append wrote: read your writes.
+
+        Raises:
+            NotCaughtUp: it had not after `timeout` seconds; the error says how far it is, and whether anybody works on it.
+            ProjectionStopped: it is paused or failed, or could not apply that very event.
+            NoSuchProjection: nothing was begun under that name, and nothing was until the time was over.
+        """
+        name, position = projection if isinstance(projection, str) else projection.name, position_of(token)
+        self._engine.outside(lambda b: wait_for(b, b, self._runtime, BlockingPace(), name, position, timeout))
+
+    def projections(self, *, into: Self | Target | None = None) -> Sequence[ProjectionStatus]:
+        """Every build of every projection in one database, `into` as for `model`: how far, how far behind, and why."""
+        return self._engine.outside(lambda b: statuses(b, self._target(into), self._runtime))
+
+    def runners(self, *, into: Self | Target | None = None) -> Sequence[RunnerStatus]:
+        """Who keeps read models in one database running, of whatever process. `into`: as for `model`."""
+        return self._engine.outside(lambda _: runners(self._target(into), self._runtime))
+
+    def run(
+        self,
+        *projections: Projection,
+        into: Self | Target | None = None,
+        lease: timedelta = LEASE,
+        observe: Observe | None = None,
+    ) -> Running:
+        """Keep projections running, beside the caller, until the block is left or `stop` is called.
+
+        Any number of processes may do this: each partition has one owner at a time. One that is not heard of for as long as
+        `lease` loses what it had to the others, and nothing that it still tries to write is accepted. A new version of a
+        projection is built beside the old one, and switched to. What can heal is tried again; an event that cannot be applied
+        parks its key, see `model(...).dead_letters()`. `observe` is told of each step.
+        """
+        return Running(self._engine, self._target(into), self._runtime, projections, lease, observe)
 
     def query(self, text: str, /, **params: SqlValue) -> Sequence[tuple[SqlValue, ...]]:
         """Read from read models with SQL, its parameters written `:name`.

@@ -18,9 +18,9 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 
 _TOP: Final = """# Command line
 
-Every command reads the store that `--store` names, a URL or the path of a SQLite file, or the environment variable
-`REFOLD_STORE`; it never makes one, but for `refold import`. Only the payload goes to stdout: progress, notes and errors
-go to stderr. `NO_COLOR` is heeded.
+Every command works on the store that `--store` names, a URL or the path of a SQLite file, or the environment variable
+`REFOLD_STORE`; only `refold import` and `refold migrate` make one. Only the payload goes to stdout: progress, notes, plans
+and errors go to stderr. `NO_COLOR` is heeded.
 
 `--output auto` is a table on a terminal and plain lines in a pipe. In JSON, lists are
 `{"schema": 1, "data": [...], "next": cursor}`, where the cursor is what to go on with, and times are ISO 8601 in UTC; JSONL
@@ -31,12 +31,35 @@ This page is made from the commands' help: `python -m tests.cli.reference`.
 """
 
 
+def names() -> tuple[str, ...]:
+    """Every command; those of a group after it, as `projections list`."""
+    return tuple(_names())
+
+
+def _names() -> Iterator[str]:
+    for name in COMMANDS:
+        yield name
+        command = _found(name)[0]
+        if isinstance(command, click.Group):
+            yield from (f"{name} {each}" for each in command.commands)
+
+
 def help_of(name: str | None) -> str:
     """What `--help` prints for a command, or for `refold` itself."""
-    top = click.Context(program, info_name="refold", terminal_width=100, **program.context_settings)
-    command = program if name is None else program.get_command(top, name)
+    command, context = _found(name)
+    return command.get_help(context)
+
+
+def _found(name: str | None) -> tuple[click.Command, click.Context]:
+    command: click.Command | None = program
+    context = click.Context(program, info_name="refold", terminal_width=100, **program.context_settings)
+    for word in (name or "").split():
+        assert isinstance(command, click.Group)
+        command = command.get_command(context, word)
+        assert command is not None
+        context = click.Context(command, parent=context, info_name=word)
     assert command is not None
-    return command.get_help(top if name is None else click.Context(command, parent=top, info_name=name))
+    return command, context
 
 
 def examples(name: str | None) -> tuple[str, ...]:
@@ -51,8 +74,9 @@ def page() -> str:
 
 def _parts() -> Iterator[str]:
     yield _TOP
-    for name in (None, *COMMANDS):
-        yield f"## {'refold' if name is None else f'refold {name}'}\n\n```text\n{help_of(name).rstrip()}\n```\n"
+    for name in (None, *names()):
+        words = ["refold", *(name or "").split()]
+        yield f"{'#' * max(2, len(words))} {' '.join(words)}\n\n```text\n{help_of(name).rstrip()}\n```\n"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from refold.testing import ManualClock
 PROGRAM: Final = """
 from dataclasses import dataclass, replace
 
-from refold import App, Fold, event
+from refold import App, Fold, Projection, Table, event, sql
 
 
 @event("cart.item-added")
@@ -38,7 +38,32 @@ def evolve(cart: Cart, event: ItemAdded | Noted) -> Cart:
     return replace(cart, items=cart.items + event.qty) if isinstance(event, ItemAdded) else cart
 
 
-app = App(Fold("cart", initial=Cart, evolve=evolve))
+@dataclass(frozen=True)
+class Size:
+    cart: str
+    items: int
+
+
+sizes = Table("sizes", Size, key="cart")
+carts = Projection("carts", tables=[sizes], key=lambda e: e.stream.id)
+
+
+@carts.on(ItemAdded, get=lambda e: sizes[e.stream.id])
+def resize(e, size):
+    yield sizes.put(Size(e.stream.id, (size.items if size else 0) + e.data.qty))
+
+
+notes = Projection("notes", schema="create table notes (position integer primary key, note text)")
+
+
+@notes.on(Noted)
+def note(e):
+    if "[" in e.data.note:
+        raise ValueError("no brackets, please")
+    yield sql("insert into notes values (:position, :note)", position=e.position, note=e.data.note)
+
+
+app = App(Fold("cart", initial=Cart, evolve=evolve), carts, notes)
 not_an_app = 1
 """
 LOG: Final = """case_id,activity,timestamp,officer

@@ -81,11 +81,12 @@ def test_a_store_is_a_url_or_a_path(refold: Run, store: str) -> None:
 
 
 CODES = {
-    "CheckpointMoved": 4, "Conflict": 4, "EventLogError": 6, "IdReused": 7, "InvalidEvent": 7, "InvalidName": 2, "KeyReused": 7,
-    "MissingExtra": 2, "NewerFormat": 5, "NoSuchVersion": 3, "NotAStore": 5, "OutcomeUnknown": 5, "ProjectionChanged": 7,
-    "RefoldError": 1, "Refused": 7, "StoreBusy": 5, "StoreClosed": 5, "StoreCorrupt": 6, "StoreError": 5, "StoreFull": 5,
-    "StoreReadOnly": 5, "StoreUnreachable": 5, "TooLarge": 7, "UndecodableEvent": 6, "UnknownEventType": 6, "Unreadable": 6,
-    "Unsupported": 2, "UsageError": 2, "NotFound": 3, "Interrupted": 130,
+    "Conflict": 4, "EventLogError": 6, "IdReused": 7, "InvalidEvent": 7, "InvalidName": 2, "KeyReused": 7, "MissingExtra": 2,
+    "NewerFormat": 5, "NoSuchProjection": 3, "NoSuchVersion": 3, "NotAStore": 5, "NotCaughtUp": 1, "OutcomeUnknown": 5,
+    "ProjectionChanged": 7, "ProjectionStopped": 7, "RefoldError": 1, "Refused": 7, "StoreBusy": 5, "StoreClosed": 5,
+    "StoreCorrupt": 6, "StoreError": 5, "StoreFull": 5, "StoreReadOnly": 5, "StoreUnreachable": 5, "TooLarge": 7,
+    "UndecodableEvent": 6, "UnknownEventType": 6, "Unreadable": 6, "Unsupported": 2, "UsageError": 2, "NotFound": 3,
+    "Interrupted": 130,
 }  # fmt: skip
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from refold.backends.memory import MemoryBackend
 from refold.backends.sqlite import SqliteBackend, reading, surveying, writing
+from refold.errors import UnknownEventType
+from refold.flows.follow import Engine, Follower
 from refold.messages import Recorded
-from refold.ports import Append, AppendResult, Outcome, Selection
+from refold.ports import PAGE, Append, AppendResult, Outcome, Selection
 from refold.query import AppendCondition, Query
 from refold.rows import Row
 from refold.testing.contract import Place, StoreContract, Stores
@@ -107,6 +111,54 @@ def a_refusal_that_leaves_something_behind(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(backend, "append", append)
 
 
+def a_head_that_is_taken_after_the_rows(patch: pytest.MonkeyPatch) -> None:
+    whole: Any = Follower._read
+
+    async def read(self: Any, engine: Engine) -> None:
+        self._head = sys.maxsize
+        await whole(self, engine)
+        self._head = await engine.wait(0, 0.0)
+        if len(self._rows) < PAGE:
+            self._seen = self._head
+            self._selection = replace(self._selection, after=self._head)
+
+    patch.setattr(Follower, "_read", read)
+
+
+def a_page_that_begins_where_the_last_one_did(patch: pytest.MonkeyPatch) -> None:
+    whole: Any = Follower._read
+
+    async def read(self: Any, engine: Engine) -> None:
+        selection = self._selection
+        await whole(self, engine)
+        self._selection = selection
+
+    patch.setattr(Follower, "_read", read)
+
+
+def a_position_of_what_was_read_and_not_handed_out(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("refold.subscription._place", lambda follower: follower._seen)
+
+
+def an_end_that_is_the_beginning(patch: pytest.MonkeyPatch) -> None:
+    async def begin(self: object, engine: Engine) -> None: ...
+
+    patch.setattr(Follower, "begin", begin)
+
+
+def an_event_that_cannot_be_read_is_left_out(patch: pytest.MonkeyPatch) -> None:
+    whole = Follower.taken
+
+    def taken(self: Any) -> Recorded[Any] | None:
+        try:
+            return whole(self)
+        except UnknownEventType:
+            self._rows.pop()
+            return whole(self)
+
+    patch.setattr(Follower, "taken", taken)
+
+
 FAULTS: list[tuple[Plant, str]] = [
     (no_version_check, "test_of_many_with_the_same_expected_version_one_wins"),
     (no_version_check, "test_a_refused_append_leaves_nothing_behind"),
@@ -127,6 +179,11 @@ FAULTS: list[tuple[Plant, str]] = [
     (a_clock_that_is_believed, "test_recorded_at_never_goes_backwards_though_the_clock_does"),
     (pages_that_are_cut_short, "test_more_than_a_page_is_read_page_after_page"),
     (a_refusal_that_leaves_something_behind, "test_a_refused_append_leaves_nothing_behind"),
+    (a_head_that_is_taken_after_the_rows, "test_beside_many_writers_all_see_the_same_order_without_gap_or_double"),
+    (a_page_that_begins_where_the_last_one_did, "test_it_catches_up_over_more_than_a_page_and_then_follows"),
+    (a_position_of_what_was_read_and_not_handed_out, "test_who_goes_on_from_its_position_misses_and_doubles_nothing"),
+    (an_end_that_is_the_beginning, "test_from_the_end_only_what_comes_is_given"),
+    (an_event_that_cannot_be_read_is_left_out, "test_an_event_that_cannot_be_read_stays_the_next_one"),
 ]  # fmt: skip
 
 

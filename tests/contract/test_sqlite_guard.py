@@ -28,7 +28,7 @@ class TestGuard(Contract):
         [
             "delete from events", "update events set type = 'x'", "DROP TABLE Events",
             "insert into event_tags values ('t', 1, 'x')",
-            "delete from refold_checkpoints", "drop trigger events_are_not_changed", "alter table events rename to old",
+            "delete from refold_partitions", "drop trigger events_are_not_changed", "alter table events rename to old",
             "create trigger t after insert on events begin select 1; end", "create index i on events (data)",
             "pragma user_version = 7", "pragma writable_schema = on", "attach ':memory:' as other", "vacuum", "select 1;commit",
             "create table refold_mine (a)", "create temp table events (a)", "create view events as select 1",
@@ -56,7 +56,7 @@ class TestGuard(Contract):
         sly = Projection(
             "sly",
             schema="create table bait (a integer);"
-            "create trigger trap after insert on bait begin delete from refold_checkpoints; end",
+            "create trigger trap after insert on bait begin delete from refold_partitions; end",
         )
 
         @sly.on(Deposited)

@@ -14,7 +14,7 @@ import pytest
 from tests.docs.pages import DOCS, ROOT, Page
 
 import refold
-from refold import Limits, Metadata, RawEvent, Recorded, Store, UsageError, errors, testing
+from refold import Limits, Metadata, RawEvent, Recorded, Store, UsageError, errors, telemetry, testing
 from refold.backends.sqlite import Location
 from refold.cli.program import COMMANDS
 from refold.testing import contract
@@ -40,7 +40,7 @@ def _is_error(value: object) -> bool:
 
 def test_every_public_name_has_its_row() -> None:
     named = Counter(name for name in Page(REFERENCE / "api.md").column() if "." not in name)
-    assert named == Counter([*refold.__all__, *testing.__all__, *contract.__all__])
+    assert named == Counter([*refold.__all__, *telemetry.__all__, *testing.__all__, *contract.__all__])
 
 
 def test_every_method_of_a_store_has_its_row() -> None:
@@ -66,6 +66,17 @@ def test_every_option_of_open_is_listed() -> None:
 def test_every_environment_variable_is_listed() -> None:
     read = {name for path in SOURCE.rglob("*.py") for name in re.findall(r"\bREFOLD_[A-Z]+\b", path.read_text("utf-8"))}
     assert set(_defaults("Environment variables")) == read
+
+
+def test_every_attribute_and_figure_of_ours_is_listed() -> None:
+    page = Page(DOCS / "how-to" / "observe-with-opentelemetry.md")
+    told = {
+        name
+        for path in (SOURCE / "telemetry").glob("*.py")
+        for name in re.findall(r'"((?:refold|messaging\.\w+)\.[a-z._]+)"', path.read_text("utf-8"))
+        if not name.endswith((".name", ".type", ".template", ".id", ".role", ".message_count"))
+    }
+    assert {name for name in page.column() if "." in name} == told - {"refold.projection.version", "refold.telemetry"}
 
 
 def _defaults(heading: str) -> dict[str, str]:

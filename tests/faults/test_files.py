@@ -109,11 +109,11 @@ def test_a_damaged_file_is_an_error_and_is_found_by_verify(tmp_path: Path) -> No
     page = len(whole) // 2 // 4096 * 4096
     whole[page : page + 4096] = b"\xff" * 4096
     path.write_bytes(whole)
-    with Store.open(f"sqlite:///{path}", events=EVENTS) as store:
-        try:
+    try:
+        with Store.open(f"sqlite:///{path}", events=EVENTS) as store:
             damages = [damage.problem for _, found in store.verify() for damage in found]
-        except StoreCorrupt as error:
-            damages = [str(error)]
+    except StoreCorrupt as error:
+        damages = [str(error)]
     assert damages != []
 
 

@@ -14,16 +14,36 @@ import refold
 from refold import (
     AsyncBoundary,
     AsyncCommandStreams,
+    AsyncLiveModel,
+    AsyncLiveState,
+    AsyncReadModel,
+    AsyncRunning,
     AsyncStore,
     AsyncStreams,
+    AsyncSubscription,
     Boundary,
     CommandStreams,
+    LiveModel,
+    LiveState,
+    ReadModel,
+    Running,
     Store,
     Streams,
+    Subscription,
 )
 
-PAIRS = [(Store, AsyncStore), (Streams, AsyncStreams), (CommandStreams, AsyncCommandStreams), (Boundary, AsyncBoundary)]
-AWAITED = {f"Async{name}": name for name in ("Store", "Streams", "CommandStreams", "Boundary", "Iterator")}
+PAIRS = [
+    (Store, AsyncStore), (Streams, AsyncStreams), (CommandStreams, AsyncCommandStreams), (Boundary, AsyncBoundary),
+    (ReadModel, AsyncReadModel), (Running, AsyncRunning), (Subscription, AsyncSubscription),
+    (LiveModel, AsyncLiveModel), (LiveState, AsyncLiveState),
+]
+AWAITED = {
+    f"Async{name}": name
+    for name in (
+        "Store", "Streams", "CommandStreams", "Boundary", "Iterator", "ReadModel", "Running", "Subscription", "LiveModel",
+        "LiveState",
+    )
+}
 
 
 def members(cls: type[Any]) -> dict[str, Any]:
@@ -81,7 +101,7 @@ def test_overloads_are_the_same_too(blocking: type[Any], awaiting: type[Any]) ->
 def test_what_waits_is_awaited_and_what_does_not_is_not() -> None:
     coroutines = {name for name, member in members(AsyncStore).items() if inspect.iscoroutinefunction(function(member))}
     assert {"open", "append", "append_all", "decide", "find", "head", "catch_up", "query", "stats", "close"} <= coroutines
-    assert coroutines & {"context", "bind", "read", "streams", "verify", "durability"} == set()
+    assert coroutines & {"context", "bind", "read", "subscribe", "streams", "verify", "durability"} == set()
 
 
 def test_every_public_name_is_there_once_and_has_a_docstring() -> None:

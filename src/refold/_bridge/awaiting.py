@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from refold._bridge.native import NativeAwaitingEngine, no_joining
 from refold._bridge.outside import Outside
 from refold._bridge.stepping import Flow, run_sync
-from refold._bridge.writer import POLL, Job, Writer
+from refold._bridge.writer import POLL, Job, Writer, wrote
 from refold.errors import StoreClosed
 from refold.ports import Backend, Capabilities, Grouping
 
@@ -62,7 +62,8 @@ class AwaitingEngine:
 
     def __init__(self, backend: Grouping, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._writer = Writer(backend, self._tell)
+        self._writer = Writer(backend, self._committed)
+        self._commit: asyncio.Future[None] = loop.create_future()
         self._reader: Backend | None = None
         self._reads: deque[Job[Any]] = deque()
         self._outside = Outside(backend.capabilities, self._reading, self._writing)
@@ -75,6 +76,11 @@ class AwaitingEngine:
     def capabilities(self) -> Capabilities:
         """What the backend gives."""
         return self._writer.backend.capabilities
+
+    @property
+    def view(self) -> Backend:
+        """The backend, for flows that are handed more than one."""
+        return self._outside
 
     async def tenant(self, name: str) -> AwaitingEngine:
         """The engine of one tenant: always the same one, closed with this one."""
@@ -89,14 +95,18 @@ class AwaitingEngine:
         raise no_joining(self._writer.backend)
 
     async def wait(self, after: int, seconds: float) -> int:
-        """The head, as soon as it is above `after`, or else when the seconds are over: looked for every `POLL` seconds."""
+        """The head, as soon as it is above `after`, or else when the seconds are over.
+
+        A commit of this store wakes it at once; those of other processes are looked for every `POLL` seconds.
+        """
         deadline = self._loop.time() + seconds
         while True:
+            commit = self._commit
             head = await self.outside(lambda b: b.head())
             left = deadline - self._loop.time()
             if head > after or left <= 0:
                 return head
-            await asyncio.sleep(min(left, POLL))
+            await asyncio.wait({commit}, timeout=min(left, POLL))
 
     async def inside(self, flow: Flow[T], kind: str, name: str) -> T:
         """Run a deciding flow whole inside a transaction, or outside if its kind has turned out to be slow."""
@@ -146,6 +156,16 @@ class AwaitingEngine:
         with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
             self._loop.call_soon_threadsafe(_deliver, jobs)
 
+    def _committed(self, group: list[Job[Any]]) -> None:
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._deliver_commit, group)
+
+    def _deliver_commit(self, group: list[Job[Any]]) -> None:
+        _deliver(group)
+        if wrote(group):
+            self._commit.set_result(None)
+            self._commit = self._loop.create_future()
+
     def _read_waiting(self) -> None:
         while self._reads:
             job = self._reads.popleft()
@@ -155,7 +175,7 @@ class AwaitingEngine:
     def _read(self, job: Job[Any]) -> None:
         try:
             self._reader = self._reader or self._writer.backend.reader()
-            job.result = run_sync(job.flow(self._reader)) if self._reader else self._writer.run(job.flow)
+            job.result = run_sync(job.flow(self._reader)) if self._reader else self._writer.run(job.flow, looks=True)
         except Exception as error:  # noqa: BLE001 - told to its own caller, whatever it is
             job.error = error
         self._tell([job])

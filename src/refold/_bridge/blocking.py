@@ -38,6 +38,11 @@ class BlockingEngine:
         """What the backend gives."""
         return self._writer.backend.capabilities
 
+    @property
+    def view(self) -> Backend:
+        """The backend, for flows that are handed more than one."""
+        return self._outside
+
     def tenant(self, name: str) -> BlockingEngine:
         """The engine of one tenant: always the same one, closed with this one."""
         with self._opening:
@@ -93,7 +98,7 @@ class BlockingEngine:
         self._writer.check_outside()
         reader = self._take_reader()
         if reader is None:
-            return self._writer.run(flow)
+            return self._writer.run(flow, looks=True)
         try:
             return run_sync(flow(reader))
         finally:

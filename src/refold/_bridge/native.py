@@ -39,6 +39,11 @@ class NativeBlockingEngine:
         """What the backend gives."""
         return self._backend.capabilities
 
+    @property
+    def view(self) -> Backend:
+        """The backend, for flows that are handed more than one."""
+        return self._backend
+
     def tenant(self, name: str) -> NativeBlockingEngine:
         """The engine of one tenant, on the same connections."""
         return NativeBlockingEngine(run_sync(self._backend.tenant(name)))
@@ -86,6 +91,11 @@ class NativeAwaitingEngine:
     def capabilities(self) -> Capabilities:
         """What the backend gives."""
         return self._backend.capabilities
+
+    @property
+    def view(self) -> Backend:
+        """The backend, for flows that are handed more than one."""
+        return self._backend
 
     async def tenant(self, name: str) -> NativeAwaitingEngine:
         """The engine of one tenant, on the same connections."""

@@ -11,15 +11,15 @@ from refold.ports import (
     AppendResult,
     Backend,
     Capabilities,
-    Checkpoint,
     Damage,
     Outcome,
-    Progress,
+    Own,
+    Rows,
     Selection,
     Stats,
     StreamInfo,
 )
-from refold.projection import SqlValue, Statement
+from refold.projection import Statement
 from refold.rows import Payload, Row
 
 T = TypeVar("T")
@@ -43,8 +43,11 @@ class Outside:
     async def append(self, append: Append) -> AppendResult:
         return await self._writing(lambda b: b.append(append))
 
-    async def progress(self, step: Progress) -> None:
-        return await self._writing(lambda b: b.progress(step))
+    async def work(self, steps: Sequence[Own | Statement]) -> Sequence[Rows]:
+        return await self._writing(lambda b: b.work(steps))
+
+    async def within(self, flow: Flow[T]) -> T:
+        return await self._writing(flow)
 
     async def read(self, selection: Selection) -> Sequence[Row]:
         return await self._reading(lambda b: b.read(selection))
@@ -67,10 +70,7 @@ class Outside:
     async def streams(self, after: str, prefix: str, limit: int) -> Sequence[StreamInfo]:
         return await self._reading(lambda b: b.streams(after, prefix, limit))
 
-    async def checkpoint(self, projection: str) -> Checkpoint | None:
-        return await self._reading(lambda b: b.checkpoint(projection))
-
-    async def query(self, statement: Statement) -> Sequence[tuple[SqlValue, ...]]:
+    async def query(self, statement: Own | Statement) -> Rows:
         return await self._reading(lambda b: b.query(statement))
 
     async def stats(self) -> Stats:

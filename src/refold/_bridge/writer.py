@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -33,10 +33,10 @@ SLOW: Final = 0.02
 class Job(Generic[T]):
     """One flow in line, and then its outcome."""
 
-    __slots__ = ("abandoned", "done", "error", "flow", "future", "kind", "result")
+    __slots__ = ("abandoned", "done", "error", "flow", "future", "kind", "looks", "result")
 
-    def __init__(self, flow: Flow[T], kind: str, future: Future[T] | None = None) -> None:
-        self.flow, self.kind, self.future = flow, kind, future
+    def __init__(self, flow: Flow[T], kind: str, future: Future[T] | None = None, *, looks: bool = False) -> None:
+        self.flow, self.kind, self.future, self.looks = flow, kind, future, looks
         self.done = self.abandoned = False
         self.result: T | None = None
         self.error: BaseException | None = None
@@ -61,14 +61,16 @@ class Writer:
         self._lock = threading.Lock()
         self._owner = 0
 
-    def run(self, flow: Flow[T], kind: str = "") -> T:
+    def run(self, flow: Flow[T], kind: str = "", *, looks: bool = False) -> T:
         """Run a flow in this thread, or let the thread that is writing now run it with its own.
+
+        One that only `looks` wakes nobody who waits for an append.
 
         Raises:
             UsageError: it was called from within a decision, which must not use the store.
         """
         self.check_outside()
-        job = Job(flow, kind)
+        job = Job(flow, kind, looks=looks)
         self._waiting.append(job)
         try:
             with self._lock:
@@ -114,7 +116,8 @@ class Writer:
             self._owner = 0
         for job in group:
             job.done = True
-        self.committed.set()
+        if wrote(group):
+            self.committed.set()
         if self._tell:
             self._tell(group)
 
@@ -174,6 +177,11 @@ class Writer:
             self._alone = len(group)
             self._waiting.extendleft(_anew(job) for job in reversed(group))
             group.clear()
+
+
+def wrote(group: Sequence[Job[Any]]) -> bool:
+    """Whether something may have been appended."""
+    return not all(job.looks for job in group)
 
 
 def _anew(job: Job[Any]) -> Job[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import msgspec
 
@@ -19,7 +20,6 @@ from refold.ports import (
     Backend,
     Capabilities,
     Check,
-    Checkpoint,
     Conflicted,
     Damage,
     Failure,
@@ -28,18 +28,22 @@ from refold.ports import (
     InStream,
     Matching,
     Outcome,
-    Progress,
+    Own,
     QueryMatched,
+    Rows,
     Selection,
     Stats,
     StreamCheck,
     StreamInfo,
     StreamMoved,
+    Within,
 )
-from refold.projection import SqlValue, Statement
+from refold.projection import Statement
 from refold.query import holds
 from refold.repeats import asked_before, outcome_of, repeated, tags_json
 from refold.rows import Payload, Row
+
+T = TypeVar("T")
 
 
 class MemoryBackend:
@@ -52,7 +56,6 @@ class MemoryBackend:
         self._outcomes: dict[str, Outcome] = {}
         self._begun = (0, 0)
         self._tenants: dict[str, MemoryBackend] = {}
-        self._checkpoints: dict[str, Checkpoint] = {}
 
     @property
     def _all(self) -> list[Row]:
@@ -147,13 +150,14 @@ class MemoryBackend:
         names = sorted(name for name in found if name > after and name.startswith(prefix))
         return [found[name] for name in names[:limit]]
 
-    async def checkpoint(self, projection: str) -> Checkpoint | None:
-        return self._checkpoints.get(projection)
+    async def within(self, flow: Within[T]) -> T:
+        with self.attempt():
+            return await flow(self)
 
-    async def progress(self, step: Progress) -> None:
+    async def work(self, steps: Sequence[Own | Statement]) -> Sequence[Rows]:
         raise Unsupported("the memory backend has no SQL for read models: open 'sqlite:///:memory:' instead.")
 
-    async def query(self, statement: Statement) -> Sequence[tuple[SqlValue, ...]]:
+    async def query(self, statement: Own | Statement) -> Rows:
         raise Unsupported("the memory backend has no SQL to query: open 'sqlite:///:memory:' instead.")
 
     async def stats(self) -> Stats:

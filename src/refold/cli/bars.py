@@ -36,5 +36,5 @@ class Bars:
         """How far a stage is."""
         if stage not in self._tasks:
             unit = "bytes" if stage == "check" else "events"
-            self._tasks[stage] = self.progress.add_task(stage, total=total, unit=unit)
+            self._tasks[stage] = self.progress.add_task(stage, total=total, completed=done, unit=unit)
         self.progress.update(self._tasks[stage], completed=done, total=total)

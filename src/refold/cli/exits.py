@@ -7,14 +7,16 @@ from enum import IntEnum
 from typing import Final
 
 from refold.errors import (
-    CheckpointMoved,
     Conflict,
     EventLogError,
     InvalidName,
     MissingExtra,
+    NoSuchProjection,
     NoSuchVersion,
+    NotCaughtUp,
     OutcomeUnknown,
     ProjectionChanged,
+    ProjectionStopped,
     RefoldError,
     Refused,
     StoreCorrupt,
@@ -40,7 +42,7 @@ class Exit(IntEnum):
 
 EXITS: Final = """Exit codes:
   0    done
-  1    done, with findings: bad rows were left out
+  1    done, with findings: bad rows, events that could not be applied, rows that differ
   2    a wrong call or setting
   3    not found
   4    another writer was first
@@ -62,11 +64,13 @@ _CODES: Final[Sequence[tuple[type[RefoldError], Exit]]] = (
     (Interrupted, Exit.INTERRUPTED),
     (NotFound, Exit.NOT_FOUND),
     (NoSuchVersion, Exit.NOT_FOUND),
+    (NoSuchProjection, Exit.NOT_FOUND),
+    (NotCaughtUp, Exit.FINDINGS),
     (UsageError, Exit.USAGE),
     (MissingExtra, Exit.USAGE),
     (InvalidName, Exit.USAGE),
     (Conflict, Exit.CONFLICT),
-    (CheckpointMoved, Exit.CONFLICT),
+    (ProjectionStopped, Exit.REFUSED),
     (Refused, Exit.REFUSED),
     (ProjectionChanged, Exit.REFUSED),
     (StoreCorrupt, Exit.CORRUPT),

@@ -11,15 +11,13 @@ from typing import Any, Generic, TypeVar
 import click
 import msgspec
 
-from refold.cli.values import as_text, for_people, indented, on_one_line, places
+from refold.cli.values import as_number, as_text, encode, for_people, indented, on_one_line, places
 from refold.eventlogs.exporter import csv_row
 
 T = TypeVar("T")
 
 TABLE_PAGE = 1_000
 """Rows of which the columns' widths are found together."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def print_list(
             sys.stdout.write(csv_row(listing.csv_header))
             sys.stdout.writelines(csv_row(listing.csv_row(item)) for item in items)
         case "jsonl":
-            _print_lines(_encode(listing.form(item)).decode() for item in items)
+            _print_lines(encode(listing.form(item)).decode() for item in items)
         case _:
             _print_lines(_plain(listing.cells(item)) for item in items)
 
@@ -93,9 +91,9 @@ def _print_json(listing: Listing[T], items: Iterable[T], after: Callable[[], obj
     sys.stdout.write('{"schema":1,"data":[')
     separator = ""
     for item in items:
-        sys.stdout.write(separator + _encode(listing.form(item)).decode())
+        sys.stdout.write(separator + encode(listing.form(item)).decode())
         separator = ","
-    sys.stdout.write(f'],"next":{_encode(after()).decode()}}}\n')
+    sys.stdout.write(f'],"next":{encode(after()).decode()}}}\n')
 
 
 def _print_table(listing: Listing[T], items: Iterable[T], empty: str) -> None:
@@ -119,7 +117,7 @@ def print_object(form: dict[str, Any], output: str, table: Callable[[], None]) -
         case "json":
             _print_lines([indented(form)])
         case "jsonl":
-            _print_lines([_encode(form).decode()])
+            _print_lines([encode(form).decode()])
         case "csv":
             sys.stdout.write(csv_row(("pointer", "value")))
             sys.stdout.writelines(csv_row(pair) for pair in _pairs(form))
@@ -128,5 +126,5 @@ def print_object(form: dict[str, Any], output: str, table: Callable[[], None]) -
 
 
 def _pairs(form: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    builtin: Any = msgspec.to_builtins(form)
+    builtin: Any = msgspec.to_builtins(form, enc_hook=as_number)
     return ((pointer, "null" if value is None else as_text(value)) for pointer, value in places(builtin))

@@ -20,6 +20,9 @@ COMMANDS: Final = {
     "state": "Show the state of a stream, now or at a time.",
     "diff": "Show what changed between two states of a stream.",
     "trace": "Show a story: which event led to which.",
+    "run": "Keep the projections of an application running.",
+    "projections": "See, steer, rebuild and check read models.",
+    "dead-letters": "See, retry and skip events that could not be applied.",
     "stats": "Count events, streams, types and categories.",
     "import": "Import an event log: CSV, XES or JSONL.",
     "export": "Export events as JSONL or CSV.",
@@ -28,7 +31,7 @@ COMMANDS: Final = {
 }
 """Each stands in a module of its name, in `command`; kept here so that the list of them loads none."""
 
-_MODULES: Final = {"import": "importing", "export": "exporting"}
+_MODULES: Final = {"import": "importing", "export": "exporting", "dead-letters": "dead_letters"}
 
 
 class Program(click.Group):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
 from rich import box
 from rich.console import Console
 from rich.json import JSON
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -29,6 +31,11 @@ def console() -> Console:
 
 def print_table(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """Rows under each other; the last column takes what is left of the line."""
+    console().print(table_of(names, rows))
+
+
+def table_of(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
+    """The same, not printed yet."""
     wide = bool(rows) and isinstance(rows[0][-1][0], Mapping)
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, expand=wide)
     for index, name in enumerate(names):
@@ -40,7 +47,7 @@ def print_table(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         )  # fmt: skip
     for row in rows:
         table.add_row(*(_cell(cell) for cell in row))
-    console().print(table)
+    return table
 
 
 def _cell(cell: Cell) -> Text:
@@ -103,3 +110,10 @@ def _grow(tree: Tree, node: Branch, line: Callable[[Any], Sequence[tuple[str, st
 def print_line(*pieces: tuple[str, str]) -> None:
     """One line of pieces with their styles, cut where the terminal ends."""
     console().print(Text.assemble(*pieces), no_wrap=True, overflow="ellipsis", crop=True)
+
+
+@contextmanager
+def live_table() -> Generator[Callable[[Sequence[str], Sequence[Sequence[Cell]]], None]]:
+    """A table that takes the place of the one before, for as long as the block lasts. The last one stays."""
+    with Live(console=console(), auto_refresh=False) as live:
+        yield lambda names, rows: live.update(table_of(names, rows), refresh=True)

@@ -9,7 +9,15 @@ from typing import Any, cast
 
 import msgspec
 
-_encode = msgspec.json.Encoder().encode
+
+def as_number(value: object) -> int:
+    """What msgspec cannot write: a `Position`, which is a number."""
+    if isinstance(value, int):
+        return int(value)
+    raise TypeError(f"{type(value).__name__} has no place in JSON.")
+
+
+encode = msgspec.json.Encoder(enc_hook=as_number).encode
 
 
 def as_text(value: object) -> str:
@@ -22,7 +30,7 @@ def as_text(value: object) -> str:
         case datetime():
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         case _:
-            return _encode(value).decode()
+            return encode(value).decode()
 
 
 def for_people(value: object) -> str:
@@ -49,7 +57,7 @@ def _visible(text: str) -> str:
 
 def indented(value: object) -> str:
     """JSON on many lines."""
-    return msgspec.json.format(_encode(value), indent=2).decode()
+    return msgspec.json.format(encode(value), indent=2).decode()
 
 
 def places(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON of any shape

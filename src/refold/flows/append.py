@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from refold.clock import as_uuid
 from refold.errors import Conflict, InvalidEvent
+from refold.flows.commit import commit
 from refold.flows.prepare import Cause, Runtime, checked_expected, checked_stream, prepare
 from refold.messages import Context, Position, StreamName
 from refold.ports import Append, Appended, Backend, Conflicted, Write
@@ -53,7 +54,9 @@ async def append(
     if not rows:
         raise InvalidEvent(f"an append of nothing to stream {name!r}: give at least one event.")
     checks = () if condition is None else (condition,)
-    result = await backend.append(Append((Write(name, rows, checked_expected(expected)),), runtime.clock.now(), checks))
+    result = await commit(
+        backend, runtime, Append((Write(name, rows, checked_expected(expected)),), runtime.clock.now(), checks)
+    )
     match result:
         case Appended(positions, versions, repeated):
             ids = tuple(as_uuid(row.id) for row in rows)

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple, cast
 from msgspec import Struct
 
 from refold.errors import Conflict
+from refold.flows.commit import commit
 from refold.flows.prepare import Cause, Runtime, checked_stream, prepare
 from refold.flows.read import all_rows, opened
 from refold.flows.transact import ATTEMPTS, request_of
@@ -107,7 +108,7 @@ async def _decide(
         rows = prepare(runtime, events, cause)
         writes = (Write(stream, rows),) if rows else ()
         condition = AppendCondition(model.guard or model.query, after)
-        result = await backend.append(Append(writes, runtime.clock.now(), (condition,), request))
+        result = await commit(backend, runtime, Append(writes, runtime.clock.now(), (condition,), request))
         match result:
             case Appended(positions):
                 return Decided(events, Position(positions[-1] if positions else after))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import cast
+from typing import Protocol, cast
 from uuid import UUID
 
 import msgspec
@@ -16,16 +16,32 @@ from refold.codec import Codec, raw_json
 from refold.errors import InvalidEvent, InvalidName, UsageError, shortened
 from refold.limits import Limits
 from refold.messages import Context, Metadata, NewEvent, RawEvent, StreamName, checked_name
+from refold.ports import Backend
+from refold.projection import Projection
 from refold.query import Expected, ExpectedVersion
 from refold.rows import NewRow
 
 
+class KeepingUp(Protocol):
+    """Read models that an append brings along."""
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """Whose they are."""
+        ...
+
+    async def keep_up(self, inside: Backend, runtime: Runtime) -> None:
+        """Bring them up to date, in the append's transaction."""
+        ...
+
+
 class Runtime(Struct, frozen=True):
-    """What a store's flows work with: its types, its clock, its limits."""
+    """What a store's flows work with: its types, its clock, its limits, and the read models that are kept inline."""
 
     codec: Codec
     clock: Clock
     limits: Limits = msgspec.field(default_factory=Limits)
+    inline: KeepingUp | None = None
 
 
 class Cause(Struct, frozen=True):

@@ -10,6 +10,7 @@ from msgspec import Struct
 from refold.clock import as_uuid
 from refold.errors import Conflict, InvalidEvent, UsageError
 from refold.flows.append import Receipt
+from refold.flows.commit import commit
 from refold.flows.prepare import Cause, Runtime, check_batch, checked_expected, checked_stream, prepare
 from refold.messages import Context, Position, StreamName
 from refold.ports import Append, Appended, Backend, Check, Conflicted, StreamCheck, Write
@@ -44,7 +45,7 @@ async def append_all(
     """
     prepared = _prepared(runtime, writes, Cause.of(context))
     judged = tuple(_checked(check) for check in checks)
-    result = await backend.append(Append(prepared, runtime.clock.now(), judged))
+    result = await commit(backend, runtime, Append(prepared, runtime.clock.now(), judged))
     match result:
         case Appended():
             return tuple(_receipts(prepared, result))

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from refold.codec import form_of
 from refold.errors import Conflict
+from refold.flows.commit import commit
 from refold.flows.load import Loaded, advance, folded, load
 from refold.flows.prepare import Cause, Runtime, checked_stream, prepare
 from refold.fold import Decider, Fold
@@ -119,7 +120,7 @@ async def transact(
         after = fold(
             events, loaded.state
         )  # before they are facts: what its own fold cannot take is no event of the stream
-        result = await backend.append(_append(runtime, stream, events, cause, loaded.version, request))
+        result = await commit(backend, runtime, _append(runtime, stream, events, cause, loaded.version, request))
         match result:
             case Appended(positions):
                 position = positions[-1] if positions else loaded.position

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from refold.testing.checking import check_projection
 from refold.testing.clock import ManualClock
+from refold.testing.history import in_stream
 from refold.testing.spec import spec
 
-__all__ = ["ManualClock", "spec"]
+__all__ = ["ManualClock", "check_projection", "in_stream", "spec"]

@@ -1,18 +1,20 @@
-"""given / when / then, for everything that is pure: deciders, folds, processes, decision models."""
+"""given / when / then, for everything that is pure: deciders, folds, processes, projections, decision models."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import reduce
-from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, TypeVarTuple, cast, overload
-from uuid import UUID
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 from refold.errors import UsageError
 from refold.fold import Decider, DecisionModel, Fold
-from refold.messages import Metadata, Position, Recorded, StreamName, spec_of
+from refold.messages import StreamName, spec_of
 from refold.process import Effect, Process
+from refold.projection import Projection
+from refold.testing.history import in_stream, placed
+from refold.testing.outcomes import Outcome, outcome_of
+from refold.testing.projections import ProjectionSpec
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -20,46 +22,6 @@ E = TypeVar("E")
 Out = TypeVar("Out")
 P = ParamSpec("P")
 Ss = TypeVarTuple("Ss")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[Out]):
-    """What came out, to be compared with what should have."""
-
-    outputs: tuple[Out, ...]
-    error: Exception | None = None
-
-    def then(self, *expected: Out) -> None:
-        """Exactly these came out, in this order."""
-        if self.error is not None:
-            self._fail(_listed(expected))
-        if self.outputs != expected:
-            raise AssertionError(f"\n  expected: {_listed(expected)}\n  actual:   {_listed(self.outputs)}")
-
-    def then_nothing(self) -> None:
-        """Nothing came out."""
-        self.then()
-
-    def then_raises(self, error: type[Exception], match: str = "") -> None:
-        """It was refused with this error, whose text contains `match`."""
-        if self.error is None:
-            raise AssertionError(f"\n  expected: {error.__name__}\n  actual:   {_listed(self.outputs)}")
-        if not isinstance(self.error, error) or match not in str(self.error):
-            self._fail(error.__name__ + (f" with {match!r}" if match else ""))
-
-    def _fail(self, expected: str) -> NoReturn:
-        raise AssertionError(f"\n  expected: {expected}\n  actual:   it raised {self.error!r}") from self.error
-
-
-def _listed(outputs: Iterable[object]) -> str:
-    return ", ".join(map(repr, outputs)) or "nothing"
-
-
-def _run(outputs: Callable[[], Iterable[Out]]) -> Outcome[Out]:
-    try:
-        return Outcome(tuple(outputs()))
-    except Exception as error:  # noqa: BLE001 - an outcome, too
-        return Outcome((), error)
 
 
 @dataclass(frozen=True)
@@ -78,7 +40,7 @@ class FoldCase(Generic[S, E]):
         self, decision: Callable[Concatenate[S, P], Iterable[E]], *args: P.args, **kwargs: P.kwargs
     ) -> Outcome[E]:
         """What a method of the state yields."""
-        return _run(lambda: decision(self.state, *args, **kwargs))
+        return outcome_of(lambda: decision(self.state, *args, **kwargs))
 
 
 @dataclass(frozen=True)
@@ -102,24 +64,8 @@ class ProcessCase(Generic[E, S]):
     def when(self, event: E, *, id: str = "1") -> Outcome[Effect]:
         """What the process yields upon the event, of the stream with this id."""
         state = reduce(self.process.evolve, self.history, self.process.initial())
-        return _run(lambda: self.process.react(_recorded(event, id, len(self.history) + 1), state))
-
-
-def _recorded(event: E, id: str, version: int) -> Recorded[E]:
-    spec = spec_of(type(event))
-    moment = datetime(2026, 1, 1, tzinfo=UTC)
-    return Recorded(
-        data=event,
-        type=spec.name,
-        schema_version=spec.version,
-        stream=StreamName("test", id),
-        version=version,
-        position=Position(version),
-        recorded_at=moment,
-        id=UUID(int=version),
-        tags=frozenset(spec.tags_of(event)),
-        metadata=Metadata("test"),
-    )
+        recorded = placed(in_stream(StreamName("test", id), *self.history, event))[-1]
+        return outcome_of(lambda: self.process.react(recorded, state))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +81,7 @@ class ModelCase(Generic[*Ss]):
         for event in self.history:
             spec = spec_of(type(event))
             states = self.model.evolve(states, event, spec.name, frozenset(spec.tags_of(event)))
-        return _run(lambda: decision(*cast("tuple[*Ss]", states)))
+        return outcome_of(lambda: decision(*cast("tuple[*Ss]", states)))
 
 
 class ModelSpec(Generic[*Ss]):
@@ -190,20 +136,23 @@ def spec(subject: Fold[S, E]) -> FoldSpec[S, E]: ...
 @overload
 def spec(subject: Process[E, S]) -> ProcessSpec[E, S]: ...
 @overload
+def spec(subject: Projection) -> ProjectionSpec: ...
+@overload
 def spec(subject: DecisionModel[*Ss]) -> ModelSpec[*Ss]: ...
 def spec(subject: Any) -> Any:
     """Begin sentences about one subject; hello.py shows how they go on.
 
     Raises:
-        UsageError: it is no decider, fold, process or decision model.
+        UsageError: it is no decider, fold, process, projection or decision model.
     """
     kinds: Sequence[tuple[type[Any], Callable[[Any], Any]]] = (
         (Decider, DeciderSpec[Any, Any, Any]),
         (Fold, FoldSpec[Any, Any]),
         (Process, ProcessSpec[Any, Any]),
+        (Projection, ProjectionSpec),
         (DecisionModel, ModelSpec[*tuple[Any, ...]]),
     )
     for kind, make in kinds:
         if issubclass(type(subject), kind):
             return make(subject)
-    raise UsageError(f"spec() takes a Decider, a Fold, a Process or a DecisionModel, not {subject!r}.")
+    raise UsageError(f"spec() takes a Decider, a Fold, a Process, a Projection or a DecisionModel, not {subject!r}.")

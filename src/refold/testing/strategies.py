@@ -9,12 +9,13 @@ def test_a_law_of_carts(events): ...
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, get_type_hints, overload
 
 from hypothesis import strategies as st
 
 from refold.fold import Fold
 from refold.messages import NewEvent, RawEvent, StreamName
+from refold.projection import Projection
 from refold.query import Query, QueryItem
 
 E = TypeVar("E")
@@ -79,9 +80,19 @@ def histories(
     return st.lists(events(*classes, **fields), max_size=max_size).map(tuple)
 
 
-def histories_of(fold: Fold[Any, E], *, max_size: int = 20) -> st.SearchStrategy[tuple[E, ...]]:
-    """What a stream of this fold may hold, sensible or not."""
-    return histories(*cast("tuple[type[E], ...]", fold.event_types), max_size=max_size)
+@overload
+def histories_of(
+    subject: Fold[Any, E], *, max_size: int = 20, **fields: st.SearchStrategy[Any]
+) -> st.SearchStrategy[tuple[E, ...]]: ...
+@overload
+def histories_of(
+    subject: Projection, *, max_size: int = 20, **fields: st.SearchStrategy[Any]
+) -> st.SearchStrategy[tuple[Any, ...]]: ...
+def histories_of(
+    subject: Fold[Any, Any] | Projection, *, max_size: int = 20, **fields: st.SearchStrategy[Any]
+) -> st.SearchStrategy[tuple[Any, ...]]:
+    """What a stream of this fold may hold, or what this projection may see, sensible or not; `fields` as for `events`."""
+    return histories(*subject.event_types, max_size=max_size, **fields)
 
 
 def queries(

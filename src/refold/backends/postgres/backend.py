@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
@@ -13,24 +14,25 @@ from refold.backends.postgres.joining import joined
 from refold.backends.postgres.listening import AwaitingEars, BlockingEars, Ears, Polling, wait
 from refold.backends.postgres.location import PostgresLocation
 from refold.backends.postgres.named import numbered
-from refold.backends.postgres.session import AwaitingSession, BlockingSession, Bound, Failed, Session, Steady
-from refold.backends.postgres.troubles import CHECKPOINT_MOVED, as_ours, translated
-from refold.errors import CheckpointMoved, ProjectionChanged, StoreReadOnly
+from refold.backends.postgres.session import AwaitingSession, BlockingSession, Bound, Many, Must, Session, Steady, lost
+from refold.backends.postgres.troubles import as_ours, translated
+from refold.errors import OutcomeUnknown, StoreReadOnly
 from refold.migration import Migration
 from refold.ports import (
     Append,
     AppendResult,
     Backend,
     Capabilities,
-    Checkpoint,
     Damage,
     Outcome,
-    Progress,
+    Own,
+    Rows,
     Selection,
     Stats,
     StreamInfo,
+    Within,
 )
-from refold.projection import SqlValue, Statement
+from refold.projection import Statement, neighbours
 from refold.rows import Payload, Row
 
 T = TypeVar("T")
@@ -102,29 +104,31 @@ class PostgresBackend:
         async with translated(self._location):
             return await surveying.streams(self._steady, self._survey, after, prefix, limit)
 
-    async def checkpoint(self, projection: str) -> Checkpoint | None:
+    async def work(self, steps: Sequence[Own | Statement]) -> Sequence[Rows]:
+        groups = list(neighbours(steps))
+        models = self._location.models()
+        texts = [*[""] * len(models), *(_shown(group[0]) for group in groups)]
+        async with translated(self._location, texts):
+            found = await self._session.transaction([*models, *map(self._sent, groups)])
+        return [rows for group, rows in zip(groups, found[len(models) :], strict=True) for rows in [rows] * len(group)]
+
+    async def within(self, flow: Within[T]) -> T:
         async with translated(self._location):
-            found = await self._steady.fetch(self._survey.checkpoint, (projection,))
-        return Checkpoint(*found[0]) if found else None
-
-    async def progress(self, step: Progress) -> None:
-        stored = await self.checkpoint(step.projection) or Checkpoint(step.version, 0)
-        if stored.version != step.version:
-            raise ProjectionChanged(step.projection, stored.version, step.version)
-        claim = self._survey.claim, (step.projection, step.version, step.after, step.position)
-        ours: list[Bound] = [*self._location.models(), claim]
-        async with translated(self._location, [""] * len(ours) + [statement.text for statement in step.statements]):
             try:
-                await self._session.transaction([*ours, *map(numbered, step.statements)])
-            except Failed as failed:
-                if failed.error.sqlstate != CHECKPOINT_MOVED:
-                    raise
-                raise CheckpointMoved(step.projection, step.after, stored.position) from failed.error
+                async with self._session.held() as connection:
+                    return await flow(self.joined(connection))
+            except psycopg.OperationalError as error:  # of the transaction itself: what runs in it tells its own
+                if lost(error):
+                    raise OutcomeUnknown(error) from error
+                raise
 
-    async def query(self, statement: Statement) -> Sequence[tuple[SqlValue, ...]]:
+    async def query(self, statement: Own | Statement) -> Rows:
+        if isinstance(statement, Own):
+            async with translated(self._location):
+                return await self._steady.fetch(owned(statement.text, self._location.schema), dict(statement.params))
         ours: list[Bound] = [("set transaction read only", ()), *self._location.models()]
         async with translated(self._location, [*[""] * len(ours), statement.text]):
-            return await self._session.transaction([*ours, numbered(statement)])
+            return (await self._session.transaction([*ours, numbered(statement)]))[-1]
 
     async def stats(self) -> Stats:
         async with translated(self._location):
@@ -144,9 +148,32 @@ class PostgresBackend:
             await self._ears.close()
             await self._session.close()
 
+    def _sent(self, group: Sequence[Own | Statement]) -> Bound | Many | Must:
+        first = group[0]
+        if isinstance(first, Own):
+            text = owned(first.text, self._location.schema)
+            return Must(text, first.params) if first.must else (text, dict(first.params))
+        if len(group) == 1:
+            return numbered(first)
+        return Many(numbered(first)[0], [dict(s.params) for s in group if isinstance(s, Statement)])
+
     async def _number(self, text: str, values: Sequence[str] = ()) -> int:
         async with translated(self._location):
             return int((await self._steady.fetch(text, values))[0][0])
+
+
+@lru_cache(maxsize=256)
+def owned(text: str, schema: str) -> str:
+    """SQL of our own, as it is written here: the server's clock tells the time."""
+    named = text.replace("{refold}", f'"{schema}".').replace(
+        "{now}", "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
+    )
+    return numbered(Statement(named, {"": None}))[0]
+
+
+def _shown(step: Own | Statement) -> str:
+    """What an error may show: SQL of the application's, not ours."""
+    return "" if isinstance(step, Own) else step.text
 
 
 def _ears(session: Session, location: PostgresLocation) -> Ears:

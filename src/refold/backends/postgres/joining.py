@@ -9,7 +9,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import tuple_row
 
-from refold.backends.postgres.session import Bound, Session, await_all, run_all
+from refold.backends.postgres.session import Bound, Many, Must, Session, await_all, run_all
 from refold.errors import UsageError
 
 # The application's transaction goes on after ours: with its own search path, not that of a tenant's read models.
@@ -62,11 +62,16 @@ class JoinedBlocking(_Joined):
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[psycopg.Connection[Any]]:
+        with self._connection.transaction():
+            yield self._connection
+
     async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
         with psycopg.Cursor(self._connection, row_factory=tuple_row) as cursor:
             return cursor.execute(text.encode(), values or None, binary=True).fetchall()
 
-    async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+    async def transaction(self, statements: Sequence[Bound | Many | Must]) -> Sequence[list[tuple[Any, ...]]]:
         with self._connection.transaction(), psycopg.Cursor(self._connection, row_factory=tuple_row) as cursor:
             path = cursor.execute(_PATH).fetchone()
             rows = run_all(cursor, statements)
@@ -80,12 +85,17 @@ class JoinedAwaiting(_Joined):
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
 
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
+        async with self._connection.transaction():
+            yield self._connection
+
     async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
         async with psycopg.AsyncCursor(self._connection, row_factory=tuple_row) as cursor:
             await cursor.execute(text.encode(), values or None, binary=True)
             return await cursor.fetchall()
 
-    async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+    async def transaction(self, statements: Sequence[Bound | Many | Must]) -> Sequence[list[tuple[Any, ...]]]:
         async with (
             self._connection.transaction(),
             psycopg.AsyncCursor(self._connection, row_factory=tuple_row) as cursor,

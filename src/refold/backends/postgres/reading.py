@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from refold.backends.postgres.session import Steady
 from refold.ports import PAGE, InCategory, InStory, InStream, Matching, Selection
 from refold.query import Query, QueryItem
-from refold.rows import Payload, Row
+from refold.rows import Payload, Row, made
 
 _END: Final = (1 << 62) - 1
 _COLUMNS: Final = (
@@ -134,7 +134,7 @@ async def _page(session: Steady, sql: Statements, lane: Lane, selection: Selecti
 
 
 async def _made(session: Steady, text: str, values: Sequence[Any] | dict[str, Any]) -> list[Row]:
-    return [Row._make(row) for row in await session.fetch(text, values)]
+    return made(await session.fetch(text, values))
 
 
 def _bounds(selection: Selection) -> dict[str, int | None]:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -15,9 +15,26 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTi
 
 from refold.backends.postgres.location import SETTINGS, PostgresLocation
 from refold.errors import UsageError
+from refold.ports import Unclaimed
 
 Bound: TypeAlias = tuple[str, Sequence[Any] | dict[str, Any]]
 """A statement and its values."""
+
+
+class Many(NamedTuple):
+    """A statement that is run for each of so many sets of values, in few round trips."""
+
+    text: str
+    rows: Sequence[dict[str, Any]]
+
+
+class Must(NamedTuple):
+    """A statement that must give a row, or else the transaction is undone."""
+
+    text: str
+    values: Mapping[str, Any]
+
+
 OPENING: Final = 2.0
 """Seconds for which a first connection is tried again: long enough for a hiccup, short enough to be told why it fails."""
 PAUSE: Final = 0.05
@@ -34,12 +51,17 @@ class Session(Protocol):
         """Run one statement in a transaction of its own, one round trip, and give its rows."""
         ...
 
-    async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
-        """Run statements in one transaction, and give the rows of the last.
+    async def transaction(self, statements: Sequence[Bound | Many | Must]) -> Sequence[list[tuple[Any, ...]]]:
+        """Run statements in one transaction, and give the rows of each.
 
         Raises:
             Failed: one of them did; nothing was done.
+            Unclaimed: one that must give a row gave none; nothing was done.
         """
+        ...
+
+    def held(self) -> AbstractAsyncContextManager[Any]:
+        """One connection in a transaction, which ends with the block."""
         ...
 
     def turn(self) -> AbstractAsyncContextManager[None]:
@@ -131,28 +153,47 @@ def lost(error: psycopg.Error) -> bool:
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
 
-def run_all(cursor: psycopg.Cursor[tuple[Any, ...]], statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
-    """Run statements one after another, and give the rows of the last.
+def run_all(cursor: psycopg.Cursor[Any], statements: Sequence[Bound | Many | Must]) -> list[list[tuple[Any, ...]]]:
+    """Run statements one after another, and give the rows of each; many runs of one give none.
 
     Raises:
         Failed: one of them did.
+        Unclaimed: one that must give a row gave none.
     """
-    for index, (text, values) in enumerate(statements):
+    found: list[list[tuple[Any, ...]]] = []
+    for index, (text, values, *_) in enumerate(statements):
         try:
-            cursor.execute(text.encode(), values or None, prepare=None if values else False)
+            if isinstance(statements[index], Many):
+                cursor.executemany(text.encode(), values)
+            else:
+                cursor.execute(text.encode(), values or None, prepare=None if values else False)
         except psycopg.Error as error:
             raise Failed(index, error) from error
-    return cursor.fetchall() if cursor.description else []
+        found.append(_checked(statements[index], cursor.fetchall() if cursor.description else []))
+    return found
 
 
-async def await_all(cursor: psycopg.AsyncCursor[tuple[Any, ...]], statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+async def await_all(
+    cursor: psycopg.AsyncCursor[Any], statements: Sequence[Bound | Many | Must]
+) -> list[list[tuple[Any, ...]]]:
     """The same as `run_all`, awaited."""
-    for index, (text, values) in enumerate(statements):
+    found: list[list[tuple[Any, ...]]] = []
+    for index, (text, values, *_) in enumerate(statements):
         try:
-            await cursor.execute(text.encode(), values or None, prepare=None if values else False)
+            if isinstance(statements[index], Many):
+                await cursor.executemany(text.encode(), values)
+            else:
+                await cursor.execute(text.encode(), values or None, prepare=None if values else False)
         except psycopg.Error as error:
             raise Failed(index, error) from error
-    return await cursor.fetchall() if cursor.description else []
+        found.append(_checked(statements[index], await cursor.fetchall() if cursor.description else []))
+    return found
+
+
+def _checked(statement: Bound | Many | Must, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    if isinstance(statement, Must) and not rows:
+        raise Unclaimed
+    return rows
 
 
 class BlockingSession:
@@ -184,7 +225,12 @@ class BlockingSession:
             rows: list[tuple[Any, ...]] = cursor.execute(text.encode(), values or None).fetchall()
             return rows
 
-    async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[psycopg.Connection[Any]]:
+        with self._pool.connection() as connection, connection.transaction():
+            yield connection
+
+    async def transaction(self, statements: Sequence[Bound | Many | Must]) -> Sequence[list[tuple[Any, ...]]]:
         with self._pool.connection() as connection, connection.transaction(), connection.cursor() as cursor:
             return run_all(cursor, statements)
 
@@ -233,7 +279,12 @@ class AwaitingSession:
             rows: list[tuple[Any, ...]] = await cursor.fetchall()
             return rows
 
-    async def transaction(self, statements: Sequence[Bound]) -> list[tuple[Any, ...]]:
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
+        async with self._pool.connection() as connection, connection.transaction():
+            yield connection
+
+    async def transaction(self, statements: Sequence[Bound | Many | Must]) -> Sequence[list[tuple[Any, ...]]]:
         async with self._pool.connection() as connection, connection.transaction(), connection.cursor() as cursor:
             return await await_all(cursor, statements)
 

@@ -52,8 +52,6 @@ class Statements:
         self.outcome = put(
             "select asked, stream, version, first_position, last_position from {schema}.requests where key = %s"
         )
-        self.checkpoint = put("select version, position from {schema}.checkpoints where projection = %s")
-        self.claim = put("select {schema}.claim(%s, %s, %s, %s)")
         self.streams = put(_STREAMS)
         self.count = put("select count(*), count(*) filter (where version = 1) from {schema}.events")
         self.types = put("select type, count(*) from {schema}.events group by type")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
 
 import psycopg
 from psycopg import errors
@@ -22,9 +21,6 @@ from refold.errors import (
     StoreUnreachable,
     UsageError,
 )
-
-CHECKPOINT_MOVED: Final = "RF001"
-"""What our function `claim` raises."""
 
 
 @asynccontextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, TypeVar
 
 import apsw
 
@@ -14,22 +15,27 @@ from refold.backends.sqlite.connection import Translation, as_ours, connected
 from refold.backends.sqlite.guard import Guard
 from refold.backends.sqlite.location import Location
 from refold.backends.sqlite.writing import write
-from refold.errors import CheckpointMoved, OutcomeUnknown, ProjectionChanged, StoreError, StoreReadOnly, UsageError
+from refold.errors import OutcomeUnknown, StoreError, StoreReadOnly, UsageError
 from refold.ports import (
     Append,
     AppendResult,
     Backend,
     Capabilities,
-    Checkpoint,
     Damage,
     Outcome,
-    Progress,
+    Own,
+    Rows,
     Selection,
     Stats,
     StreamInfo,
+    Unclaimed,
+    Within,
 )
-from refold.projection import SqlValue, Statement
+from refold.projection import Statement, neighbours
 from refold.rows import Payload, Row
+from refold.tables import SqlValue
+
+T = TypeVar("T")
 
 
 class SqliteBackend:
@@ -75,23 +81,18 @@ class SqliteBackend:
         with self._translated:
             return surveying.streams(self._db, after, prefix, limit)
 
-    async def checkpoint(self, projection: str) -> Checkpoint | None:
-        with self._translated:
-            return surveying.checkpoint(self._db, projection)
-
-    async def progress(self, step: Progress) -> None:
+    async def work(self, steps: Sequence[Own | Statement]) -> Sequence[Rows]:
         with self._transaction():
-            self._check_progress(step, surveying.checkpoint(self._db, step.projection))
-            for statement in step.statements:
-                self._run("write", statement)
-            self._db.execute(
-                "insert into refold_checkpoints values (?, ?, ?)"
-                " on conflict (projection) do update set position = excluded.position",
-                (step.projection, step.version, step.position),
-            )
+            return [rows for group in neighbours(steps) for rows in self._group(group)]
 
-    async def query(self, statement: Statement) -> Sequence[tuple[SqlValue, ...]]:
+    async def within(self, flow: Within[T]) -> T:
+        with self._transaction():
+            return await flow(self)
+
+    async def query(self, statement: Own | Statement) -> Rows:
         with self._translated:
+            if isinstance(statement, Own):
+                return self._group([statement])[0]
             return self._run("read", statement)
 
     async def stats(self) -> Stats:
@@ -113,20 +114,28 @@ class SqliteBackend:
 
     # SQL of the application -----------------------------------------------------
 
-    @staticmethod
-    def _check_progress(step: Progress, stored: Checkpoint | None) -> None:
-        if stored and stored.version != step.version:
-            raise ProjectionChanged(step.projection, stored.version, step.version)
-        position = stored.position if stored else 0
-        if position != step.after or (stored and step.position == step.after):
-            raise CheckpointMoved(step.projection, step.after, position)
+    def _group(self, group: Sequence[Own | Statement]) -> Sequence[Rows]:
+        first = group[0]
+        if isinstance(first, Own):
+            rows = self._db.execute(owned(first.text), first.params).fetchall()
+            if first.must and not rows:
+                raise Unclaimed
+            return [rows]
+        if len(group) == 1:
+            return [self._run("write", first)]
+        self._run("write", first, [statement.params for statement in group if isinstance(statement, Statement)])
+        return [()] * len(group)
 
-    def _run(self, mode: Literal["read", "write"], statement: Statement) -> Sequence[tuple[SqlValue, ...]]:
+    def _run(
+        self, mode: Literal["read", "write"], statement: Statement, many: Sequence[Mapping[str, SqlValue]] = ()
+    ) -> Rows:
         """Every row of it. The guard is asked when SQL is compiled, so ours and theirs must not share a cached statement."""
         one, text = ";" not in statement.text, f"/* {mode} */ {statement.text}"
         try:
             with self._guard.allowing(mode, statement.text):
-                return self._db.execute(text, dict(statement.params), can_cache=one).fetchall()
+                if many:
+                    return self._db.executemany(text, many, can_cache=one).fetchall()
+                return self._db.execute(text, statement.params, can_cache=one).fetchall()
         except UsageError as error:
             if mode == "write" and not self._db.in_transaction:
                 raise StoreError(
@@ -186,3 +195,9 @@ class SqliteBackend:
             self.roll_back()
             raise
         self.commit()
+
+
+@lru_cache(maxsize=256)
+def owned(text: str) -> str:
+    """SQL of our own, as it is written here: the machine's clock, which all processes at a file share, tells the time."""
+    return text.replace("{refold}", "refold_").replace("{now}", ":now")

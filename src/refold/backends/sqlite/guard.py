@@ -25,7 +25,8 @@ class Guard:
     def __call__(self, action: int, one: str | None, two: str | None, database: str | None, trigger: str | None) -> int:
         if self._mode == "ours" or action in _READING:
             return apsw.SQLITE_OK
-        if self._mode == "read" or action in _NEVER or any(_is_ours(name) for name in (one, two) if name):
+        names = (one,) if action == apsw.SQLITE_UPDATE else (one, two)  # an update names a column, too
+        if self._mode == "read" or action in _NEVER or any(_is_ours(name) for name in names if name):
             return apsw.SQLITE_DENY
         return apsw.SQLITE_OK
 

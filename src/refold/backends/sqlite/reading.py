@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from refold.ports import PAGE, InCategory, InStory, InStream, Matching, Selection
 from refold.query import Query, QueryItem
-from refold.rows import Payload, Row
+from refold.rows import Payload, Row, made
 
 _END: Final = (1 << 62) - 1
 _COLUMNS: Final = ", ".join(f"e.{name}" for name in Row._fields)
@@ -116,7 +116,7 @@ def _type_lanes(item: QueryItem) -> Iterator[Lane]:
 def _page(db: apsw.Connection, lane: Lane, selection: Selection) -> Sequence[Row]:
     (tables, key, place), params = lane
     text = _STATEMENTS[tables, key, place, _COLUMNS, selection.backward]
-    return [Row._make(row) for row in db.execute(text, {**params, **_bounds(db, selection)})]
+    return made(db.execute(text, {**params, **_bounds(db, selection)}))
 
 
 def _positions(db: apsw.Connection, lane: Lane, selection: Selection, above: int = 0) -> list[int]:
@@ -144,6 +144,10 @@ def _bounds(db: apsw.Connection, selection: Selection) -> dict[str, int]:
     last = _END if s.recorded_until is None else last_until(db, s.recorded_until)
     if s.position_until is not None:
         last = min(last, s.position_until)
+    if not isinstance(
+        s.source, InStream
+    ):  # both say something of positions: SQLite walks along one of them, so let them agree
+        first, last = max(first, low + 1), min(last, high - 1)
     return {"low": low, "high": high, "first": first, "last": last, "limit": s.limit}
 
 
@@ -168,13 +172,13 @@ def by_position(db: apsw.Connection, positions: Sequence[int], *, backward: bool
         _AT_POSITIONS,
         {"positions": json.dumps(positions)},
     )
-    return sorted((Row._make(row) for row in found), key=lambda row: row.position, reverse=backward)
+    return sorted(made(found), key=lambda row: row.position, reverse=backward)
 
 
 def by_ids(db: apsw.Connection, ids: Sequence[bytes]) -> Sequence[Row]:
     """The events with these ids, by position."""
     found = db.execute(_WITH_IDS, {"ids": json.dumps([id.hex() for id in dict.fromkeys(ids)])})
-    return sorted((Row._make(row) for row in found), key=lambda row: row.position)
+    return sorted(made(found), key=lambda row: row.position)
 
 
 def known_ids(db: apsw.Connection, ids: Sequence[bytes]) -> list[bytes]:

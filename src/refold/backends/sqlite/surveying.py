@@ -11,11 +11,10 @@ import apsw
 from refold.backends.sqlite import reading
 from refold.backends.sqlite.connection import migrate
 from refold.clock import as_datetime
-from refold.ports import Checkpoint, Damage, Outcome, Stats, StreamInfo
+from refold.ports import Damage, Outcome, Stats, StreamInfo
 
 _VERSION: Final = "select max(version) from events where stream = ?"
 _OUTCOME: Final = "select asked, stream, version, first_position, last_position from refold_requests where key = ?"
-_CHECKPOINT: Final = "select version, position from refold_checkpoints where projection = ?"
 
 # One step in the index for each stream, instead of one for each event.
 _STREAMS: Final = """
@@ -66,12 +65,6 @@ def outcome(db: apsw.Connection, key: str) -> Outcome | None:
     """What was remembered under an idempotency key."""
     found = db.execute(_OUTCOME, (key,)).fetchone()
     return Outcome(*found) if found else None
-
-
-def checkpoint(db: apsw.Connection, projection: str) -> Checkpoint | None:
-    """How far a projection got."""
-    found = db.execute(_CHECKPOINT, (projection,)).fetchone()
-    return Checkpoint(*found) if found else None
 
 
 def streams(db: apsw.Connection, after: str, prefix: str, limit: int) -> Sequence[StreamInfo]:

@@ -14,19 +14,28 @@ read best with `pytest_plugins = ["refold.testing.pytest_plugin"]` in `conftest.
 from __future__ import annotations
 
 from refold.testing.contract.appending import Appending
+from refold.testing.contract.auditing import Auditing
 from refold.testing.contract.base import Contract, Place, Stores
 from refold.testing.contract.bounding import Bounding
+from refold.testing.contract.comparing import Comparing
 from refold.testing.contract.conditions import Conditions
 from refold.testing.contract.data import Data
 from refold.testing.contract.deciding import Deciding
 from refold.testing.contract.envelope import Envelope
+from refold.testing.contract.inlining import Inlining
 from refold.testing.contract.keys import Keys
 from refold.testing.contract.limits import Limited
+from refold.testing.contract.living import Living
 from refold.testing.contract.names import Names
+from refold.testing.contract.parking import Parking
 from refold.testing.contract.projecting import Projecting
 from refold.testing.contract.racing import Racing
 from refold.testing.contract.reading import Reading
+from refold.testing.contract.rebuilding import Rebuilding
 from refold.testing.contract.repeating import Repeating
+from refold.testing.contract.rows import TableRows
+from refold.testing.contract.running import RunningProjections
+from refold.testing.contract.subscribing import Subscribing
 from refold.testing.contract.surveying import Surveying
 from refold.testing.contract.together import Together
 from refold.testing.contract.traveling import Traveling
@@ -37,19 +46,28 @@ __all__ = ["Contract", "Place", "StoreContract", "Stores"]
 
 class StoreContract(
     Appending,
+    Auditing,
     Bounding,
+    Comparing,
     Conditions,
     Data,
     Deciding,
     Envelope,
+    Inlining,
     Keys,
     Limited,
+    Living,
     Names,
+    Parking,
     Projecting,
     Racing,
     Reading,
+    Rebuilding,
     Repeating,
+    RunningProjections,
+    Subscribing,
     Surveying,
+    TableRows,
     Together,
     Traveling,
     Waiting,

@@ -1,0 +1,1 @@
+"""Events as Arrow tables, for analysis. The only room that knows pyarrow."""

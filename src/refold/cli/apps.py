@@ -1,0 +1,51 @@
+"""The application that a command is to use, found by its name."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from refold.app import App
+from refold.errors import UsageError
+
+
+def application(named: str | None) -> App | None:
+    """The app that `--app`, REFOLD_APP or pyproject.toml names; the working directory is on the path."""
+    name = named or _configured()
+    if name is None:
+        return None
+    module, colon, attribute = name.partition(":")
+    if not (module and colon and attribute):
+        raise UsageError(f"--app {name!r}: write MODULE:NAME, as in --app shop:app.")
+    app = getattr(_imported(name, module), attribute, None)
+    if not isinstance(app, App):
+        what = "there is no such name in it" if app is None else f"it is {type(app).__name__}, not refold.App"
+        raise UsageError(f"--app {name!r}: {what}. Write {attribute} = App(...) in {module}.")
+    return app
+
+
+def _imported(name: str, module: str) -> object:
+    if os.getcwd() not in sys.path:  # noqa: PTH109 - a text, as sys.path has them
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    try:
+        return import_module(module)
+    except Exception as error:  # whatever the module does when it is imported
+        raise UsageError(
+            f"--app {name!r}: module {module!r} cannot be imported: {type(error).__name__}: {error}."
+        ) from error
+
+
+def _configured() -> str | None:
+    path = Path("pyproject.toml")
+    if not path.is_file():
+        return None
+    try:
+        settings: Any = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"pyproject.toml cannot be read for [tool.refold]: {error}.") from error
+    app = settings.get("tool", {}).get("refold", {}).get("app")
+    return None if app is None else str(app)

@@ -1,0 +1,109 @@
+"""Read models, as commands come by them: the store, the database that they live in, and the application's projections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import click
+
+from refold.app import App
+from refold.cli.apps import application
+from refold.cli.exits import NotFound
+from refold.cli.options import reading, store_url
+from refold.errors import UsageError
+from refold.flows.projections.status import ProjectionStatus
+from refold.projection import Projection
+from refold.read_model import ReadModel
+from refold.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+into_option = click.option(
+    "--into",
+    type=store_url,
+    metavar="URL",
+    envvar="REFOLD_INTO",
+    show_envvar=True,
+    help="The database that the read models live in, if that is not the store's.",
+)
+projections_option = click.option(
+    "--app",
+    metavar="MODULE:NAME",
+    envvar="REFOLD_APP",
+    show_envvar=True,
+    help="The application whose projections to use, a refold.App; or `app` under [tool.refold] in pyproject.toml.",
+)
+
+
+class Models:
+    """The read models in one database, with the handlers of `app` if it is needed. A mistyped path never makes a store."""
+
+    def __init__(self, store: Store, into: Store | None, app: str | None = None) -> None:
+        self.store, self.into, self._app = store, into, app
+
+    @classmethod
+    def reading(cls, url: str, into: str | None) -> Self:
+        """To be looked at."""
+        return cls(reading(url), None if into is None else reading(into))
+
+    @classmethod
+    def writing(cls, url: str, into: str | None, app: str | None = None) -> Self:
+        """To be worked on."""
+        return cls(existing(url), None if into is None else existing(into), app)
+
+    def projection(self, name: str) -> Projection:
+        """One of the application's.
+
+        Raises:
+            NotFound: it has none of this name.
+        """
+        found = app_with_projections(self._app).projections
+        if name not in found:
+            raise NotFound(f"the app has no projection {name!r}: it has {', '.join(found)}.")
+        return found[name]
+
+    def model(self, name: str) -> ReadModel:
+        """A read model, with the application's handlers."""
+        return self.store.model(self.projection(name), into=self.into)
+
+    def named(self, name: str) -> ReadModel:
+        """A read model for what takes no handlers, so that no application is needed."""
+        return self.store.model(Projection(name), into=self.into)
+
+    def statuses(self) -> Sequence[ProjectionStatus]:
+        """Every build of every projection."""
+        return self.store.projections(into=self.into)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for store in (self.store, self.into):
+            if store is not None:
+                store.close()
+
+
+def app_with_projections(named: str | None) -> App:
+    """The application.
+
+    Raises:
+        UsageError: none is named, or it has no projections.
+    """
+    app = application(named)
+    if app is None:
+        raise UsageError("which projections? Name the application that has them: --app module:name, or REFOLD_APP.")
+    if not app.projections:
+        raise UsageError("the app has no projections: name them in it, App(..., my_projection).")
+    return app
+
+
+def existing(url: str) -> Store:
+    """The store, opened for writing; where there is none, that is told as it is when reading."""
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///").partition("?")[0]).is_file():
+        reading(url).close()
+    return Store.open(url)

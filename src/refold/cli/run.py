@@ -1,0 +1,181 @@
+"""`refold run`: keep the projections of an application running, and show how they are."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Final
+
+import click
+
+from refold.cli.builds import listing, short
+from refold.cli.exits import Exit, NotFound, code_of
+from refold.cli.models import Models, app_with_projections, existing, into_option, projections_option
+from refold.cli.options import output_option, store_option
+from refold.cli.output import chosen, print_list
+from refold.cli.stopping import stopping
+from refold.cli.watching import watching
+from refold.errors import OutcomeUnknown, RefoldError, StoreError
+from refold.flows.projections.status import ProjectionStatus
+from refold.projection import Projection
+from refold.running import Running
+from refold.store import Store
+
+_LOOK: Final = 0.5
+"""Seconds between two looks at how the projections are."""
+_LOOK_ONCE: Final = 0.05
+
+
+@click.command(
+    "run",
+    short_help="Keep the projections of an application running.",
+    help="""Keep the projections of an application running until Ctrl-C or SIGTERM; what is under way is finished first.
+
+    Any number of processes may do this: they share the partitions out, and take over from one that is not heard of for
+    --lease seconds. A new version of a projection is built beside the old one, and takes its place. On a terminal there is
+    a table, else a line whenever a state changes.
+
+    It ends by itself, and not with 0, when none of the projections can be run here; --once with 1 if events were parked.
+
+    \b
+    Examples:
+      refold run --app shop:app --store shop.db --once
+      refold run --app shop:app --store shop.db --into reports.db --only carts --once
+      refold run --app shop:app --store shop.db --once --output jsonl
+    """,
+)
+@projections_option
+@store_option
+@into_option
+@click.option(
+    "--only", "names", multiple=True, metavar="NAME", help="Only this projection; may be given several times."
+)
+@click.option(
+    "--lease", type=click.FloatRange(0.1), default=5.0, show_default=True, metavar="SECONDS",
+    help="How long the others wait for this process before they take over from it.",
+)  # fmt: skip
+@click.option("--once", is_flag=True, help="Catch up with what there is now, and end.")
+@output_option(("auto", "table", "jsonl", "plain"))
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    app: str | None,
+    url: str,
+    into: str | None,
+    names: tuple[str, ...],
+    lease: float,
+    once: bool,
+    output: str,
+) -> None:
+    """See `help` above."""
+    wanted = _wanted(app_with_projections(app).projections, names)
+    with Models(existing(url), None if into is None else Store.open(into)) as models, _logged():
+        run = _Run(models, wanted, timedelta(seconds=lease), chosen(output))
+        ctx.exit(run.once() if once else run.on())
+
+
+def _wanted(projections: Mapping[str, Projection], names: Sequence[str]) -> Sequence[Projection]:
+    for name in names:
+        if name not in projections:
+            raise NotFound(f"the app has no projection {name!r}: it has {', '.join(projections)}.")
+    return [projections[name] for name in names or projections]
+
+
+class _Run:
+    """One runner, and whoever looks at it."""
+
+    def __init__(self, models: Models, projections: Sequence[Projection], lease: timedelta, output: str) -> None:
+        self._models, self._projections, self._lease, self._output = models, projections, lease, output
+
+    def on(self) -> int:
+        """Until it is told to stop, or cannot run anything."""
+        with stopping(_tell_stopping) as stop, self._running() as running:
+            self._tell_start(running.name)
+            with watching(self._output) as show:
+                while not stop.wait(_LOOK) and len(running.troubles) < len(self._projections):
+                    with suppress(StoreError, OutcomeUnknown):  # the runner notices it, too, and says so
+                        show(self._statuses())
+        return _code(running.troubles)
+
+    def once(self) -> int:
+        """Until each projection is where the head is now, or cannot get there."""
+        head = int(self._models.store.head())
+        with stopping(_tell_stopping) as stop, self._running() as running:
+            while not (stop.wait(_LOOK_ONCE) or self._are_done(head, running.troubles)):
+                pass
+        statuses = self._statuses()
+        print_list(listing(self._output, statuses), statuses, self._output)
+        sys.stdout.flush()
+        if stop.is_set():
+            return Exit.INTERRUPTED
+        return _code(running.troubles) or max(map(_finding, statuses), default=Exit.OK)
+
+    def _running(self) -> Running:
+        return self._models.store.run(*self._projections, into=self._models.into, lease=self._lease)
+
+    def _statuses(self) -> Sequence[ProjectionStatus]:
+        """The builds that a runner of these projections has to do with."""
+        names = {projection.name for projection in self._projections}
+        return [status for status in self._models.statuses() if status.name in names and status.role != "retired"]
+
+    def _are_done(self, head: int, troubles: Mapping[str, RefoldError]) -> bool:
+        wanted = {(each.name, each.version) for each in self._projections if each.name not in troubles}
+        return wanted <= {(status.name, status.version) for status in self._statuses() if _is_done(status, head)}
+
+    def _tell_start(self, name: str) -> None:
+        runners = [each.name for each in self._models.store.runners(into=self._models.into) if each.name != name]
+        others = f"beside {', '.join(map(short, runners))}" if runners else "nobody else does"
+        what = ", ".join(f"{each.name} (version {each.version})" for each in self._projections)
+        _tell(f"{short(name)} runs {what}; {others}. Ctrl-C stops it.")
+
+
+def _is_done(status: ProjectionStatus, head: int) -> bool:
+    """Whether a build is that far, or nothing more can come of it."""
+    if status.role == "building":
+        return status.state != "running"
+    return all(part.position >= head or part.state != "running" for part in status.partitions)
+
+
+def _finding(status: ProjectionStatus) -> Exit:
+    if status.state != "running":
+        _tell(f"projection {status.name!r} is {status.state}: {status.reason}")
+        return Exit.REFUSED
+    if status.parked_keys:
+        _tell(f"projection {status.name!r} could not apply some events: see refold dead-letters list {status.name}.")
+        return Exit.FINDINGS
+    return Exit.OK
+
+
+def _code(troubles: Mapping[str, RefoldError]) -> Exit:
+    return next(map(code_of, troubles.values()), Exit.OK)
+
+
+def _tell(what: str) -> None:
+    """On the stderr that there is now: a living table takes its place."""
+    sys.stderr.write(f"refold: {what}\n")
+    sys.stderr.flush()
+
+
+def _tell_stopping() -> None:
+    _tell("stopping after the steps under way; once more ends it at once.")
+
+
+class _ToStderr(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        _tell(record.getMessage() if error is None else f"{record.getMessage()}: {type(error).__name__}: {error}")
+
+
+@contextmanager
+def _logged() -> Generator[None]:
+    """What the runner has to say is said."""
+    logger, handler = logging.getLogger("refold.runner"), _ToStderr()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

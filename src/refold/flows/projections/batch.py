@@ -1,0 +1,213 @@
+"""Batch: what the events of one step cause, gathered before anything of it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from refold.errors import OutcomeUnknown, StoreError, UsageError
+from refold.flows.projections.statements import lookups, renamed_statement, statement_of
+from refold.messages import Recorded
+from refold.ports import Backend, Performing, Rows
+from refold.projection import Caused, ForTarget, Handling, Projection, Question, Statement
+from refold.tables import Change, Delete, Key, Patch, Place, Put, Table
+
+
+class HandlerFailed(Exception):
+    """A handler raised on an event."""
+
+    def __init__(self, recorded: Recorded[Any], error: Exception) -> None:
+        self.recorded, self.error = recorded, error
+        super().__init__(recorded, error)
+
+
+def noted(failed: HandlerFailed, projection: Projection) -> Exception:
+    """The handler's own error, with a note of where it happened."""
+    event = failed.recorded
+    failed.error.add_note(
+        f"in projection {projection.name!r}, on {event.type!r} at position {event.position} (stream {event.stream})"
+    )
+    return failed.error
+
+
+class AskedOutside(Exception):
+    """A handler asked, and there is no transaction yet that could answer."""
+
+
+class Batch:
+    """The statements of a step in their order, and the last change of each row.
+
+    `backend` is that of the transaction, if there is one: then handlers may ask.
+    """
+
+    def __init__(self, projection: Projection, suffix: str, backend: Backend | None = None) -> None:
+        self._projection, self._suffix, self._backend = projection, suffix, backend
+        given: object = backend
+        self._performer = given if isinstance(given, Performing) else None
+        self.applied: list[int] = []
+        """The positions of the events whose handlers were called, as often as they were: what the audit is told."""
+        self._statements: list[Statement] = []
+        self._changes: dict[tuple[str, Place], Change] = {}
+        self._rows: dict[tuple[str, Place], Any] = {}
+
+    async def look_up(self, reads: Backend, events: Sequence[Recorded[Any]]) -> None:
+        """Find all rows that the handlers of these events want to see."""
+        wanted: dict[Table[Any], dict[Place, None]] = {}
+        if not any(handling.gets for handling in self._projection.handlers.values()):
+            return
+        for recorded in events:
+            handling = self._projection.handlers.get(recorded.data.__class__)
+            if handling is not None and handling.gets:
+                for key in self._keys(handling, recorded):
+                    wanted.setdefault(key.table, {})[key.place] = None
+        for table, places in wanted.items():
+            await self._find(reads, table, list(places))
+
+    def _keys(self, handling: Handling, recorded: Recorded[Any]) -> Sequence[Key[Any]]:
+        try:
+            return [get(recorded) for get in handling.gets]
+        except Exception as error:
+            raise HandlerFailed(recorded, error) from error
+
+    async def _find(self, reads: Backend, table: Table[Any], places: Sequence[Place]) -> None:
+        suffix = self._suffix if table in self._projection.tables else ""
+        for statement in lookups(table, places, suffix):
+            for values in await reads.query(statement):
+                row = table.read(values)
+                self._rows[table.name, table.place_of(row)] = row
+
+    async def apply(self, events: Sequence[Recorded[Any]], *, effects_after: int | None) -> None:
+        """Gather what the events cause, one after another; effects only of those after a position, or of none.
+
+        Raises:
+            HandlerFailed: a handler raised.
+            AskedOutside: it asked without a transaction.
+        """
+        handlers: Mapping[type[Any], Handling] = self._projection.handlers
+        effecting: Mapping[type[Any], Handling] = self._projection.effecting if effects_after is not None else {}
+        for recorded in events:
+            cls = recorded.data.__class__
+            effect = effecting.get(cls) if effecting and recorded.position > (effects_after or 0) else None
+            self.applied.append(recorded.position)
+            try:
+                for handling in (handlers.get(cls), effect):
+                    if handling is None:
+                        continue
+                    caused = self._call(handling, recorded)
+                    if caused is None:
+                        self._check_inside()
+                    elif self._backend is None:
+                        self._gather(caused)
+                    else:
+                        self._gather(await self._answered(caused))
+            except (HandlerFailed, AskedOutside, StoreError, OutcomeUnknown):
+                raise
+            except Exception as error:
+                raise HandlerFailed(recorded, error) from error
+
+    def _call(self, handling: Handling, recorded: Recorded[Any]) -> Iterable[Caused] | None:
+        if not handling.gets:
+            return handling.call(recorded)
+        keys = self._keys(handling, recorded)
+        return handling.call(recorded, *(self._rows.get((key.table.name, key.place)) for key in keys))
+
+    def _check_inside(self) -> None:
+        if self._backend is None or not self._backend.capabilities.inside:
+            raise UsageError(
+                f"a handler of projection {self._projection.name!r} gave nothing to do: let it yield, or return (). If it uses "
+                "an ORM by itself, say which: into=DjangoTarget()."
+            )
+
+    def _gather(self, caused: Iterable[Caused]) -> None:
+        for one in caused:
+            if isinstance(one, Question):  # that stops it there: nobody would answer
+                raise AskedOutside
+            if isinstance(one, Statement):
+                self._statements.append(one)
+            else:
+                self._change(one)
+
+    async def _answered(self, caused: Iterable[Caused]) -> list[Caused]:
+        """Run a handler that may ask: what it yielded before a question is done before it is answered."""
+        effects = cast("Generator[Caused, Any]", caused if isinstance(caused, Generator) else (one for one in caused))
+        found: list[Caused] = []
+        answer: Any = None
+        while True:
+            try:
+                effect: Caused = effects.send(answer)
+            except StopIteration:
+                return found
+            answer = None
+            if isinstance(effect, Question):
+                answer = await self._ask(effect, found)
+                found = []
+            elif self._performer is not None and not isinstance(effect, Statement | Put | Patch | Delete):
+                answer = await self._perform(self._performer, effect, found)
+                found = []
+            else:
+                found.append(effect)
+
+    async def _perform(self, performer: Performing, effect: ForTarget, before: Sequence[Caused]) -> object:
+        assert self._backend is not None  # noqa: S101 - it is the performer
+        self._gather(before)
+        if statements := self.taken():
+            await self._backend.work(statements)
+        return await performer.perform(effect)
+
+    async def _ask(self, question: Question, before: Sequence[Caused]) -> Rows:
+        assert self._backend is not None  # noqa: S101 - asked only where there is one
+        self._gather(before)
+        plain = Statement(question.text, question.params)
+        return (await self._backend.work([*self.taken(), self._renamed(plain)]))[-1]
+
+    def _change(self, change: Change | ForTarget) -> None:
+        """Keep the last word on a row: a patch joins what stands there already."""
+        if not isinstance(change, Put | Patch | Delete):
+            raise UsageError(
+                f"a handler of projection {self._projection.name!r} yielded {change!r}: yield sql(...), or what the put, "
+                "patch and delete of a Table give. What an ORM can do needs that ORM: into=SessionTarget(...)."
+            )
+        if change.table not in self._projection.tables:
+            raise UsageError(
+                f"projection {self._projection.name!r} changes {change.table!r}, which is not its own: name it in tables=(...)."
+            )
+        place = change.table.name, change.place
+        match change:
+            case Put():
+                self._changes[place], self._rows[place] = change, change.row
+            case Delete():
+                self._changes[place], self._rows[place] = change, None
+            case Patch():
+                self._patch(place, change)
+
+    def _patch(self, place: tuple[str, Place], patch: Patch) -> None:
+        row, before = self._rows.get(place), self._changes.get(place)
+        if row is not None:
+            self._rows[place] = row = patch.table.patched(row, patch.fields)
+        match before:
+            case Put():
+                self._changes[place] = Put(patch.table, patch.place, row)
+            case Patch():
+                self._changes[place] = Patch(patch.table, patch.place, {**before.fields, **patch.fields})
+            case Delete():
+                pass
+            case None:
+                self._changes[place] = patch
+
+    def taken(self) -> list[Statement]:
+        """The statements that do it all; the batch is empty then. Rows first: SQL of the application's may look at them."""
+        rows = sorted((statement_of(change, self._suffix) for change in self._changes.values()), key=_text)
+        found = [*rows, *map(self._renamed, self._statements)]
+        self._changes, self._statements = {}, []
+        return found
+
+    def rows(self, table: Table[Any]) -> dict[Place, Any]:
+        """The rows of a table as they are known here: all of them, in a batch that began with nothing."""
+        return {place: row for (name, place), row in self._rows.items() if name == table.name and row is not None}
+
+    def _renamed(self, statement: Statement) -> Statement:
+        return renamed_statement(statement, self._projection, self._suffix)
+
+
+def _text(statement: Statement) -> str:
+    return statement.text

@@ -1,0 +1,205 @@
+"""Rebuild: the read model made anew beside the one that people read, and put in its place when it is as far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from msgspec import structs
+
+from refold.errors import ProjectionChanged, UsageError
+from refold.flows.prepare import Runtime
+from refold.flows.projections.batch import HandlerFailed, noted
+from refold.flows.projections.builds import Build, active_build, begun, builds, made_of, with_role
+from refold.flows.projections.catching_up import checked
+from refold.flows.projections.splitting import can_be_split
+from refold.flows.projections.switching import can_be_renamed, dropped, switch
+from refold.flows.projections.work import BATCH, Partition, partitions, step, take_up
+from refold.ports import Backend, Own, Pace, Unclaimed
+from refold.projection import Projection
+from refold.sqltext import ambiguous
+from refold.tables import SqlValue
+
+_FARTHEST: Final = (
+    "(select max(p.position) from {refold}partitions p where p.projection = :projection and p.build = :build)"
+)
+_IS_ALIVE: Final = """exists (
+  select 1 from {refold}builds b join {refold}partitions p on p.projection = b.projection and p.build = b.build
+  where b.projection = :projection and b.role = 'building' and p.moved_at > {now} - :patience)"""
+# Told again where a step that was under way went past it.
+_HOLD: Final = f"""
+update {{refold}}partitions set fence = fence + 1, stop_at = {_FARTHEST}
+where projection = :projection and build = :build and (stop_at is null or stop_at < {_FARTHEST}) and {_IS_ALIVE}"""  # noqa: S608 - texts of ours
+_LET_GO: Final = """
+update {refold}partitions set fence = fence + 1, stop_at = null
+where projection = :projection and build = :build and stop_at is not null"""
+_LET_GO_IF_DESERTED: Final = f"""{_LET_GO} and not {_IS_ALIVE}
+  and exists (select 1 from {{refold}}builds where projection = :projection and role = 'building')"""  # noqa: S608 - texts of ours
+_OPEN: Final = """
+select count(*) from {refold}dead_letters
+where projection = :projection and build = :build and state in ('failed', 'waiting')"""
+NEAR: Final = 2_000
+"""So few events behind, an active build that causes effects waits for the one that is to take its place."""
+PATIENCE: Final = 5_000_000
+"""Microseconds for which it does so although that one does not move."""
+
+
+async def begin_rebuild(target: Backend, runtime: Runtime, projection: Projection, parts: int = 1) -> Build:
+    """The build beside the active one: begun now, or the one of this version that was begun before.
+
+    Raises:
+        UsageError: the projection cannot stand beside itself.
+    """
+    if target.capabilities.inside:
+        raise UsageError(
+            f"projection {projection.name!r} keeps its rows in tables that the classes of an ORM name, so that no other version "
+            "can stand beside it: empty them by schema=emptying(...), then `store.model(...).reset()`, and catch up."
+        )
+    found = await builds(target, projection.name)
+    building = with_role(found, "building")
+    if building is not None:
+        if building.version == projection.version:
+            return building
+        if building.version > projection.version:
+            raise ProjectionChanged(projection.name, building.version, projection.version)
+        await dropped(target, building)  # overtaken by a newer version before it was done
+    number = max((build.number for build in found), default=0) + 1
+    build = made_of(projection, number, "building")
+    can_be_renamed(build)
+    if not build.objects:
+        raise UsageError(
+            f"projection {projection.name!r} makes no tables of its own, so a rebuild would change the live ones: give it their "
+            "schema=... or tables=..., or reset it."
+        )
+    if twice := ambiguous(projection.schema):
+        raise UsageError(
+            f"the schema of projection {projection.name!r} gives the name {twice[0]!r} to a column as well as to what it "
+            "creates, so that it cannot be built under another name: rename one of them."
+        )
+    can_be_split(projection, parts)
+    return await begun(target, runtime.clock, build, projection, parts)
+
+
+async def until_of(target: Backend, projection: Projection, build: Build) -> int | None:
+    """Up to where a build may go.
+
+    One that is being made does not pass an active one that causes effects: nobody would cause those in between.
+    """
+    if build.role != "building" or not projection.has_effects:
+        return None
+    active = with_role(await builds(target, projection.name), "active")
+    return None if active is None else min((part.position for part in await partitions(target, active)), default=0)
+
+
+async def try_switch(source: Backend, target: Backend, runtime: Runtime, projection: Projection, build: Build) -> bool:
+    """Put the build in the active one's place if it is as far, and say whether that was done.
+
+    Raises:
+        UsageError: a name is taken by something else. Nothing was changed.
+    """
+    active = with_role(await builds(target, projection.name), "active")
+    mine, head = await partitions(target, build), await source.head()
+    if active is None:
+        return False
+    theirs = await partitions(target, active)
+    if not mine or not theirs:  # somebody drops them at this very moment
+        return False
+    if any(part.state != "running" for part in mine):
+        await let_go(target, runtime, active, theirs)
+        return False
+    at, far = min(part.position for part in mine), max(part.position for part in theirs)
+    if at < far or (not projection.has_effects and at < head - NEAR):
+        await _hold(target, runtime, projection, active, far - at)
+        await let_go(target, runtime, active, theirs, if_deserted=True)
+        return False
+    if projection.has_effects:
+        await _check_settled(target, active)
+    try:
+        await switch(target, runtime, active, build, exactly=projection.has_effects)
+    except Unclaimed:
+        await _hold(target, runtime, projection, active, far - at)
+        return False
+    return True
+
+
+async def _check_settled(target: Backend, active: Build) -> None:
+    """Raises `UsageError` if events are parked that only the active build would cause the effects of."""
+    ((found,),) = await target.query(Own(_OPEN, active.key))
+    if count := int(str(found)):
+        raise UsageError(
+            f"projection {active.projection!r} has {count} events parked whose effects were not caused, and the new build will "
+            "not cause them: retry them, or skip them, before it takes the place of the active one."
+        )
+
+
+async def _hold(target: Backend, runtime: Runtime, projection: Projection, active: Build, behind: int) -> None:
+    """The active build stands still for the last few events: both must meet where it causes effects, or else it may run away."""
+    if behind < (NEAR if projection.has_effects else BATCH):
+        await target.work([Own(_HOLD, _patient(runtime, active))])
+
+
+async def let_go(
+    target: Backend, runtime: Runtime, active: Build, parts: Sequence[Partition], *, if_deserted: bool = False
+) -> None:
+    """Let the active build go on that stands still; `if_deserted`: but only if what it stands still for does not move."""
+    if any(part.stop_at is not None for part in parts):
+        text = _LET_GO_IF_DESERTED if if_deserted else _LET_GO
+        await target.work([Own(text, _patient(runtime, active))])
+
+
+def _patient(runtime: Runtime, active: Build) -> dict[str, SqlValue]:
+    return {**active.key, "patience": PATIENCE, "now": runtime.clock.now()}
+
+
+Report: TypeAlias = Callable[[int, int], None]
+"""Told now and then: the position that the new build has reached, and the head."""
+
+
+async def rebuild(
+    source: Backend, target: Backend, runtime: Runtime, pace: Pace, projection: Projection, report: Report | None
+) -> Build:
+    """Make the read model anew beside the active one, catch up, and put it in its place. Killed, it goes on where it was.
+
+    Raises:
+        UsageError: the projection cannot stand beside itself.
+        What a handler raises: the new build stays where it was, and the active one as it is.
+    """
+    if not await builds(target, projection.name):
+        await active_build(target, runtime.clock, projection)
+    build = await begin_rebuild(target, runtime, projection)
+    while True:
+        for part in await partitions(target, build):
+            await _catch_up_part(source, target, runtime, projection, build, part.first, report)
+        if await try_switch(source, target, runtime, projection, build):
+            return structs.replace(build, role="active")
+        still = with_role(await builds(target, projection.name), "building")
+        if still is None or still.number != build.number:  # a runner was quicker, or somebody dropped it
+            return await active_build(target, runtime.clock, projection)
+        await pace.pause(0.02)
+
+
+async def _catch_up_part(
+    source: Backend,
+    target: Backend,
+    runtime: Runtime,
+    projection: Projection,
+    build: Build,
+    first: int,
+    report: Report | None,
+) -> None:
+    work = await take_up(target, projection, build, first)
+    while work is not None:
+        checked(work)
+        try:
+            stepped = await step(source, target, runtime, work, until=await until_of(target, projection, build))
+        except Unclaimed:
+            work = await take_up(target, projection, build, first)
+            if work is not None and with_role(await builds(target, projection.name), "building") != build:
+                return
+        except HandlerFailed as failed:
+            raise noted(failed, projection) from None
+        else:
+            if stepped is None:
+                return
+            if report is not None:
+                report(stepped.position, await source.head())

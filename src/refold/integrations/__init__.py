@@ -1,0 +1,1 @@
+"""Read models in what the application uses for its database anyway: SQLAlchemy, Django."""

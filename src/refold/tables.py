@@ -1,0 +1,216 @@
+"""Table: rows of a read model as values of a class, in a table that Refold makes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from functools import cached_property
+from types import NoneType, UnionType
+from typing import Any, Final, Generic, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import msgspec
+
+from refold.errors import UsageError
+
+R = TypeVar("R")
+
+SqlValue: TypeAlias = int | float | str | bytes | None
+Place: TypeAlias = tuple[SqlValue, ...]
+"""The values of a row's key."""
+
+_NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
+
+# How a field of a class is kept: in SQLite, in PostgreSQL, and how its value gets there. Anything else is JSON.
+_KINDS: Final[Mapping[type[Any], tuple[str, str, Callable[[Any], SqlValue]]]] = {
+    bool: ("integer", "boolean", bool),
+    int: ("integer", "bigint", int),
+    float: ("real", "double precision", float),
+    str: ("text", "text", str),
+    bytes: ("blob", "bytea", bytes),
+    datetime: ("text", "timestamptz", datetime.isoformat),
+    date: ("text", "date", date.isoformat),
+    Decimal: ("text", "numeric", str),
+    UUID: ("text", "uuid", str),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Key(Generic[R]):
+    """A row of a table, by its key: for `get=`."""
+
+    table: Table[R]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """The row is so from now on, whatever it was."""
+
+    table: Table[Any]
+    place: Place
+    row: object
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """These fields of the row are so from now on; a row that is not there stays so."""
+
+    table: Table[Any]
+    place: Place
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The row is not there any more."""
+
+    table: Table[Any]
+    place: Place
+
+
+Change: TypeAlias = Put | Patch | Delete
+
+
+class Table(Generic[R]):
+    """The table `name` of rows that are values of a dataclass or `msgspec.Struct`; Refold makes it from the fields.
+
+    `key`: the field, or the fields, that tell rows apart. Numbers, texts, bytes, bools, times, `Decimal`, `UUID` and enums
+    of them get a column of the database's own type, `... | None` one that may be null; any other field is kept as JSON.
+
+    Raises:
+        UsageError: the name is no plain lower-case SQL name, the class has no fields, or none of the key's name.
+    """
+
+    def __init__(self, name: str, row: type[R], *, key: str | Sequence[str]) -> None:
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{name!r} is no name for a table: take lower-case letters, digits and underscores.")
+        if not (dataclasses.is_dataclass(row) or issubclass(row, msgspec.Struct)):
+            raise UsageError(f"rows of table {name!r} are {row!r}: take a frozen dataclass or a msgspec.Struct.")
+        self.name, self.row = name, row
+        self.key = (key,) if isinstance(key, str) else tuple(key)
+        if not self.key or not self.columns.keys() >= set(self.key):
+            raise UsageError(f"the key {key!r} of table {name!r} is not among its fields: {', '.join(self.columns)}.")
+
+    def __getitem__(self, key: object) -> Key[R]:
+        """The row with a key, for `get=`; a key of several fields is a tuple."""
+        return Key(self, self.place(key))
+
+    def put(self, row: R) -> Put:
+        """The row is so from now on: inserted, or in place of the one with its key."""
+        return Put(self, tuple(self.columns[name].value(getattr(row, name)) for name in self.key), row)
+
+    def patch(self, key: object, /, **fields: object) -> Patch:
+        """These fields of the row are so from now on; where there is no such row, nothing happens.
+
+        Raises:
+            UsageError: a field is not there, or belongs to the key.
+        """
+        for name in fields:
+            if name not in self.columns or name in self.key:
+                raise UsageError(f"table {self.name!r} has no field {name!r} beside its key to patch.")
+        return Patch(self, self.place(key), fields)
+
+    def delete(self, key: object) -> Delete:
+        """The row is not there any more; where it was not, nothing happens."""
+        return Delete(self, self.place(key))
+
+    def place(self, key: object) -> Place:
+        """The key's values as they stand in the table.
+
+        Raises:
+            UsageError: it has more or fewer values than the key has fields.
+        """
+        values = cast("tuple[object, ...]", key) if isinstance(key, tuple) else (key,)
+        if len(values) != len(self.key):
+            raise UsageError(f"{key!r} is no key of table {self.name!r}: its key is ({', '.join(self.key)}).")
+        return tuple(self.columns[name].value(value) for name, value in zip(self.key, values, strict=True))
+
+    def place_of(self, row: R) -> Place:
+        """Where a row stands."""
+        return self.put(row).place
+
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
+        """Each field's name and how it is kept."""
+        return {name: Column.of(name, kind) for name, kind in get_type_hints(self.row).items()}
+
+    def values(self, row: R) -> Mapping[str, SqlValue]:
+        """A row as it is stored."""
+        return {name: column.value(getattr(row, name)) for name, column in self.columns.items()}
+
+    def patched(self, row: R, fields: Mapping[str, object]) -> R:
+        """A row with other values."""
+        if isinstance(row, msgspec.Struct):
+            return msgspec.structs.replace(row, **fields)
+        return cast("R", dataclasses.replace(cast("Any", row), **fields))
+
+    def read(self, values: Sequence[object]) -> R:
+        """The row that the columns' values are.
+
+        Raises:
+            UsageError: they do not fit the class, which then has changed without a new version of the projection.
+        """
+        found = {name: column.read(value) for (name, column), value in zip(self.columns.items(), values, strict=True)}
+        try:
+            return msgspec.convert(found, self.row, strict=False)
+        except msgspec.ValidationError as error:
+            raise UsageError(
+                f"a row of table {self.name!r} does not fit {self.row.__name__} ({error}): {found!r}. When the class changes, "
+                "give the projection a new version."
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"Table({self.name!r}, {self.row.__name__}, key={self.key!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How one field is kept."""
+
+    name: str
+    sqlite: str
+    postgres: str
+    nullable: bool
+    value: Callable[[Any], SqlValue]
+    is_json: bool
+
+    @staticmethod
+    def of(name: str, kind: Any) -> Column:
+        """The column for a field's annotation."""
+        options = [option for option in _options(kind) if option is not NoneType]
+        nullable = NoneType in _options(kind)
+        base = options[0] if len(options) == 1 else object
+        if isinstance(base, type) and issubclass(base, Enum):
+            base = _kind_of_enum(base)
+            convert: Callable[[Any], SqlValue] = lambda member: cast("SqlValue", member.value)  # noqa: E731 - a table of functions
+        else:
+            convert = _KINDS[base][2] if base in _KINDS else _json
+        sqlite, postgres = _KINDS[base][:2] if base in _KINDS else ("text", "jsonb")
+        return Column(name, sqlite, postgres, nullable, _or_none(convert) if nullable else convert, base not in _KINDS)
+
+    def read(self, value: object) -> object:
+        """A stored value, as far as the class cannot read it by itself."""
+        return msgspec.json.decode(value) if self.is_json and isinstance(value, str) else value
+
+
+def _options(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def _kind_of_enum(enum: type[Enum]) -> Any:
+    kinds: set[type[object]] = {type(member.value) for member in enum}
+    return kinds.pop() if len(kinds) == 1 else object
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _or_none(convert: Callable[[Any], SqlValue]) -> Callable[[Any], SqlValue]:
+    return lambda value: None if value is None else convert(value)
