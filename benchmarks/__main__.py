@@ -43,6 +43,7 @@ SQLITE = (
     ),
     Work("W3", "100 events a commit", "sqlite", "events/s", 0.7, by_refold.hundreds(200), raw_sqlite.hundreds),
     Work("W4", "state of 1,000 events", "sqlite", "loads/s", 0.9, by_refold.rehydrate(300), raw_sqlite.rehydrate),
+    Work("W5", "project 100,000 events", "sqlite", "events/s", 0.6, by_refold.project(1_000), raw_sqlite.project),
     Work("W5m", "read 100,000 events", "sqlite", "events/s", 0.5, by_refold.read_all(1_000), raw_sqlite.read_all),
     Work(
         "W5m",
@@ -73,6 +74,7 @@ POSTGRES = (
     Work("W2b", "the same, 64 tasks", "postgresql", "commits/s", None, by_refold.by_tasks(64, 9_600), raw_postgres.one_by_one),
     Work("W3", "100 events a commit", "postgresql", "events/s", 0.7, by_refold.hundreds(100), raw_postgres.hundreds),
     Work("W4", "state of 1,000 events", "postgresql", "loads/s", None, by_refold.rehydrate(100)),
+    Work("W5", "project 100,000 events", "postgresql", "events/s", 0.6, by_refold.project(1_000), raw_postgres.project),
     Work("W5m", "read 100,000 events", "postgresql", "events/s", 0.5, by_refold.read_all(1_000), raw_postgres.read_all),
     Work("W5m", "the same, by a subscription", "postgresql", "events/s", 0.5, by_refold.read_all(1_000, subscribed=True), raw_postgres.read_all),
     Work("W6", "whole command, 1 client", "postgresql", "commands/s", None, by_refold.commands(1_000)),

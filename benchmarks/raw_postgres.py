@@ -20,6 +20,13 @@ _PAGE: LiteralString = (
     "select position, stream, version, type, id, data::text, metadata::text, recorded_at from raw where position > %s"
     " order by position limit 1000"
 )
+_HALF: LiteralString = (
+    "select position, stream, version, type, id, data::text, metadata::text, recorded_at from raw where position > %s"
+    " order by position limit 500"
+)
+_ADD: LiteralString = (
+    "insert into sums values (%s, %s) on conflict (account) do update set amount = sums.amount + excluded.amount"
+)
 _INSERT: LiteralString = (
     "insert into raw (stream, version, type, id, data, metadata, recorded_at) values (%s, %s, %s, %s, %s, %s, %s)"
 )
@@ -73,4 +80,23 @@ def read_all(url: str, clock: Clock, count: int = 1_000) -> int:
                 total += decode(data).amount
             last = rows[-1][0]
     assert total == count * 100
+    return _count(connection)
+
+
+def project(url: str, clock: Clock, count: int = 1_000) -> int:
+    """Every event into a table, 500 a commit, each with the checkpoint."""
+    connection = _opened(url)
+    with connection.transaction(), connection.cursor() as cursor:
+        for index in range(count):
+            cursor.executemany(_INSERT, [_row(f"account-{index}", version) for version in range(1, 101)])
+    connection.execute("create table sums (account text primary key, amount bigint)")
+    connection.execute("create table reached as select 0::bigint as position")
+    decode, last = msgspec.json.Decoder(Deposited).decode, 0
+    with clock.running():
+        while rows := connection.execute(_HALF, (last,), binary=True).fetchall():
+            last = rows[-1][0]
+            with connection.transaction(), connection.cursor() as cursor:
+                cursor.executemany(_ADD, [(stream, decode(data).amount) for _, stream, _, _, _, data, _, _ in rows])
+                cursor.execute("update reached set position = %s", (last,))
+    assert connection.execute("select sum(amount)::bigint from sums").fetchone() == (count * 100,)
     return _count(connection)

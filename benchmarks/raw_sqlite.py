@@ -17,6 +17,7 @@ create table events (position integer primary key, stream text not null, version
   id blob not null, data blob not null, metadata blob not null, recorded_at integer not null, unique (stream, version)) strict"""
 _STREAM = "select version, data from events where stream = ? order by version"
 _PAGE = "select position, stream, version, type, id, data, metadata, recorded_at from events where position > ? order by position limit 1000"
+_ADD = "insert into sums values (?, ?) on conflict (account) do update set amount = amount + excluded.amount"
 _INSERT = "insert into events (stream, version, type, id, data, metadata, recorded_at) values (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -92,6 +93,29 @@ def read_all(url: str, clock: Clock, count: int = 1_000) -> int:
                 total += decode(data).amount
             last = rows[-1][0]
     assert total == count * 100
+    return _count(db)
+
+
+def project(url: str, clock: Clock, count: int = 1_000) -> int:
+    """Every event into a table, 500 a commit, each with the checkpoint."""
+    db = _opened(url)
+    db.execute("begin")
+    for index in range(count):
+        db.executemany(_INSERT, [_row(f"account-{index}", version) for version in range(1, 101)])
+    db.execute("commit")
+    db.execute(
+        "create table sums (account text primary key, amount integer) strict; create table reached (position integer)"
+    )
+    db.execute("insert into reached values (0)")
+    decode, last = msgspec.json.Decoder(Deposited).decode, 0
+    with clock.running():
+        while rows := db.execute(_PAGE.replace("1000", "500"), (last,)).fetchall():
+            last = rows[-1][0]
+            db.execute("begin immediate")
+            db.executemany(_ADD, [(stream, decode(data).amount) for _, stream, _, _, _, data, _, _ in rows])
+            db.execute("update reached set position = ?", (last,))
+            db.execute("commit")
+    assert db.execute("select sum(amount) from sums").get == count * 100
     return _count(db)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.measuring import Clock, Run
 from benchmarks.subject import DEPOSITED, Deposit, Deposited, accounts
-from refold import NO_STREAM, AsyncStore, Store
+from refold import NO_STREAM, AsyncStore, Projection, Recorded, Statement, Store, sql
 
 
 def _checked(url: str, expected: int) -> int:
@@ -144,5 +145,31 @@ def commands(count: int, tasks: int = 0, *, hot: bool = False) -> Run:
             for index in range(count):
                 account.handle(str(index % 200), Deposit(1))
         return _checked(url, 4_000 + count) - 4_000
+
+    return run
+
+
+ADD = "insert into sums values (:account, :amount) on conflict (account) do update set amount = sums.amount + excluded.amount"
+sums = Projection("sums", schema="create table sums (account text primary key, amount bigint)")
+
+
+@sums.on(Deposited)
+def add(event: Recorded[Deposited]) -> Iterator[Statement]:
+    """The sum of each account."""
+    yield sql(ADD, account=str(event.stream), amount=event.data.amount)
+
+
+def project(count: int) -> Run:
+    """Every event into a table, exactly once, with the checkpoint, its fence and the bits of the audit."""
+
+    def run(url: str, clock: Clock) -> int:
+        with Store.open(url, events=[Deposited]) as store:
+            for index in range(count):
+                store.append(f"account-{index}", [DEPOSITED] * 100, expected=NO_STREAM)
+            with clock.running():
+                store.catch_up(sums)
+            assert store.query("select sum(amount), count(*) from sums") == [(count * 100, count)]
+            assert store.model(sums).audit().is_sound
+        return _checked(url, count * 100)
 
     return run
