@@ -16,7 +16,7 @@ _SCHEMA = """
 create table events (position integer primary key, stream text not null, version integer not null, type text not null,
   id blob not null, data blob not null, metadata blob not null, recorded_at integer not null, unique (stream, version)) strict"""
 _STREAM = "select version, data from events where stream = ? order by version"
-_PAGE = "select position, stream, version, type, id, data, metadata, recorded_at from events where position > ? order by position limit 1000"
+_PAGE = "select position, stream, version, type, id, data, metadata, recorded_at from events where position > ? order by position limit ?"
 _ADD = "insert into sums values (?, ?) on conflict (account) do update set amount = amount + excluded.amount"
 _INSERT = "insert into events (stream, version, type, id, data, metadata, recorded_at) values (?, ?, ?, ?, ?, ?, ?)"
 
@@ -38,8 +38,8 @@ def _count(db: apsw.Connection) -> int:
     return found
 
 
-def _page(db: apsw.Connection, after: int) -> list[Any]:
-    return db.execute(_PAGE, (after,)).fetchall()
+def _page(db: apsw.Connection, after: int, limit: int = 1_000) -> list[Any]:
+    return db.execute(_PAGE, (after, limit)).fetchall()
 
 
 def one_by_one(url: str, clock: Clock, count: int = 3_000) -> int:
@@ -109,7 +109,7 @@ def project(url: str, clock: Clock, count: int = 1_000) -> int:
     db.execute("insert into reached values (0)")
     decode, last = msgspec.json.Decoder(Deposited).decode, 0
     with clock.running():
-        while rows := db.execute(_PAGE.replace("1000", "500"), (last,)).fetchall():
+        while rows := _page(db, last, 500):
             last = rows[-1][0]
             db.execute("begin immediate")
             db.executemany(_ADD, [(stream, decode(data).amount) for _, stream, _, _, _, data, _, _ in rows])

@@ -9,11 +9,16 @@ from refold._version import __version__
 if TYPE_CHECKING:
     from refold.aio import AsyncBoundary, AsyncCommandStreams, AsyncStore, AsyncStreams
     from refold.aio_live import AsyncLiveModel, AsyncLiveState
+    from refold.aio_periods import AsyncPeriods
     from refold.aio_read_model import AsyncReadModel
     from refold.aio_running import AsyncRunning
     from refold.app import App
     from refold.clock import Clock, SystemClock
+    from refold.closing import Closing
+    from refold.copying.report import Copied, Equivalence
+    from refold.copying.stored import StoredEvent, Transform
     from refold.errors import (
+        CannotUndo,
         Conflict,
         EventLogError,
         IdReused,
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
         NewerFormat,
         NoSuchProjection,
         NoSuchVersion,
+        NotACopy,
         NotAStore,
         NotCaughtUp,
         OutcomeUnknown,
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
         ProjectionStopped,
         RefoldError,
         Refused,
+        SnapshotMismatch,
         StoreBusy,
         StoreClosed,
         StoreCorrupt,
@@ -39,35 +46,46 @@ if TYPE_CHECKING:
         StoreReadOnly,
         StoreUnreachable,
         TooLarge,
+        TransformFailed,
         UndecodableEvent,
         UnknownEventType,
         Unreadable,
         Unsupported,
+        UpcasterError,
         UsageError,
     )
     from refold.flows.append import Receipt
     from refold.flows.decide import Decided
+    from refold.flows.history import Step
     from refold.flows.load import AsOf, Loaded
     from refold.flows.projections.dead_letters import DeadLetter, DeadLetterGroup
     from refold.flows.projections.differences import Comparison, RowDifference, TableDifference, Touch
     from refold.flows.projections.findings import Audit
     from refold.flows.projections.status import ProjectionStatus, RunnerStatus
     from refold.flows.projections.work import Partition
+    from refold.flows.snapshotting import SnapshotCheck
     from refold.flows.together import StreamWrite
     from refold.flows.transact import Handled
+    from refold.flows.whatif import Divergence, WhatIf
     from refold.fold import Decider, DecisionModel, Fold, Scoped, ScopedDecider, Send, compose
+    from refold.inverse import Inverse, redoes, undoes
     from refold.limits import Limits
     from refold.live import LiveModel, LiveState
     from refold.messages import Metadata, NewEvent, Position, RawEvent, Recorded, StreamName, command, event
+    from refold.patching import Operation
+    from refold.periods import Periods
     from refold.ports import Damage, Durability, QueryMatched, Stats, StreamCheck, StreamInfo, StreamMoved
     from refold.process import After, At, Cancel, Effect, Finish, Process, after, at, cancel, finish
     from refold.projection import Projection, Question, Statement, ask, sql
     from refold.query import ANY, EXISTS, NO_STREAM, AppendCondition, Expected, ExpectedVersion, Query, QueryItem
     from refold.read_model import ReadModel
     from refold.running import Running
+    from refold.snapshot import Snapshots
     from refold.store import Boundary, CommandStreams, Store, Streams
     from refold.subscription import AsyncSubscription, Subscription
     from refold.tables import Table
+    from refold.undoing import Obstacle, Redo, Undo, UndoStep
+    from refold.upcasting import Upcaster, default, downcast, drop, move, rename, split, upcast
 
 __all__ = [
     "ANY",
@@ -81,6 +99,7 @@ __all__ = [
     "AsyncCommandStreams",
     "AsyncLiveModel",
     "AsyncLiveState",
+    "AsyncPeriods",
     "AsyncReadModel",
     "AsyncRunning",
     "AsyncStore",
@@ -90,18 +109,23 @@ __all__ = [
     "Audit",
     "Boundary",
     "Cancel",
+    "CannotUndo",
     "Clock",
+    "Closing",
     "CommandStreams",
     "Comparison",
     "Conflict",
+    "Copied",
     "Damage",
     "DeadLetter",
     "DeadLetterGroup",
     "Decided",
     "Decider",
     "DecisionModel",
+    "Divergence",
     "Durability",
     "Effect",
+    "Equivalence",
     "EventLogError",
     "Expected",
     "ExpectedVersion",
@@ -111,6 +135,7 @@ __all__ = [
     "IdReused",
     "InvalidEvent",
     "InvalidName",
+    "Inverse",
     "KeyReused",
     "Limits",
     "LiveModel",
@@ -122,10 +147,14 @@ __all__ = [
     "NewerFormat",
     "NoSuchProjection",
     "NoSuchVersion",
+    "NotACopy",
     "NotAStore",
     "NotCaughtUp",
+    "Obstacle",
+    "Operation",
     "OutcomeUnknown",
     "Partition",
+    "Periods",
     "Position",
     "Process",
     "Projection",
@@ -140,6 +169,7 @@ __all__ = [
     "ReadModel",
     "Receipt",
     "Recorded",
+    "Redo",
     "RefoldError",
     "Refused",
     "RowDifference",
@@ -148,8 +178,12 @@ __all__ = [
     "Scoped",
     "ScopedDecider",
     "Send",
+    "SnapshotCheck",
+    "SnapshotMismatch",
+    "Snapshots",
     "Statement",
     "Stats",
+    "Step",
     "Store",
     "StoreBusy",
     "StoreClosed",
@@ -158,6 +192,7 @@ __all__ = [
     "StoreFull",
     "StoreReadOnly",
     "StoreUnreachable",
+    "StoredEvent",
     "StreamCheck",
     "StreamInfo",
     "StreamMoved",
@@ -170,11 +205,18 @@ __all__ = [
     "TableDifference",
     "TooLarge",
     "Touch",
+    "Transform",
+    "TransformFailed",
     "UndecodableEvent",
+    "Undo",
+    "UndoStep",
     "UnknownEventType",
     "Unreadable",
     "Unsupported",
+    "Upcaster",
+    "UpcasterError",
     "UsageError",
+    "WhatIf",
     "__version__",
     "after",
     "ask",
@@ -182,9 +224,18 @@ __all__ = [
     "cancel",
     "command",
     "compose",
+    "default",
+    "downcast",
+    "drop",
     "event",
     "finish",
+    "move",
+    "redoes",
+    "rename",
+    "split",
     "sql",
+    "undoes",
+    "upcast",
 ]
 
 if not TYPE_CHECKING:
@@ -193,6 +244,8 @@ if not TYPE_CHECKING:
         "flows.append", "flows.together", "flows.transact", "flows.decide", "subscription", "store", "aio", "read_model",
         "aio_read_model", "running", "aio_running", "flows.projections.status", "flows.projections.differences",
         "flows.projections.work", "flows.projections.dead_letters", "flows.projections.findings", "live", "aio_live",
+        "inverse", "undoing", "patching", "snapshot", "flows.snapshotting", "flows.history", "flows.whatif",
+        "copying.report", "copying.stored", "closing", "periods", "aio_periods", "upcasting",
     )  # fmt: skip
 
     def __getattr__(name: str) -> object:

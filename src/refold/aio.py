@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -14,13 +14,17 @@ from msgspec.structs import replace
 from refold._bridge.pacing import AwaitingPace
 from refold._bridge.targets import awaiting_target
 from refold.aio_live import AsyncLiveModel, AsyncLiveState
+from refold.aio_periods import AsyncPeriods
 from refold.aio_read_model import AsyncReadModel
 from refold.aio_running import AsyncRunning
 from refold.clock import Clock, SystemClock
+from refold.closing import Closing
 from refold.codec import Codec
+from refold.errors import UsageError
 from refold.flows.append import Receipt, append
 from refold.flows.decide import Decided, consumed, decide, handle_within
 from refold.flows.follow import Start, follower
+from refold.flows.history import Step, diff, walk
 from refold.flows.load import AsOf, Loaded, load
 from refold.flows.prepare import Runtime
 from refold.flows.projections.inline import Inline
@@ -34,24 +38,39 @@ from refold.flows.projections.status import (
     wait_for,
 )
 from refold.flows.read import Direction, Wanted, page, wanted
+from refold.flows.snapshotting import (
+    SnapshotCheck,
+    afterwards,
+    check_snapshots,
+    drop_snapshots,
+    snapshot,
+    with_shortcuts,
+)
 from refold.flows.survey import find, streams_page, verify_page
 from refold.flows.together import StreamWrite, append_all
 from refold.flows.transact import Handled, do, handle, kind_of
+from refold.flows.undo import carry_out, plan_of
+from refold.flows.whatif import SHOWN, Edits, WhatIf, whatif
 from refold.fold import Decider, DecisionModel, Fold, Scoped, ScopedDecider
 from refold.limits import Limits
 from refold.messages import Context, Position, Recorded, StreamName, checked_name
 from refold.opening import open_awaiting
+from refold.patching import Operation
 from refold.ports import Backend, Check, Damage, Durability, Stats, StreamInfo, Target, Write
 from refold.projection import Projection, Statement
 from refold.query import ANY, AppendCondition, ExpectedVersion, Query
 from refold.runner import LEASE, Observe
+from refold.snapshot import Snapshots
 from refold.subscription import AsyncSubscription
 from refold.tables import SqlValue
+from refold.undoing import Redo, Undo
 
 if TYPE_CHECKING:
     from refold._bridge.awaiting import AwaitingEngine
     from refold._bridge.native import NativeAwaitingEngine
     from refold.arrow.table import ArrowTable, DataAs
+    from refold.copying.report import Copied, Equivalence
+    from refold.copying.stored import Transform
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -81,7 +100,93 @@ class AsyncStreams(Generic[S, E]):
 
     async def load(self, id: str, *, as_of: AsOf | None = None, valid_at: datetime | None = None) -> Loaded[S]:
         """The state of one stream, with the version and position of the last event in it. Options as for `state`."""
-        return await self._engine.outside(lambda b: load(b, self._runtime, self._fold, id, as_of, valid_at))
+        loaded = await self._engine.outside(lambda b: load(b, self._runtime, self._fold, id, as_of, valid_at))
+        if valid_at is None:
+            await self._keep(id, loaded, newest=as_of is None)
+        return loaded
+
+    async def snapshot(self, id: str, *, as_of: AsOf | None = None) -> int:
+        """Save the state of one stream, now or as of then, and give its version. Loads begin there if the fold has `Snapshots`.
+
+        Raises:
+            Unsupported: the backend has no SQL.
+            UsageError: the state would not read back the same.
+            NoSuchVersion: the stream has not reached the version.
+        """
+        return await self._engine.outside(lambda b: snapshot(b, self._runtime, self._fold, id, as_of))
+
+    async def check_snapshots(self, id: str | None = None) -> Sequence[SnapshotCheck]:
+        """Every saved state of one stream, or of all, held against the fold of all events up to it.
+
+        Raises:
+            Unsupported: the backend has no SQL.
+            UnknownEventType, UndecodableEvent: the fold cannot read a stream.
+        """
+        return await self._engine.outside(lambda b: check_snapshots(b, self._runtime, self._fold, id))
+
+    async def drop_snapshots(self, id: str | None = None, *, outdated: bool = False) -> int:
+        """Drop the saved states of one stream, or of all, and say how many; `outdated`: those by other versions of the fold.
+
+        Raises:
+            Unsupported: the backend has no SQL.
+        """
+        return await self._engine.outside(lambda b: drop_snapshots(b, self._runtime, self._fold, id, outdated=outdated))
+
+    async def _keep(self, id: str, told: Loaded[S] | Handled[S, E], *, newest: bool = True) -> None:
+        flow = afterwards(self._runtime, self._fold, id, told, newest=newest)
+        if flow is not None:
+            await self._engine.outside(flow)
+
+    async def history(
+        self, id: str, *, after: AsOf | None = None, until: AsOf | None = None
+    ) -> AsyncIterator[Step[S, E]]:
+        """What each event of one stream did to the state: the event, the states before and after it, and the `diff`.
+
+        `after` is exclusive, `until` inclusive, both as `as_of` of `state`. Memory stays constant.
+
+        Raises:
+            NoSuchVersion: the stream has not reached a version.
+            UnknownEventType, UndecodableEvent: the fold cannot read the stream, when it is that event's turn.
+        """
+        way = await self._engine.outside(lambda b: walk(b, self._runtime, self._fold, id, after, until))
+        while rows := await self._engine.outside(way.page):
+            for row in rows:
+                for step in way.steps(row):
+                    yield step
+
+    async def diff(self, id: str, old: AsOf, new: AsOf) -> tuple[Operation, ...]:
+        """What makes the state of one stream at one point of that at another, as a JSON Patch; each as `as_of` of `state`.
+
+        Raises:
+            NoSuchVersion: the stream has not reached a version.
+            UnknownEventType, UndecodableEvent: the fold cannot read the stream.
+            UsageError: a state holds what JSON has no form for.
+        """
+        return await self._engine.outside(lambda b: diff(b, self._runtime, self._fold, id, old, new))
+
+    async def whatif(
+        self,
+        id: str,
+        *,
+        drop: Collection[int] = (),
+        replace: Mapping[int, E] | None = None,
+        insert: Mapping[int, E | Sequence[E]] | None = None,
+        as_of: AsOf | None = None,
+        limit: int = SHOWN,
+    ) -> WhatIf[S, E]:
+        """What would be if the history of one stream had been otherwise, beside what is. Nothing is written.
+
+        `drop` and `replace` name events by their versions; what is to `insert` follows the version given, 0 for the
+        beginning. `as_of`: only what the store knew then, as for `state`. `limit`: how many steps that differ are kept.
+
+        Raises:
+            NoSuchVersion: the stream has not reached a version.
+            UsageError: an event is of no class of the fold, or both dropped and replaced.
+            UnknownEventType, UndecodableEvent: the fold cannot read the stream.
+            What the fold raises on the hypothetical history comes out as it is, with a note where.
+        """
+        edits = Edits[E].of(drop, replace or {}, insert or {})
+        return await self._engine.outside(lambda b: whatif(b, self._runtime, self._fold, id, edits, as_of, limit))
 
     async def do(
         self, id: str, decision: Callable[Concatenate[S, P], Iterable[E]], *args: P.args, **kwargs: P.kwargs
@@ -93,11 +198,13 @@ class AsyncStreams(Generic[S, E]):
             Refused, OutcomeUnknown, StoreError: as `append`. What the decision raises comes out as it is.
         """
         name = getattr(decision, "__name__", type(decision).__name__)
-        return await self._engine.inside(
+        handled = await self._engine.inside(
             lambda b: do(b, self._runtime, self._fold, id, name, lambda s: decision(s, *args, **kwargs), self._context),
             kind_of(decision),
             str(self._fold.stream(id)),
         )
+        await self._keep(id, handled)
+        return handled
 
 
 class AsyncCommandStreams(AsyncStreams[S, E], Generic[C, S, E]):
@@ -117,11 +224,13 @@ class AsyncCommandStreams(AsyncStreams[S, E], Generic[C, S, E]):
             KeyReused: the key belongs to another command or stream.
             Refused, OutcomeUnknown, StoreError: as `append`. What the decider raises comes out as it is.
         """
-        return await self._engine.inside(
+        handled = await self._engine.inside(
             lambda b: handle(b, self._runtime, self._decider, id, command, self._context, idempotency_key),
             kind_of(self._decider.decide),
             str(self._decider.stream(id)),
         )
+        await self._keep(id, handled)
+        return handled
 
 
 class AsyncBoundary(Generic[C, S, E]):
@@ -163,12 +272,20 @@ class AsyncStore:
 
     @classmethod
     async def open(
-        cls, url: str, *, events: Sequence[type[Any]] = (), clock: Clock | None = None, limits: Limits | None = None
+        cls,
+        url: str,
+        *,
+        events: Sequence[type[Any]] = (),
+        clock: Clock | None = None,
+        limits: Limits | None = None,
+        verify_snapshots: bool = False,
     ) -> Self:
         """Open the store at a URL: `sqlite:///shop.db`, `sqlite:///:memory:`, `memory://`.
 
         `events`: classes to read beside those that bound folds bring along; `RawEvent` among them reads every other type,
         too. Settings of a backend stand in the URL: `sqlite:///shop.db?durability=best-effort&busy_timeout=10&mode=ro`.
+        `verify_snapshots`, for tests: a load that begins with what was kept, saved or cached, also folds all events, and raises
+        `SnapshotMismatch` if that is another state.
 
         Raises:
             UsageError: the URL has no backend.
@@ -176,7 +293,7 @@ class AsyncStore:
         """
         from refold._bridge.awaiting import awaiting_engine  # noqa: PLC0415 - asyncio is loaded when it is needed
 
-        runtime = Runtime(Codec(events), clock or SystemClock(), limits or Limits())
+        runtime = Runtime(Codec(events), clock or SystemClock(), limits or Limits(), verifying=verify_snapshots)
         return cls(awaiting_engine(await open_awaiting(url)), runtime, Context())
 
     def context(
@@ -203,7 +320,7 @@ class AsyncStore:
         Raises:
             InvalidName: the tenant's name breaks the grammar that all names share.
         """
-        runtime = replace(self._runtime, inline=None)
+        runtime = replace(self._runtime, inline=None, caches={})
         tenant = type(self)(await self._engine.tenant(checked_name("tenant", name)), runtime, self._context)
         return await tenant.inline(*self._runtime.inline.projections) if self._runtime.inline else tenant
 
@@ -231,30 +348,54 @@ class AsyncStore:
             Unsupported: this backend has no such transactions.
             UsageError: it is no connection of the backend's driver.
         """
-        return type(self)(self._engine.joined(connection), self._runtime, self._context)
+        return type(self)(self._engine.joined(connection), replace(self._runtime, caches=None), self._context)
 
     @overload
-    def bind(self, subject: Decider[C, S, E]) -> AsyncCommandStreams[C, S, E]: ...
+    def bind(
+        self, subject: Decider[C, S, E], *, snapshots: Snapshots | None = None, cache: int = 0
+    ) -> AsyncCommandStreams[C, S, E]: ...
     @overload
-    def bind(self, subject: Fold[S, E]) -> AsyncStreams[S, E]: ...
+    def bind(
+        self, subject: Fold[S, E], *, snapshots: Snapshots | None = None, cache: int = 0
+    ) -> AsyncStreams[S, E]: ...
     @overload
     def bind(self, subject: ScopedDecider[C, S, E]) -> AsyncBoundary[C, S, E]: ...
+    @overload
+    def bind(self, subject: Closing[C, S, E]) -> AsyncPeriods[C, S, E]: ...
     def bind(
-        self, subject: Fold[Any, Any] | ScopedDecider[Any, Any, Any]
-    ) -> AsyncStreams[Any, Any] | AsyncBoundary[Any, Any, Any]:
+        self,
+        subject: Fold[Any, Any] | ScopedDecider[Any, Any, Any] | Closing[Any, Any, Any],
+        *,
+        snapshots: Snapshots | None = None,
+        cache: int = 0,
+    ) -> AsyncStreams[Any, Any] | AsyncBoundary[Any, Any, Any] | AsyncPeriods[Any, Any, Any]:
         """The streams of a fold or decider in this store, which knows their events from now on.
 
-        A decider that is `tagged(...)` is bound to what its types and tags select, in place of its streams.
+        A decider that is `tagged(...)` is bound to what its types and tags select, in place of its streams. `snapshots`: when
+        states are saved, so that loads begin there; the memory backend saves none. `cache`: of so many streams the newest states
+        are kept in this process, for all who bind the fold to this store; commands then ask the store for nothing that they know.
+        Of a `Closing`, the things whose books it closes.
 
         Raises:
-            UsageError: the classes of its events cannot be read, or a wire name of theirs belongs to another class.
+            UsageError: the classes of its events cannot be read, or a wire name of theirs belongs to another class; its states
+                cannot be saved as JSON, or be changed in place and so not be cached.
         """
+        if isinstance(subject, Closing):
+            if snapshots is not None or cache:
+                raise UsageError(
+                    "books that are closed keep their streams short: they have neither snapshots nor a cache."
+                )
+            self._runtime.codec.decoders(subject.decider.event_types)
+            return AsyncPeriods(self._engine, self._runtime, subject, self._context)
         if isinstance(subject, ScopedDecider):
+            if snapshots is not None or cache:
+                raise UsageError("what tags select is no stream: it has neither snapshots nor a cache.")
             self._runtime.codec.decoders(subject.fold.event_types)
             return AsyncBoundary(self._engine, self._runtime, subject, self._context)
         self._runtime.codec.decoders(subject.event_types)
+        runtime = with_shortcuts(self._runtime, subject, snapshots, cache)
         face: Any = AsyncCommandStreams if isinstance(subject, Decider) else AsyncStreams
-        bound: AsyncStreams[Any, Any] = face(self._engine, self._runtime, subject, self._context)
+        bound: AsyncStreams[Any, Any] = face(self._engine, runtime, subject, self._context)
         return bound
 
     async def append(
@@ -297,6 +438,50 @@ class AsyncStore:
         return await self._engine.outside(
             lambda b: append_all(b, self._runtime, writes, checks=checks, context=self._context)
         )
+
+    async def plan_undo(self, *ids: UUID, correlation_id: str | None = None, folds: Iterable[Fold[Any, Any]]) -> Undo:
+        """What would undo these events, or all of a story that stands, and what is in the way; nothing is appended.
+
+        `folds`: those of the streams, with their `inverses`. In the way is what needs an event or was caused by it, and still
+        stands; an inverse that refuses; a type that has none; what is undone already.
+
+        Raises:
+            UsageError: neither ids nor a correlation id is given, or both; or two folds have one category.
+            UnknownEventType, UndecodableEvent: a fold cannot read its stream.
+        """
+        return await self._engine.outside(lambda b: plan_of(b, self._runtime, Undo, ids, correlation_id, folds))
+
+    async def undo(self, plan: Undo) -> tuple[Receipt, ...]:
+        """Append what undoes events, to all streams of the plan or to none; one receipt a step.
+
+        Each event is caused by the one that it undoes, and goes on with its story; `$undoes` in its metadata names it. Nothing is
+        deleted. Repeating it with the same plan is safe: it gives the first outcome and appends nothing.
+
+        Raises:
+            CannotUndo: something is in the way: `reasons` holds what.
+            Conflict: a stream is no longer what the plan was made for: plan anew.
+            Refused, OutcomeUnknown, StoreError: as `append`.
+        """
+        return await self._engine.outside(lambda b: carry_out(b, self._runtime, Undo, plan, self._context))
+
+    async def plan_redo(self, *ids: UUID, correlation_id: str | None = None, folds: Iterable[Fold[Any, Any]]) -> Redo:
+        """What would redo these events, or all of a story that is undone, and what is in the way; nothing is appended.
+
+        An id is that of the event that was undone, or of one that undid it. In the way is an event that it needs or was caused by
+        and that is undone, what undoing it caused and still stands, a `@redoes` that refuses; and that it stands.
+
+        Raises:
+            UsageError, UnknownEventType, UndecodableEvent: as `plan_undo`.
+        """
+        return await self._engine.outside(lambda b: plan_of(b, self._runtime, Redo, ids, correlation_id, folds))
+
+    async def redo(self, plan: Redo) -> tuple[Receipt, ...]:
+        """Append undone events again, to all streams of the plan or to none; as `undo`, with `$redoes` in the metadata.
+
+        Raises:
+            CannotUndo, Conflict, Refused, OutcomeUnknown, StoreError: as `undo`.
+        """
+        return await self._engine.outside(lambda b: carry_out(b, self._runtime, Redo, plan, self._context))
 
     async def decide(
         self, model: DecisionModel[*Ss], decision: Callable[[*Ss], Iterable[E]], *, stream: StreamName | str
@@ -530,6 +715,56 @@ class AsyncStore:
         while after is not None:
             damages, after = await self._engine.outside(partial(verify_page, after=after))
             yield (await self.head() if after is None else Position(after)), damages
+
+    async def copy_to(
+        self, target: Self, *, transform: Transform | None = None, tell: Callable[[Copied], object] | None = None
+    ) -> Copied:
+        """Copy every event that the target does not hold yet into it, in order; the target begins as a new, empty store.
+
+        Ids, times, tags, stories, causes, actors and metadata are kept; versions and positions are counted anew. Ended at any
+        moment, the next call goes on where it ended, and takes in what was appended meanwhile. A `transform` makes of each
+        event nothing, another one, or several; of several, the first keeps the id. `tell` is called after each page.
+
+        Raises:
+            NotACopy: the target holds something else, or somebody else writes to it.
+            TransformFailed: on one event, up to which all was copied, but for a page at most.
+            StoreError, OutcomeUnknown: what was copied stays; call it again.
+        """
+        from refold.flows.copying.copy import copy  # noqa: PLC0415 - seldom needed
+
+        return await self._engine.outside(lambda b: copy(b, target._engine.view, target._runtime, transform, tell))
+
+    async def check_copy(
+        self,
+        target: Self,
+        *,
+        transform: Transform | None = None,
+        until: Position | None = None,
+        folds: Sequence[Fold[Any, Any]] = (),
+        tell: Callable[[str, int, int], object] | None = None,
+    ) -> Equivalence:
+        """Read both stores, and compare by digests what a copy holds with what it should hold of this store up to `until`.
+
+        `until`: a position, the head if it is not given. `folds`: those of which the states of all streams are compared, too.
+        `tell` is told "source" or "target", how far it is, and how far it goes.
+
+        Raises:
+            TransformFailed: as `copy_to`.
+        """
+        from refold.flows.copying.compare import compare  # noqa: PLC0415 - seldom needed
+
+        return await self._engine.outside(
+            lambda b: compare(
+                b,
+                target._engine.view,
+                self._runtime,
+                target._runtime,
+                transform=transform,
+                until=until,
+                folds=folds,
+                tell=tell,
+            )
+        )
 
     @property
     def limits(self) -> Limits:

@@ -9,6 +9,7 @@ from refold.errors import UsageError
 from refold.fold import Fold
 from refold.process import Process
 from refold.projection import Projection
+from refold.snapshot import Snapshots
 
 T = TypeVar("T")
 Part: TypeAlias = Fold[Any, Any] | Projection | Process[Any, Any]
@@ -17,11 +18,13 @@ Part: TypeAlias = Fold[Any, Any] | Projection | Process[Any, Any]
 class App:
     """The folds, deciders, projections and processes of one application, named to tools as `--app module:attribute`.
 
+    `snapshots`: of which folds states are saved, and when: what is also handed to `store.bind`.
+
     Raises:
-        UsageError: two folds claim one category, or two projections or processes one name.
+        UsageError: two folds claim one category, or two projections or processes one name; or snapshots are of another fold.
     """
 
-    def __init__(self, *parts: Part) -> None:
+    def __init__(self, *parts: Part, snapshots: Mapping[Fold[Any, Any], Snapshots] | None = None) -> None:
         self.folds: Mapping[str, Fold[Any, Any]] = _by(
             "category", ((p.category, p) for p in parts if isinstance(p, Fold))
         )
@@ -31,6 +34,13 @@ class App:
         self.processes: Mapping[str, Process[Any, Any]] = _by(
             "name", ((p.name, p) for p in parts if isinstance(p, Process))
         )
+
+        self.snapshots: Mapping[Fold[Any, Any], Snapshots] = snapshots or {}
+        for fold in self.snapshots:
+            if fold not in self.folds.values():
+                raise UsageError(
+                    f"the app has snapshots of fold {fold.category!r}, which is none of its parts: name it, too."
+                )
 
     @property
     def event_types(self) -> tuple[type[Any], ...]:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
 
+from refold.chains import Chains, Key, StepFailed, Way
 from refold.clock import as_datetime
 from refold.errors import InvalidEvent, UndecodableEvent, UnknownEventType, UsageError, shortened
 from refold.messages import Metadata, Position, RawEvent, Recorded, Spec, checked_name, parsed, spec_of
+from refold.query import Query, QueryItem
 from refold.rows import Row
+from refold.upcasting import JsonObject
 
 Decode: TypeAlias = Callable[[bytes], Any]
-Decoders: TypeAlias = Mapping[tuple[str, int], Decode]
-"""A decoder for each (type, schema version)."""
-
-JsonObject: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +43,16 @@ class Form:
 class Codec:
     """The event types of one store: each wire name has one class, each class one form.
 
-    With `RawEvent` among the classes, types that no class is known for are read as raw events.
+    With `RawEvent` among the classes, types that no class is known for are read as raw events. The upcasters of all classes
+    make one set of chains.
     """
 
     def __init__(self, classes: Sequence[type[Any]] = ()) -> None:
         self._forms: dict[type[Any], Form] = {}
         self._by_name: dict[str, Form] = {}
-        self._decoders: dict[tuple[type[Any], ...], Decoders] = {}
+        self._chains = Chains()
+        self._tables: dict[tuple[tuple[type[Any], ...], bool], Decoders] = {}
+        self._known: Decoders | None = None
         self._raw = RawEvent in classes
         for cls in classes:
             if cls is not RawEvent:
@@ -61,45 +63,118 @@ class Codec:
 
         Raises:
             UsageError: it is no event, cannot be written as JSON, or its wire name belongs to another class.
+            UpcasterError: its upcasters do not lead to it from every version before, or contradict those of others.
         """
         form = self._forms.get(cls)
         return self._learn(cls) if form is None else form
 
     def _learn(self, cls: type[Any]) -> Form:
         form = form_of(cls, spec_of(cls))
+        chains = self._chains_with(form.spec)
         known = self._by_name.setdefault(form.spec.name, form)
         if known.cls is not cls:
             raise UsageError(
                 f"event name {form.spec.name!r} is claimed by {known.cls.__module__}.{known.cls.__qualname__} and "
                 f"{cls.__module__}.{cls.__qualname__}: in one store a name belongs to one class."
             )
-        return self._forms.setdefault(cls, form)
+        if chains is not self._chains:
+            self._chains, self._tables = chains, {}
+        self._forms[cls], self._known = form, None
+        return form
+
+    def _chains_with(self, spec: Spec) -> Chains:
+        """The chains with those of one more class."""
+        if spec.upcasters:
+            Chains(spec.upcasters).check(spec.name, spec.version)  # by itself, whatever order the classes come in
+            chains = Chains((*self._chains.steps, *spec.upcasters))
+            touched = {name for step in spec.upcasters for name in (step.type, *(to for to, _ in step.into))}
+            for form in [self._by_name[name] for name in touched if name in self._by_name]:
+                chains.check(form.spec.name, form.spec.version)
+        else:
+            chains = self._chains
+        chains.check(spec.name, spec.version)
+        return chains
 
     def decoders(self, classes: tuple[type[Any], ...]) -> Decoders:
-        """The decoders of just these classes, for a fold."""
-        found = self._decoders.get(classes)
+        """The decoders of just these classes, for one who must know every event that comes: a fold over its streams."""
+        return self._table(classes, selective=False)
+
+    def selecting(self, classes: tuple[type[Any], ...]) -> Decoders:
+        """The decoders of just these classes, for one who passes over all other events, and parts of events."""
+        return self._table(classes, selective=True)
+
+    def _table(self, classes: tuple[type[Any], ...], *, selective: bool) -> Decoders:
+        found = self._tables.get((classes, selective))
         if found is None:
             forms = [self.form(cls) for cls in classes if cls is not RawEvent]
-            found = self._decoders.setdefault(classes, _table(forms, raw=RawEvent in classes))
+            found = Decoders(forms, self._chains, self._by_name, raw=RawEvent in classes, selective=selective)
+            self._tables[classes, selective] = found
         return found
 
     @property
     def known(self) -> Decoders:
         """The decoders of every class that the store has met."""
-        return _table(self._by_name.values(), raw=self._raw)
+        found = self._known
+        if found is None:
+            found = self._known = Decoders(tuple(self._by_name.values()), self._chains, self._by_name, raw=self._raw)
+        return found
+
+    def stored(self, query: Query) -> Query:
+        """The query that finds what this one means, under whatever names it is stored. It may find more."""
+        if not self._chains.steps:
+            return query
+        return Query(frozenset(QueryItem(self._stored(item.types), item.tags) for item in query.items))
+
+    def _stored(self, types: Iterable[str]) -> frozenset[str]:
+        return frozenset(name for type in types for name in self._chains.names(type))
 
 
-class _Raw(dict[tuple[str, int], Decode]):
-    """Decoders that read a type without a class as a raw event."""
+class Decoders(dict[Key, Decode]):
+    """A decoder for each type and schema version that is read as it is stored; `older` are the ways from what is not.
 
-    def __missing__(self, key: tuple[str, int]) -> Decode:
+    `names` are the types under which any of it may be stored, None for all. `selective`: what has no class here is passed
+    over, in place of an error.
+    """
+
+    def __init__(
+        self,
+        forms: Sequence[Form],
+        chains: Chains,
+        known: Container[str],
+        *,
+        raw: bool = False,
+        selective: bool = False,
+    ) -> None:
+        super().__init__({(form.spec.name, form.spec.version): form.decode for form in forms})
+        self.raw, self.selective, self._chains, self._elsewhere = raw, selective, chains, known
+        self.types = frozenset(form.spec.name for form in forms)
+        stored = frozenset(name for type in self.types for name in chains.names(type))
+        self.names = None if raw else stored
+        ways = chains.ways(stored, max((form.spec.version for form in forms), default=1))
+        self.older: Mapping[Key, Way] = {
+            key: way for key, way in ways.items() if any(end in self for end in way.ends())
+        }
+        self.splits = any(way.fork for way in self.older.values())
+
+    def __missing__(self, key: Key) -> Decode:
+        if not self.raw or key in self.older:
+            raise KeyError(key)
         type, version = key
         return lambda data: RawEvent(type, object_of(data), version)
 
+    def has_older(self, rows: Iterable[Row]) -> bool:
+        """Whether any of them is not read as it is stored."""
+        return bool(self.older) and any((row.type, row.schema_version) in self.older for row in rows)
 
-def _table(forms: Iterable[Form], *, raw: bool) -> Decoders:
-    table = {(form.spec.name, form.spec.version): form.decode for form in tuple(forms)}
-    return _Raw(table) if raw else table
+    def ends(self, key: Key) -> Collection[Key]:
+        """What is stored so may be read as."""
+        return self._chains.way(key).ends()
+
+    def passes_over(self, key: Key) -> bool:
+        """Whether what is stored so is read as something that has no class here, and that is no error."""
+        if not self.selective or any(type in self.types for type, _ in self.ends(key)):
+            return False
+        return self._chains.leads_on(key) or key[0] in self._elsewhere or key[0] not in (self.names or ())
 
 
 def form_of(cls: type[Any], spec: Spec) -> Form:
@@ -132,6 +207,7 @@ def _read_foreign(cls: type[Any], value: Any) -> Any:
 
 
 _ENCODE = msgspec.json.Encoder(enc_hook=_write_foreign).encode
+_ENCODE_IN_ORDER = msgspec.json.Encoder(enc_hook=_write_foreign, order="deterministic").encode
 _DECODE_ANY = msgspec.json.Decoder().decode
 _DECODE_OBJECT = msgspec.json.Decoder(JsonObject).decode
 _DECODE_TAGS = msgspec.json.Decoder(frozenset[str]).decode
@@ -173,12 +249,22 @@ def as_json(value: object) -> Any:
     return _DECODE_ANY(_ENCODE(value))
 
 
+def as_ordered_json(value: object) -> Any:
+    """The same with keys and the items of sets in order, so that what is equal gives equal JSON."""
+    return _DECODE_ANY(_ENCODE_IN_ORDER(value))
+
+
+class OlderShape(Exception):
+    """What is stored is not read as it is: `pieces_of` reads it."""
+
+
 def decoded(
     decoders: Decoders, type: str, schema_version: int, data: bytes, stream: str, version: int, position: int
 ) -> Any:
-    """The event that stored data are.
+    """The event that stored data are, if they are read as they are stored.
 
     Raises:
+        OlderShape: upcasters lead on from there.
         UnknownEventType: no decoder has this name.
         UndecodableEvent: the data do not fit the class, or are of another schema version.
     """
@@ -194,18 +280,91 @@ def decoded(
 
 def _unreadable(
     decoders: Decoders, type: str, schema_version: int, stream: str, version: int, position: int
-) -> UnknownEventType | UndecodableEvent:
-    versions = [known for name, known in decoders if name == type]
+) -> OlderShape | UnknownEventType | UndecodableEvent:
+    key = type, schema_version
+    if key in decoders.older or decoders.passes_over(key):
+        return OlderShape()
+    (end, at), *_ = sorted(decoders.ends(key))
+    versions = [known for name, known in decoders if name == end]
     if not versions:
         return UnknownEventType(type, stream, version, position, {name for name, _ in decoders})
     reason = f"it was stored with schema version {schema_version}, the class has version {versions[0]}"
+    if at < versions[0]:
+        reason += f", and no upcaster leads there: it takes @upcast({end!r}, {at}, to={at + 1})"
     return UndecodableEvent(type, stream, version, position, reason)
+
+
+class Piece(NamedTuple):
+    """One of the events that something stored is read as: which of how many, its type, its schema version, itself."""
+
+    part: int
+    parts: int
+    type: str
+    schema_version: int
+    event: Any
+
+
+def pieces_of(
+    decoders: Decoders, type: str, schema_version: int, data: bytes, stream: str, version: int, position: int
+) -> Sequence[Piece]:
+    """All that stored data are read as: one event as a rule, several where they are split, none that is passed over.
+
+    Raises:
+        UnknownEventType: no decoder has the name, or that of a part.
+        UndecodableEvent: an upcaster failed, the data do not fit the class, or are of another schema version.
+    """
+    way = decoders.older.get((type, schema_version))
+    if way is None:
+        if decoders.passes_over((type, schema_version)):
+            return ()
+        event = decoded(decoders, type, schema_version, data, stream, version, position)
+        return (Piece(1, 1, type, schema_version, event),)
+    try:
+        ends = list(way.taken(object_of(data)))
+        return [
+            Piece(part, len(ends), *end, _decoded_end(decoders, end, shape))
+            for part, (end, shape) in enumerate(ends, 1)
+            if not decoders.selective or decoders.raw or end[0] in decoders.types
+        ]
+    except StepFailed as error:
+        raise UndecodableEvent(type, stream, version, position, error, step=error.step) from error
+    except _NoClass as error:
+        known = {name for name, _ in decoders}
+        raise UnknownEventType(error.type, stream, version, position, known) from None
+    except Exception as error:
+        raise UndecodableEvent(type, stream, version, position, f"upcast, {error}", step=_last(way)) from error
+
+
+def events_of(
+    decoders: Decoders, type: str, schema_version: int, data: bytes, stream: str, version: int, position: int
+) -> Sequence[Any]:
+    """The events of `pieces_of`, for those that want no more than them."""
+    return [piece.event for piece in pieces_of(decoders, type, schema_version, data, stream, version, position)]
+
+
+class _NoClass(Exception):
+    def __init__(self, type: str) -> None:
+        self.type = type
+
+
+def _decoded_end(decoders: Decoders, end: Key, shape: JsonObject) -> Any:
+    decode = decoders.get(end)
+    if decode is not None:
+        return decode(_ENCODE(shape))  # as though it had been stored so
+    if decoders.raw:
+        return RawEvent(end[0], shape, end[1])
+    raise _NoClass(end[0])
+
+
+def _last(way: Way) -> object:
+    return way.fork or (way.steps[-1] if way.steps else f"{way.end}")
 
 
 def recorded(decoders: Decoders, row: Row, id: UUID, recorded_at: datetime) -> Recorded[Any]:
     """A stored event with its data as an instance of its class, and with its id and time as they were converted.
 
     Raises:
+        OlderShape: upcasters lead on from what is stored.
         UnknownEventType, UndecodableEvent: the decoders cannot read it.
     """
     position, stream, version, _, type, schema_version, data, tags, _, valid_at, story, cause, actor, free = row
@@ -227,6 +386,38 @@ def recorded(decoders: Decoders, row: Row, id: UUID, recorded_at: datetime) -> R
             _NO_METADATA if free == b"{}" else _DECODE_METADATA(free),
         ),
     )
+
+
+def recorded_all(decoders: Decoders, row: Row, id: UUID, recorded_at: datetime) -> Sequence[Recorded[Any]]:
+    """All events that a stored one is read as, whatever its shape.
+
+    Raises:
+        UnknownEventType, UndecodableEvent: the decoders cannot read it.
+    """
+    pieces = pieces_of(decoders, row.type, row.schema_version, row.data, row.stream, row.version, row.position)
+    return [
+        Recorded(
+            piece.event,
+            piece.type,
+            piece.schema_version,
+            parsed(row.stream),
+            row.version,
+            Position(row.position),
+            recorded_at,
+            id,
+            _DECODE_TAGS(row.tags),
+            Metadata(
+                row.correlation_id,
+                row.causation_id,
+                row.actor,
+                None if row.valid_at is None else as_datetime(row.valid_at),
+                _DECODE_METADATA(row.metadata),
+            ),
+            piece.part,
+            piece.parts,
+        )
+        for piece in pieces
+    ]
 
 
 _NO_TAGS: frozenset[str] = frozenset()

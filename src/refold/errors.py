@@ -7,7 +7,8 @@ RefoldError
 │   ├── InvalidEvent        data that is not an event, or would not read back equal
 │   ├── TooLarge            over one of the store's limits
 │   ├── IdReused            an event id that already belongs to another event
-│   └── KeyReused           an idempotency key that already belongs to another request
+│   ├── KeyReused           an idempotency key that already belongs to another request
+│   └── CannotUndo          something stands in the way of undoing or redoing an event
 ├── OutcomeUnknown          the append may or may not have happened: repeat it with the same ids
 ├── Unreadable              a stored event that this program cannot read
 │   ├── UnknownEventType
@@ -21,14 +22,18 @@ RefoldError
 │   ├── StoreUnreachable
 │   ├── StoreCorrupt
 │   └── StoreClosed
+├── NotACopy                the target of a copy holds something else than what was copied
+├── TransformFailed         a transform raised something, or gave what a store would not take
 ├── EventLogError           a file that cannot be read as an event log, or not to its end
 ├── ProjectionChanged       a read model was built by another version of its projection
 ├── ProjectionStopped       a projection is paused, or failed too often
 ├── NotCaughtUp             a read model had not taken in an event when the time was over
 ├── NoSuchProjection        nothing was begun under this name
 ├── NoSuchVersion           a version that the stream has not reached
+├── SnapshotMismatch        a saved state is not what the events give
 ├── MissingExtra            an optional dependency is not installed
 └── UsageError              a call that can never work; Unsupported: not on this backend
+    └── UpcasterError       upcasters that leave a gap, fork, or lead in a circle
 """
 
 from __future__ import annotations
@@ -110,6 +115,17 @@ class KeyReused(Refused):
         )
 
 
+class CannotUndo(Refused):
+    """Something stands in the way of undoing or redoing events; an inverse raises it with its reasons.
+
+    `reasons` holds what is in the way: each an `Obstacle`, or what the inverse said.
+    """
+
+    def __init__(self, *reasons: object) -> None:
+        self.reasons = reasons or ("its inverse does not allow it",)
+        super().__init__("; ".join(map(str, self.reasons)) + ". Nothing was appended.")
+
+
 class OutcomeUnknown(RefoldError):
     """The commit failed half-way: the events may be there or not. Repeating it with the same ids settles it."""
 
@@ -137,13 +153,20 @@ class UnknownEventType(Unreadable):
 
 
 class UndecodableEvent(Unreadable):
-    """The stored data do not fit the class."""
+    """The stored data do not fit the class, or an upcaster on the way there failed: then `step` says which."""
 
-    def __init__(self, type: str, stream: str, version: int, position: int, reason: object) -> None:
+    def __init__(
+        self, type: str, stream: str, version: int, position: int, reason: object, *, step: object = None
+    ) -> None:
         self.type, self.stream, self.version, self.position, self.reason = type, stream, version, position, str(reason)
+        self.step = None if step is None else str(step)
+        what, advice = (
+            ("does not fit its class", "Give the class a default for it, or a new schema version with an upcaster.")
+            if step is None
+            else ("cannot be brought to the shape of its class", "Mend the upcaster: what is stored stays as it is.")
+        )
         super().__init__(
-            f"event {type!r} of stream {stream!r}, version {version}, position {position} does not fit its class: {reason}. "
-            "Give the class a default for it, or a new schema version with an upcaster."
+            f"event {type!r} of stream {stream!r}, version {version}, position {position} {what}: {reason}. {advice}"
         )
 
 
@@ -202,6 +225,27 @@ class EventLogError(RefoldError):
         super().__init__(": ".join(filter(None, [", ".join(where), reason])))
 
 
+class NotACopy(RefoldError):
+    """The target of a copy holds, or was given meanwhile, something that was not copied from the source."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the target is no copy of the source: {reason}. Copy into a new store, to which nobody else writes until it is done."
+        )
+
+
+class TransformFailed(RefoldError):
+    """A transform raised something, or made of an event what a store would not take. That event was not copied."""
+
+    def __init__(self, type: str, stream: str, version: int, position: int, reason: str) -> None:
+        self.type, self.stream, self.version, self.position, self.reason = type, stream, version, position, reason
+        super().__init__(
+            f"the transform failed on event {type!r} of stream {stream!r}, version {version}, position {position}: {reason}. "
+            "Mend it and copy again: it goes on before that event."
+        )
+
+
 class ProjectionChanged(RefoldError):
     """The read model was built by another version of its projection."""
 
@@ -252,6 +296,20 @@ class NoSuchVersion(RefoldError):
         super().__init__(f"stream {str(stream)!r} has no version {version}: it is at version {actual}.")
 
 
+class SnapshotMismatch(RefoldError):
+    """A state that was folded from a snapshot, or kept in this process, is not what all events of the stream give.
+
+    `found` is that state, `expected` the one that all events give.
+    """
+
+    def __init__(self, stream: str, version: int, began: int, found: object, expected: object) -> None:
+        self.stream, self.version, self.began, self.found, self.expected = stream, version, began, found, expected
+        super().__init__(
+            f"stream {stream!r} at version {version}: folded from the state kept at version {began} it is {shortened(found)}, "
+            f"from the first event {shortened(expected)}. Raise the version of the fold's Snapshots, and see that evolve is pure."
+        )
+
+
 class MissingExtra(RefoldError):
     """An optional dependency is not installed."""
 
@@ -265,6 +323,14 @@ class UsageError(RefoldError):
 
 class Unsupported(UsageError):
     """The backend cannot give what was asked."""
+
+
+class UpcasterError(UsageError):
+    """Upcasters that leave a gap, fork, lead in a circle or past the class: `type` and `version` say where."""
+
+    def __init__(self, type: str, version: int | None, sentence: str) -> None:
+        self.type, self.version = type, version
+        super().__init__(sentence)
 
 
 def shortened(value: object, limit: int = 80) -> str:

@@ -10,6 +10,7 @@ from types import UnionType
 from typing import Annotated, Any, Generic, TypeVar, TypeVarTuple, Union, get_args, get_origin, get_type_hints, overload
 
 from refold.errors import UsageError
+from refold.inverse import Inverse, Way
 from refold.messages import Recorded, StreamName, checked_name, spec_of
 from refold.query import Query
 
@@ -37,16 +38,23 @@ class Fold(Generic[S, E]):
     """Where a state starts and how each event changes it; its streams are those of `category`.
 
     The classes of its events are read from the annotation of `evolve`'s second parameter; name them in `events` where
-    that cannot be (a lambda, classes local to a function).
+    that cannot be (a lambda, classes local to a function). `inverses`: how they are undone, made by `@undoes`.
     """
 
     category: str
     initial: Callable[[], S]
     evolve: Callable[[S, E], S]
     events: tuple[type[Any], ...] = field(default=(), kw_only=True)
+    inverses: tuple[Inverse[S, E], ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         StreamName(self.category, "x")
+        declared = [(inverse.way, inverse.event) for inverse in self.inverses]
+        for way, cls in declared:
+            if declared.count((way, cls)) > 1:
+                raise UsageError(
+                    f"fold {self.category!r} has two inverses that {way} {cls.__qualname__}: one function for one event."
+                )
 
     def __call__(self, events: Iterable[E], state: S | None = None) -> S:
         """The state after `events`, from `state` or from the start."""
@@ -60,6 +68,10 @@ class Fold(Generic[S, E]):
             UsageError: they can be read from no annotation, and `events` does not name them.
         """
         return self.events or parameter_classes(self.evolve, 1, f"Fold({self.category!r}, ..., events=(...))")
+
+    def inverse(self, way: Way, cls: type[Any]) -> Inverse[S, E] | None:
+        """How events of a class are undone or redone, if it is declared."""
+        return next((one for one in self.inverses if (one.way, one.event) == (way, cls)), None)
 
     def stream(self, id: str) -> StreamName:
         """The name of one of its streams."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Generic, TypeAlias, TypeVar, dataclass_transform
+from typing import Any, Generic, TypeAlias, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
 import msgspec
 
 from refold.errors import InvalidName, UsageError, shortened
+from refold.upcasting import Upcaster
 
 T = TypeVar("T")
 E = TypeVar("E", covariant=True)
@@ -129,7 +130,8 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """An event as the store returns it: the data, and where and when it was recorded.
 
     `version` counts the events of the stream, the first is 1. `position` orders the whole store: unique, rising,
-    gaps allowed. `recorded_at` is UTC and never goes backwards along positions.
+    gaps allowed. `recorded_at` is UTC and never goes backwards along positions. `type` and `schema_version` are those of
+    the data. Of a stored event that is read as several, this is `part`, from 1, of so many `parts`; whole, it is 1 of 1.
     """
 
     data: E
@@ -142,6 +144,8 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, gc=False):
     id: UUID
     tags: frozenset[str]
     metadata: Metadata
+    part: int = 1
+    parts: int = 1
 
     @property
     def valid_at(self) -> datetime:
@@ -203,6 +207,8 @@ class Spec:
     name: str
     version: int
     tags: Tags
+    upcasters: tuple[Upcaster[Any], ...] = ()
+    public: bool = False
 
     def tags_of(self, message: object) -> Iterable[str]:
         """The tags that follow from the message."""
@@ -215,17 +221,21 @@ _SPEC = "__refold_spec__"
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def event(name: str, *, version: int = 1, tags: Tags = ()) -> Callable[[type[T]], type[T]]:
+def event(
+    name: str, *, version: int = 1, tags: Tags = (), upcasters: Sequence[Upcaster[Any]] = (), public: bool = False
+) -> Callable[[type[T]], type[T]]:
     """Give an event class the stable name that it is stored under.
 
     A bare class also becomes a frozen, slotted dataclass; dataclasses, pydantic models, attrs classes and msgspec
     Structs are left as they are. `version` is the version of its schema. `tags` derive from the event, for dynamic
-    consistency boundaries: `tags=lambda e: [f"course:{e.course}"]`, or `tags=("course",)`.
+    consistency boundaries: `tags=lambda e: [f"course:{e.course}"]`, or `tags=("course",)`. `upcasters` are all that lead to
+    this version from what was stored before: whoever reads the class has them with it. A `public` event is
+    read by others too: `refold schema lock` then also asks whether those who know an older schema can read it.
 
     Raises:
         UsageError: the name is missing or not printable, or the version is below 1.
     """
-    return _marked(_spec("event", name, version, tags))
+    return _marked(_spec("event", name, version, tags, upcasters, public=public))
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -238,7 +248,9 @@ def command(name: str) -> Callable[[type[T]], type[T]]:
     return _marked(_spec("command", name, 1, ()))
 
 
-def _spec(kind: str, name: object, version: int, tags: Tags) -> Spec:
+def _spec(
+    kind: str, name: object, version: int, tags: Tags, upcasters: Sequence[Upcaster[Any]] = (), *, public: bool = False
+) -> Spec:
     example = f'@{kind}("cart.item-added")' if kind == "event" else f'@{kind}("cart.add-item")'
     if isinstance(name, type):
         raise UsageError(f"@{kind} on {name.__name__} lacks the name that it is stored under: write {example}.")
@@ -248,7 +260,10 @@ def _spec(kind: str, name: object, version: int, tags: Tags) -> Spec:
         raise UsageError(f"{error} Write {example}.") from error
     if version < 1:
         raise UsageError(f"{kind} {name!r} has version {version}: the first is 1.")
-    return Spec(kind, str(name), version, tags)
+    for step in cast("Sequence[object]", upcasters):
+        if not isinstance(step, Upcaster):
+            raise UsageError(f"{kind} {name!r} has {shortened(step)} for an upcaster: decorate it with @upcast(...).")
+    return Spec(kind, str(name), version, tags, tuple(upcasters), public)
 
 
 def _marked(spec: Spec) -> Callable[[type[T]], type[T]]:

@@ -17,7 +17,7 @@ from refold.flows.projections.builds import Build, active_build, builds, with_ro
 from refold.flows.projections.ownership import Runner as Owner
 from refold.flows.projections.persevering import GivenUp, Persevering
 from refold.flows.projections.rebuilding import begin_rebuild, let_go, try_switch, until_of
-from refold.flows.projections.work import Stepped, Work, partitions, take_up
+from refold.flows.projections.work import BATCH, Stepped, Work, partitions, take_up
 from refold.ports import Backend, Unclaimed
 from refold.projection import Projection
 
@@ -64,6 +64,7 @@ class Worker:
         self.build, self.projection, self.first = build, projection, first
         self.is_wanted = True
         self.is_done = False
+        self.most = BATCH
 
     @property
     def key(self) -> tuple[str, int, int]:
@@ -82,6 +83,7 @@ class Tending:
         self._projections = {projection.name: projection for projection in projections}
         self._owner = Owner(name, lease, runtime)
         self._tick = min(lease.total_seconds() / 4, LOOK)
+        self._longest = lease.total_seconds() / 2
         self._observe = observe
         self._workers: dict[tuple[str, int, int], Worker] = {}
         self.troubles: dict[str, RefoldError] = {}
@@ -199,7 +201,10 @@ class Tending:
                 _log.warning("projection %r waits %.1f s: %s", worker.build.projection, wait, error)
                 await self._crew.pause(wait)
                 wait, persevering = min(wait * 2, LONGEST_WAIT), None
-        await self._owner.release(self._target, worker.build, worker.first)
+        try:
+            await self._owner.release(self._target, worker.build, worker.first)
+        except (StoreError, OutcomeUnknown) as error:  # its lease runs out
+            _log.warning("projection %r could not be let go: %s", worker.build.projection, error)
         return None
 
     async def _stepped(self, worker: Worker, persevering: Persevering) -> Stepped | None:
@@ -209,6 +214,8 @@ class Tending:
         seconds = self._crew.now() - started
         if stepped is not None:
             _follow(persevering.work, stepped, seconds)
+            persevering.took(seconds, self._longest)
+            worker.most = persevering.most
             if self._observe is not None:
                 self._observe(StepSeen(
                     worker.build.projection, worker.build.number, worker.first, stepped.position, stepped.applied,
@@ -234,7 +241,7 @@ class Tending:
         if work is None or work.partition.owner != self._owner.name or work.partition.state != "running":
             return None
         work.observed = self._observe is not None
-        return Persevering(work)
+        return Persevering(work, worker.most)
 
     async def _let_go(self) -> None:
         """Whoever comes next need not wait for the leases to run out. Workers release their own as they end."""

@@ -14,7 +14,7 @@ from refold.testing import ManualClock
 PROGRAM: Final = """
 from dataclasses import dataclass, replace
 
-from refold import App, Fold, Projection, Table, event, sql
+from refold import App, CannotUndo, Fold, Projection, Table, event, sql, undoes
 
 
 @event("cart.item-added")
@@ -29,13 +29,28 @@ class Noted:
     note: str
 
 
+@event("cart.item-removed")
+class ItemRemoved:
+    sku: str
+    qty: int
+
+
 @dataclass(frozen=True)
 class Cart:
     items: int = 0
 
 
-def evolve(cart: Cart, event: ItemAdded | Noted) -> Cart:
-    return replace(cart, items=cart.items + event.qty) if isinstance(event, ItemAdded) else cart
+def evolve(cart: Cart, event: ItemAdded | Noted | ItemRemoved) -> Cart:
+    if isinstance(event, Noted):
+        return cart
+    return replace(cart, items=cart.items + (event.qty if isinstance(event, ItemAdded) else -event.qty))
+
+
+@undoes(ItemAdded)
+def take_out(event: ItemAdded, cart: Cart):
+    if event.qty > cart.items:
+        raise CannotUndo(f"only {cart.items} are left")
+    yield ItemRemoved(event.sku, event.qty)
 
 
 @dataclass(frozen=True)
@@ -63,7 +78,12 @@ def note(e):
     yield sql("insert into notes values (:position, :note)", position=e.position, note=e.data.note)
 
 
-app = App(Fold("cart", initial=Cart, evolve=evolve), carts, notes)
+def without_notes(event):
+    if event.type != "cart.noted":
+        yield replace(event, tags=event.tags | {"copied"})
+
+
+app = App(Fold("cart", initial=Cart, evolve=evolve, inverses=(take_out,)), carts, notes)
 not_an_app = 1
 """
 LOG: Final = """case_id,activity,timestamp,officer
@@ -71,6 +91,7 @@ LOG: Final = """case_id,activity,timestamp,officer
 1001,inspected,2024-03-04T14:30:00Z,Bob
 1002,application received,2024-03-05T10:15:00Z,Ada
 """
+EVENT: Final = '{"type": "cart.item-added", "data": {"sku": "b-9", "qty": 5}}\n'
 ORDERS: Final = "order,what,at\nA1,placed,2024-03-01\nA1,paid,2024-03-02\n"
 
 
@@ -90,6 +111,9 @@ def id_of(number: int) -> UUID:
 def build_shop(directory: Path) -> None:
     """`shop.db`, in which cart c-1 has three events and order-1 is a story over two streams; `shop.py`; the logs."""
     (directory / "shop.py").write_text(PROGRAM)
+    (directory / "next").mkdir()
+    (directory / "next" / "shop.py").write_text(PROGRAM.replace("(event.qty if", "(2 * event.qty if"))
+    (directory / "event.json").write_text(EVENT)
     (directory / "log.csv").write_text(LOG)
     (directory / "orders.csv").write_text(ORDERS)
     clock = ManualClock(datetime(2026, 1, 1, 12, tzinfo=UTC))

@@ -42,7 +42,7 @@ def test_a_new_store_is_checked_shown_and_made(url: str, tmp_path: Path) -> None
     assert refold("--store", url, "--check")[0] == 1
 
     code, (line,) = refold("--store", url)
-    assert (code, line.endswith("was brought from format none to 2.")) == (0, True)
+    assert (code, line.endswith("was brought from format none to 3.")) == (0, True)
     assert refold("--store", url, "--check")[0] == 0
     assert refold("--store", url, "--sql") == (0, [])
     with Store.open(f"{url}{'&' if '?' in url else '?'}mode=ro") as store:
@@ -67,7 +67,7 @@ def test_a_store_of_a_newer_format_is_left_alone(tmp_path: Path) -> None:
     db.execute("pragma user_version = 99")
     db.close()
     code, (line,) = refold("--store", f"{tmp_path}/new.db")
-    assert (code, "has format 99, this Refold reads up to 2" in line) == (5, True)
+    assert (code, "has format 99, this Refold reads up to 3" in line) == (5, True)
 
 
 def test_what_has_no_format_says_so() -> None:

@@ -81,6 +81,7 @@ def test_a_store_is_a_url_or_a_path(refold: Run, store: str) -> None:
 
 
 CODES = {
+    "CannotUndo": 7, "NotACopy": 7, "SnapshotMismatch": 1, "TransformFailed": 7, "UpcasterError": 2,
     "Conflict": 4, "EventLogError": 6, "IdReused": 7, "InvalidEvent": 7, "InvalidName": 2, "KeyReused": 7, "MissingExtra": 2,
     "NewerFormat": 5, "NoSuchProjection": 3, "NoSuchVersion": 3, "NotAStore": 5, "NotCaughtUp": 1, "OutcomeUnknown": 5,
     "ProjectionChanged": 7, "ProjectionStopped": 7, "RefoldError": 1, "Refused": 7, "StoreBusy": 5, "StoreClosed": 5,

@@ -15,7 +15,7 @@ from refold import AsyncStore, Store
 from refold.cli.program import COMMANDS
 
 TO_COME = re.compile(
-    r"\bnats\b|jetstream|\bstudio\b|http server|\bsnapshots?\b|upcaster|refold (serve|studio|new)\b",
+    r"\bnats\b|jetstream|\bstudio\b|http server|refold (serve|studio|new)\b",
     re.IGNORECASE,
 )
 PAGES = (Page(ROOT / "README.md"), *documentation())

@@ -107,13 +107,13 @@ def test_an_unknown_setting_is_refused_as_the_page_says(text: str, tmp_path: Pat
 
 def test_every_field_of_the_envelope_is_listed() -> None:
     page = Page(REFERENCE / "names.md")
-    reserved = ("$command", "$cause")
+    reserved = ("$command", "$cause", "$undoes", "$redoes")
     assert page.column() == (*Recorded.__struct_fields__, *Metadata.__struct_fields__, *reserved)
 
 
 def test_the_reserved_keys_are_those_of_the_source() -> None:
-    text = (SOURCE / "flows" / "prepare.py").read_text("utf-8")
-    assert set(re.findall(r'"(\$[a-z]+)"', text)) == {"$command", "$cause"}
+    text = "".join((SOURCE / name).read_text("utf-8") for name in ("flows/prepare.py", "marks.py"))
+    assert set(re.findall(r'"(\$[a-z]+)"', text)) == {"$command", "$cause", "$undoes", "$redoes"}
 
 
 def test_every_table_and_column_of_the_file_is_listed(tmp_path: Path) -> None:

@@ -12,11 +12,18 @@ from tests.docs.pages import DOCS, ROOT, Page, documentation
 
 
 def test_the_snippets_of_every_page_are_strictly_typed(tmp_path: Path) -> None:
-    for program in DOCS.glob("*.py"):
-        shutil.copy(program, tmp_path)
     for page in (Page(ROOT / "README.md"), *documentation()):
-        (tmp_path / f"{re.sub(r'[^a-z]', '_', page.name.lower())}.py").write_text(_program(page))
-    assert _complaints(tmp_path) == "Success"
+        for path, program in _programs(page, re.sub(r"[^a-z]", "_", page.name.lower())).items():
+            (tmp_path / path).parent.mkdir(exist_ok=True)
+            (tmp_path / path).write_text(program)
+    complaints = {place.name: _typed(place) for place in tmp_path.iterdir()}
+    assert {place: said for place, said in complaints.items() if said != "Success"} == {}
+
+
+def _typed(place: Path) -> str:
+    for program in DOCS.glob("*.py"):
+        shutil.copy(program, place)
+    return _complaints(place)
 
 
 def test_a_snippet_with_a_wrong_type_is_found(tmp_path: Path) -> None:
@@ -24,8 +31,17 @@ def test_a_snippet_with_a_wrong_type_is_found(tmp_path: Path) -> None:
     assert 'incompatible type "int"' in _complaints(tmp_path)
 
 
-def _program(page: Page) -> str:
-    return "\n\n".join(block.text for block in page.blocks if block.kind == "python")
+def _programs(page: Page, name: str) -> dict[str, str]:
+    """A page is one program, unless it imports a file that it writes: then each of its files is one, beside the rest."""
+    blocks = [
+        (block.words[1] if block.words[1:] else "", block.text) for block in page.blocks if block.kind == "python"
+    ]
+    files = {file for file, _ in blocks if file.endswith(".py")}
+    if not any(f"from {file[:-3]} import" in text for _, text in blocks for file in files):
+        return {f"pages/{name}.py": "\n\n".join(text for _, text in blocks)}
+    rest = f"{name}.py"
+    homes = [(file if file in files else rest, text) for file, text in blocks]
+    return {f"{name}/{home}": "\n\n".join(text for of, text in homes if of == home) for home in (*files, rest)}
 
 
 def _complaints(directory: Path) -> str:

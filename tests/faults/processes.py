@@ -24,7 +24,7 @@ from typing import ClassVar, Final, Self
 import msgspec
 
 ROOT: Final = Path(__file__).parents[2]
-DEADLINE: Final = 60.0
+DEADLINE: Final = 120.0
 """Seconds after which something that should happen does not happen any more."""
 
 

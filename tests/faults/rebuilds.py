@@ -98,7 +98,7 @@ def rebuild_loop(url: str, versions: int, seed: int, *, effects: bool, kills: in
     started = time.monotonic()
     with Store.open(url, events=EVENTS) as store, ExitStack() as left:
         _begin(store, effects=effects)
-        left.enter_context(Process(write, url=url, seed=seed, pause=0.005))
+        left.enter_context(Process(write, url=url, seed=seed, pause=0.02))
         readers = [left.enter_context(Process(each, url=url)) for each in (read, read_by_driver)]
         fleet = _Fleet(store, url, effects, Random(seed))  # noqa: S311 - the same each time for a seed
         left.callback(fleet.end)
@@ -122,7 +122,7 @@ def rebuild_loop(url: str, versions: int, seed: int, *, effects: bool, kills: in
 def _begin(store: Store, *, effects: bool) -> None:
     """A history that takes a few steps, and its first read model."""
     store.catch_up(OUTBOX)
-    for i in range(40):
+    for i in range(24):
         store.append(f"account-{i % 12}", [Deposited(i + j) for j in range(50)])
     store.catch_up(tally(1, effects=effects))
 

@@ -15,7 +15,10 @@ from tests.faults.rebuilds import tally
 
 from refold import Projection, ProjectionStatus, RawEvent, Recorded, Statement, Store, sql
 from refold._bridge.stepping import run_sync
+from refold.flows.projections.builds import active_build
+from refold.flows.projections.persevering import Persevering
 from refold.flows.projections.rebuilding import begin_rebuild, try_switch
+from refold.flows.projections.work import take_up
 from refold.ports import Own
 from refold.projection import slot_of
 
@@ -163,8 +166,10 @@ def test_parts_that_were_told_to_stop_at_a_place_that_one_of_them_had_passed_mee
 
 
 def sending(version: int) -> Projection:
-    """Effects alone, in parts."""
-    projection = Projection("sending", version=version, key=lambda event: event.stream.id)
+    """Effects, in parts, and a table that stays empty."""
+    projection = Projection(
+        "sending", version=version, schema="create table sending (a integer)", key=lambda event: event.stream.id
+    )
 
     @projection.effect(Deposited)
     def send(event: Recorded[Deposited]) -> Iterator[Statement]:
@@ -175,3 +180,18 @@ def sending(version: int) -> Projection:
 
 SLOT = slot_of("1")
 """Where the events of the account fall."""
+
+
+@pytest.mark.guarantee("G17")
+def test_steps_that_take_longer_than_a_lease_allows_get_smaller_and_larger_again_when_they_do_not(store: Store) -> None:
+    store.catch_up(totals())
+    backend = store._engine.view
+    work = run_sync(take_up(backend, totals(), run_sync(active_build(backend, store._runtime.clock, totals())), 0))
+    assert work is not None
+    persevering = Persevering(work)
+    sizes = [work.batch]
+    for seconds in (3, 3, 3, 3, 3, 1, 0.1, 0.1):
+        persevering.took(seconds, 2)
+        sizes.append(persevering.most)
+    assert sizes == [500, 250, 125, 62, 50, 50, 50, 100, 200]
+    assert work.batch == 50

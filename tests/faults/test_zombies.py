@@ -17,9 +17,9 @@ def test_who_was_stopped_past_its_lease_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.guarantee("G17")
 def test_what_a_dead_runner_had_is_taken_over_within_its_lease_and_a_little(tmp_path: Path) -> None:
-    seconds = death_rounds(f"sqlite:///{tmp_path}/store.db", 8, seed=1)
+    seconds = death_rounds(f"sqlite:///{tmp_path}/store.db", 5, seed=1)
     print(f"{len(seconds)} runners with a lease of {LEASE} s killed: {told(seconds)}")
-    assert len(seconds) >= 6
+    assert len(seconds) >= 3
 
 
 @pytest.mark.long

@@ -18,8 +18,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanContext
 
 from refold import AsyncStore, Store
-from refold.clock import Clock
-from refold.limits import Limits
 from refold.telemetry import instrument
 from refold.testing.contract import Place
 from refold.testing.contract.awaited import Awaited
@@ -125,9 +123,9 @@ class WatchedStores(Stores):
         super().__init__(self.place, self.face)
         self._threads = Carrying(32, "watched")
 
-    async def _open(self, events: Sequence[type[Any]], clock: Clock | None, limits: Limits | None) -> AsyncStore:
+    async def _open(self, options: Mapping[str, Any]) -> AsyncStore:
         if self.face == "AsyncStore":
-            store = await AsyncStore.open(self.place.url, events=events, clock=clock, limits=limits)
+            store = await AsyncStore.open(self.place.url, **options)
             return cast("AsyncStore", self.watcher.instrument(store))
-        blocking = Store.open(self.place.url, events=events, clock=clock, limits=limits)
+        blocking = Store.open(self.place.url, **options)
         return cast("AsyncStore", Awaited(self.watcher.instrument(blocking), self._threads))

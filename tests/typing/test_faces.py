@@ -16,6 +16,7 @@ from refold import (
     AsyncCommandStreams,
     AsyncLiveModel,
     AsyncLiveState,
+    AsyncPeriods,
     AsyncReadModel,
     AsyncRunning,
     AsyncStore,
@@ -25,6 +26,7 @@ from refold import (
     CommandStreams,
     LiveModel,
     LiveState,
+    Periods,
     ReadModel,
     Running,
     Store,
@@ -35,13 +37,13 @@ from refold import (
 PAIRS = [
     (Store, AsyncStore), (Streams, AsyncStreams), (CommandStreams, AsyncCommandStreams), (Boundary, AsyncBoundary),
     (ReadModel, AsyncReadModel), (Running, AsyncRunning), (Subscription, AsyncSubscription),
-    (LiveModel, AsyncLiveModel), (LiveState, AsyncLiveState),
+    (LiveModel, AsyncLiveModel), (LiveState, AsyncLiveState), (Periods, AsyncPeriods),
 ]
 AWAITED = {
     f"Async{name}": name
     for name in (
         "Store", "Streams", "CommandStreams", "Boundary", "Iterator", "ReadModel", "Running", "Subscription", "LiveModel",
-        "LiveState",
+        "LiveState", "Periods",
     )
 }
 

@@ -15,7 +15,7 @@ from refold.errors import UsageError
 
 def application(named: str | None) -> App | None:
     """The app that `--app`, REFOLD_APP or pyproject.toml names; the working directory is on the path."""
-    name = named or _configured()
+    name = app_name(named)
     if name is None:
         return None
     module, colon, attribute = name.partition(":")
@@ -26,6 +26,17 @@ def application(named: str | None) -> App | None:
         what = "there is no such name in it" if app is None else f"it is {type(app).__name__}, not refold.App"
         raise UsageError(f"--app {name!r}: {what}. Write {attribute} = App(...) in {module}.")
     return app
+
+
+def app_name(named: str | None) -> str | None:
+    """The name of the app that is meant, if one is."""
+    return named or _configured()
+
+
+def file_of(name: str) -> Path | None:
+    """Where the module of an app that was loaded stands."""
+    file = getattr(sys.modules.get(name.partition(":")[0]), "__file__", None)
+    return Path(file) if file else None
 
 
 def _imported(name: str, module: str) -> object:

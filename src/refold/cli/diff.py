@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 import msgspec
 
 from refold.cli.options import app_option, as_of, output_option, reading, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
-from refold.cli.patches import Change, changes
 from refold.cli.states import States
 from refold.cli.values import as_text, for_people
 from refold.flows.load import AsOf
+from refold.patching import Operation, difference
 
-_LISTING: Listing[Change] = Listing(
+_LISTING: Listing[Operation] = Listing(
     (
         Column("op", lambda c: c.op),
         Column("path", lambda c: c.path),
@@ -51,8 +53,8 @@ def command(stream: str, old: AsOf, new: AsOf, url: str, app: str | None, output
     """See `help` above."""
     with reading(url) as store:
         states = States(store, stream, app)
-        before, after = states.load(old), states.load(new)
-    found = list(changes(before.state, after.state))
+        before, after = states.folded(old), states.folded(new)
+    found = difference(before.state, after.state)
     if chosen(output) == "table":
         _table(stream, (before.version, after.version), found)
     else:
@@ -62,15 +64,22 @@ def command(stream: str, old: AsOf, new: AsOf, url: str, app: str | None, output
 _SIGNS = {"add": ("+", "green"), "replace": ("~", "yellow"), "remove": ("-", "red")}
 
 
-def _table(stream: str, versions: tuple[int, int], found: list[Change]) -> None:
+def _table(stream: str, versions: tuple[int, int], found: Sequence[Operation]) -> None:
     from refold.cli.tables import print_line  # noqa: PLC0415 - rich is loaded when it is needed
 
     print_line((stream, "bold cyan"), (f"  version {versions[0]} → {versions[1]}", "dim"))
-    if not found:
-        print_line(("nothing changed.", "dim"))
+    print_operations(found)
+
+
+def print_operations(found: Sequence[Operation], indent: str = "", nothing: str = "nothing changed.") -> None:
+    """The operations for people, a line each."""
+    from refold.cli.tables import print_line  # noqa: PLC0415 - rich is loaded when it is needed
+
+    if nothing and not found:
+        print_line((indent + nothing, "dim"))
     width = max((len(change.path) for change in found), default=0)
     for change in found:
         sign, style = _SIGNS[change.op]
         arrow = [(for_people(_told(change.old)), "dim"), (" → ", "dim")] if change.op == "replace" else []
         value = change.old if change.op == "remove" else change.value
-        print_line((f"{sign} {change.path:<{width}}  ", style), *arrow, (for_people(_told(value)), ""))
+        print_line((f"{indent}{sign} {change.path:<{width}}  ", style), *arrow, (for_people(_told(value)), ""))

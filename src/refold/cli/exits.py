@@ -13,6 +13,7 @@ from refold.errors import (
     MissingExtra,
     NoSuchProjection,
     NoSuchVersion,
+    NotACopy,
     NotCaughtUp,
     OutcomeUnknown,
     ProjectionChanged,
@@ -21,6 +22,7 @@ from refold.errors import (
     Refused,
     StoreCorrupt,
     StoreError,
+    TransformFailed,
     Unreadable,
     UsageError,
 )
@@ -42,7 +44,7 @@ class Exit(IntEnum):
 
 EXITS: Final = """Exit codes:
   0    done
-  1    done, with findings: bad rows, events that could not be applied, rows that differ
+  1    done, with findings: bad rows, events that could not be applied, rows or copies that differ
   2    a wrong call or setting
   3    not found
   4    another writer was first
@@ -73,6 +75,8 @@ _CODES: Final[Sequence[tuple[type[RefoldError], Exit]]] = (
     (ProjectionStopped, Exit.REFUSED),
     (Refused, Exit.REFUSED),
     (ProjectionChanged, Exit.REFUSED),
+    (NotACopy, Exit.REFUSED),
+    (TransformFailed, Exit.REFUSED),
     (StoreCorrupt, Exit.CORRUPT),
     (Unreadable, Exit.CORRUPT),
     (EventLogError, Exit.CORRUPT),

@@ -42,7 +42,7 @@ from refold.store import Store
 def command(what: str, url: str, after: int | None, limit: int | None, output: str) -> None:
     """See `help` above."""
     with reading(url) as store:
-        event = _one(store, what)
+        event = one_event(store, what)
         if event is not None:
             print_whole(event, output)
             return
@@ -52,7 +52,7 @@ def command(what: str, url: str, after: int | None, limit: int | None, output: s
         print_list(OF_A_STREAM, page, output, page.next, f"{what} has no events after version {after}.")
 
 
-def _one(store: Store, what: str) -> Event | None:
+def one_event(store: Store, what: str) -> Event | None:
     """The one event that is meant, or None if it is a stream."""
     if what.startswith("#"):
         return _at_position(store, what)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -13,8 +13,9 @@ from refold.cli.apps import application
 from refold.cli.nearby import no_such_stream
 from refold.codec import as_json
 from refold.flows.load import AsOf, Loaded
+from refold.flows.whatif import Edits, WhatIf
 from refold.fold import Fold
-from refold.messages import RawEvent, StreamName
+from refold.messages import RawEvent, Recorded, StreamName
 from refold.store import Store
 
 
@@ -25,13 +26,34 @@ class States:
         name = StreamName.parse(stream)
         if next(store.read(name, limit=1), None) is None:
             raise no_such_stream(store, stream)
-        self._id = name.id
-        self._streams = store.bind(_fold(name.category, application(app)))
+        self.stream, self._id = stream, name.id
+        self.fold = _fold(name.category, application(app))
+        self._streams = store.bind(self.fold)
 
     def load(self, as_of: AsOf | None, valid_at: datetime | None = None) -> Loaded[Any]:
         """The state as JSON, with the version and position that it stands at."""
-        loaded = self._streams.load(self._id, as_of=as_of, valid_at=valid_at)
+        loaded = self.folded(as_of, valid_at)
         return Loaded(as_json(loaded.state), loaded.version, loaded.position)
+
+    def folded(self, as_of: AsOf | None, valid_at: datetime | None = None) -> Loaded[Any]:
+        """The same, as the fold has it."""
+        return self._streams.load(self._id, as_of=as_of, valid_at=valid_at)
+
+    def versions(self, until: int) -> Iterator[tuple[int, Sequence[Recorded[Any]], object]]:
+        """Each version with its events, of which an upcaster may make several or none, and the state after it."""
+        steps, state = self._streams.history(self._id, until=until), self.fold.initial()
+        step = next(steps, None)
+        for version in range(1, until + 1):
+            events = list[Recorded[Any]]()
+            while step is not None and step.event.version == version:
+                events, state, step = [*events, step.event], step.state, next(steps, None)
+            yield version, events, state
+
+    def whatif(self, edits: Edits[Any], as_of: AsOf | None, limit: int) -> WhatIf[Any, Any]:
+        """What would be if the history were otherwise."""
+        return self._streams.whatif(
+            self._id, drop=edits.drop, replace=edits.replace, insert=edits.insert, as_of=as_of, limit=limit
+        )
 
 
 def _fold(category: str, app: App | None) -> Fold[Any, Any]:

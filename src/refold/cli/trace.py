@@ -13,6 +13,7 @@ from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.show import is_uuid
 from refold.cli.story import Node, trees
 from refold.cli.values import for_people
+from refold.marks import REDOES, UNDOES
 from refold.store import Store
 
 _LISTING: Listing[Node] = Listing(
@@ -85,4 +86,9 @@ def _line(node: Node) -> list[tuple[str, str]]:
     if event is None:
         return [(node.name, "bold yellow"), ("  command", "dim")]
     when = for_people(event.valid_at or event.recorded_at)
-    return [(node.name, "cyan"), (f"  {event.stream}@{event.version}", ""), (f"  #{event.position}  {when}", "dim")]
+    return [
+        (node.name, "cyan"),
+        *((f"  {mark[1:]} it", "yellow") for mark in (UNDOES, REDOES) if mark in event.metadata.free),
+        (f"  {event.stream}@{event.version}", ""),
+        (f"  #{event.position}  {when}", "dim"),
+    ]

@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import msgspec
 
+from refold.patching import escaped
+
 
 def as_number(value: object) -> int:
     """What msgspec cannot write: a `Position`, which is a number."""
@@ -70,8 +72,3 @@ def places(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:  # noqa:
             yield from places(part, f"{pointer}/{index}")
     else:
         yield pointer, value
-
-
-def escaped(key: str) -> str:
-    """A key as one part of a JSON pointer (RFC 6901)."""
-    return key.replace("~", "~0").replace("/", "~1")

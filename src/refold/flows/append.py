@@ -53,7 +53,7 @@ async def append(
     rows = prepare(runtime, events, Cause.of(context))
     if not rows:
         raise InvalidEvent(f"an append of nothing to stream {name!r}: give at least one event.")
-    checks = () if condition is None else (condition,)
+    checks = () if condition is None else (AppendCondition(runtime.codec.stored(condition.query), condition.after),)
     result = await commit(
         backend, runtime, Append((Write(name, rows, checked_expected(expected)),), runtime.clock.now(), checks)
     )

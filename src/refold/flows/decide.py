@@ -107,7 +107,7 @@ async def _decide(
             return Decided((), Position(after))
         rows = prepare(runtime, events, cause)
         writes = (Write(stream, rows),) if rows else ()
-        condition = AppendCondition(model.guard or model.query, after)
+        condition = AppendCondition(runtime.codec.stored(model.guard or model.query), after)
         result = await commit(backend, runtime, Append(writes, runtime.clock.now(), (condition,), request))
         match result:
             case Appended(positions):
@@ -125,10 +125,11 @@ async def consumed(
 ) -> tuple[tuple[Any, ...], int]:
     """The states after what the model selects beyond a position, and the position up to which that was looked for."""
     until = None if model.guard is None else await backend.head()  # first the bound, then the rows
-    decoders = runtime.codec.decoders(model.event_types)
-    async for row in all_rows(backend, Selection(Matching(model.query), after, position_until=until)):
-        event = opened(decoders, row)
-        states = model.evolve(states, event.data, event.type, event.tags)
+    decoders = runtime.codec.selecting(model.event_types)
+    selection = Selection(Matching(runtime.codec.stored(model.query)), after, position_until=until)
+    async for row in all_rows(backend, selection):
+        for event in opened(decoders, row):
+            states = model.evolve(states, event.data, event.type, event.tags)
         after = row.position
     return states, after if until is None else until
 
@@ -139,5 +140,5 @@ async def _remembered(backend: Backend, runtime: Runtime, part: Scoped[Any, E], 
         return Decided((), Position(0), repeated=True)
     decoders = runtime.codec.decoders(part.fold.event_types)
     between = Selection(EVERYTHING, outcome.first_position - 1, position_until=outcome.last_position)
-    events = tuple([opened(decoders, row).data async for row in all_rows(backend, between)])
+    events = tuple([event.data async for row in all_rows(backend, between) for event in opened(decoders, row)])
     return Decided(events, Position(outcome.last_position), repeated=True)

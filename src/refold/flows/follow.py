@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from refold.errors import Unreadable, UsageError
 from refold.flows.prepare import Runtime
-from refold.flows.read import opened_all, wanted
+from refold.flows.read import as_stored, opened_all, wanted
 from refold.messages import Recorded, StreamName
-from refold.ports import PAGE, Backend, InStream, Selection
+from refold.ports import PAGE, Backend, InStream, Matching, Selection
 from refold.query import Query
 from refold.rows import Row
 
@@ -55,6 +55,7 @@ class Follower:
         self.by_version = isinstance(selection.source, InStream)
         self._seen = 0 if self.by_version else self.position
         self._head = 0
+        self._query: Query | None = None
         self._rows: list[Row] = []
         self._events: Iterator[Recorded[Any]] | None = None
 
@@ -64,21 +65,28 @@ class Follower:
         Raises:
             UnknownEventType, UndecodableEvent: it cannot be read, and stays the next one.
         """
-        if self.closed or not self._rows:
-            return None
+        while self._rows and not self.closed:
+            event = self._next()
+            if event.part == event.parts:
+                self._handed_out(self._rows.pop())
+            if self._query is None or self._query.matches(event.type, event.tags):
+                return event
+        return None
+
+    def _next(self) -> Recorded[Any]:
         if self._events is None:
             self._events = opened_all(self._runtime.codec.known, self._rows[::-1])
         try:
-            event = next(self._events)
+            return next(self._events)
         except Unreadable:
             self._events = None  # the class may be bound before it is asked for again
             raise
-        row = self._rows.pop()
+
+    def _handed_out(self, row: Row) -> None:
         if self.by_version:
             self.position = row.version
         else:
             self.position = row.position if self._rows else self._seen
-        return event
 
     async def begin(self, engine: Engine) -> None:
         """Find the end, if it is there that the subscription starts."""
@@ -112,7 +120,11 @@ class Follower:
 
     async def _read(self, engine: Engine) -> None:
         selection = replace(self._selection, position_until=self._head, limit=PAGE)
-        rows = await engine.outside(lambda backend: backend.read(selection))
+        stored = as_stored(self._runtime, selection)
+        self._query = (
+            selection.source.query if stored is not selection and isinstance(selection.source, Matching) else None
+        )
+        rows = await engine.outside(lambda backend: backend.read(stored))
         self._rows, self._events = list(reversed(rows)), None
         self._seen = rows[-1].position if len(rows) == PAGE else self._head
         if not self.by_version:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from refold.codec import Decoders
 from refold.errors import UsageError
 from refold.flows.prepare import Runtime, instant
 from refold.flows.read import all_rows, opened
 from refold.fold import Fold, Scoped
-from refold.messages import Position, RawEvent, Recorded, spec_of
+from refold.messages import Position, Recorded
 from refold.ports import Backend, Matching, Selection
 from refold.query import Query
 
@@ -42,9 +43,10 @@ async def _known_at(source: Backend, as_of: int) -> int:
 
 
 class Kept(Protocol):
-    """What is kept of some events, all of them up to a position."""
+    """What is kept of some events, all of them up to a position, and of what is stored next so many parts."""
 
     position: int
+    taken: int
     event_types: tuple[type[Any], ...]
     tags: frozenset[str]
 
@@ -62,16 +64,18 @@ async def fold(source: Backend, runtime: Runtime, kept: Kept, until: int) -> Non
     if until <= kept.position:
         return
     if kept.event_types:
-        decoders = runtime.codec.decoders(kept.event_types)
-        selection = Selection(Matching(_selected(kept)), kept.position, position_until=until)
+        decoders = runtime.codec.selecting(kept.event_types)
+        selection = Selection(Matching(_selected(decoders, kept)), kept.position, position_until=until)
         async for row in all_rows(source, selection):
-            kept.take(opened(decoders, row))
-            kept.position = row.position
+            for recorded in opened(decoders, row)[kept.taken :]:
+                kept.take(recorded)
+                kept.taken += 1
+            kept.position, kept.taken = row.position, 0
     kept.position = until
 
 
-def _selected(kept: Kept) -> Query:
-    types = () if RawEvent in kept.event_types else [spec_of(cls).name for cls in kept.event_types]
+def _selected(decoders: Decoders, kept: Kept) -> Query:
+    types = decoders.names or ()
     return Query.of(types=types, tags=kept.tags) if types or kept.tags else Query.all()
 
 
@@ -82,7 +86,7 @@ class State(Generic[S]):
         scoped = subject if isinstance(subject, Scoped) else subject.tagged()
         self._fold, self.tags = scoped.fold, scoped.tags
         self.event_types = self._fold.event_types
-        self.value, self.position = self._fold.initial(), 0
+        self.value, self.position, self.taken = self._fold.initial(), 0, 0
 
     def take(self, recorded: Recorded[Any]) -> None:
         self.value = self._fold.evolve(self.value, recorded.data)

@@ -7,15 +7,19 @@ from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from refold.codec import Decoders, decoded
-from refold.errors import NoSuchVersion
+from refold.codec import Decoders, events_of
+from refold.errors import NoSuchVersion, SnapshotMismatch
 from refold.flows.prepare import Runtime, checked_stream, instant
 from refold.flows.read import all_rows
+from refold.flows.shortcuts import Shortcut, Standing, StateCache
+from refold.flows.snapshots import nearest
 from refold.fold import Fold
 from refold.messages import Position
 from refold.ports import PAGE, Backend, InStream, Selection
 from refold.rows import Payload, Row
+from refold.sameness import identical
 
 S = TypeVar("S")
 E = TypeVar("E")
@@ -25,11 +29,17 @@ AsOf: TypeAlias = datetime | Position | int
 
 
 class Loaded(Struct, Generic[S], frozen=True):
-    """A state, and how far into its stream it stands."""
+    """A state, and how far into its stream it stands.
+
+    `began`: the version of the snapshot that it was folded from, 0 for none. `cost`: the microseconds that this took, where
+    the fold's `Snapshots` ask for that.
+    """
 
     state: S
     version: int
     position: int
+    began: int = 0
+    cost: int = 0
 
 
 async def load(
@@ -50,7 +60,65 @@ async def load(
     until = None if as_of is None else await version_at(backend, stream, as_of)
     if valid_at is not None:
         return await _load_valid(backend, runtime, fold, stream, instant("valid_at", valid_at), until)
+    return await reached(backend, runtime, fold, stream, until)
+
+
+async def reached(
+    backend: Backend, runtime: Runtime, fold: Fold[S, Any], stream: str, until: int | None = None
+) -> Loaded[S]:
+    """The state of a stream after a version, or after all that it holds: folded from the nearest place that is known.
+
+    Raises:
+        SnapshotMismatch: the store verifies snapshots, and this state is not what all events give.
+    """
+    shortcut = runtime.shortcuts.get(fold) if runtime.shortcuts else None
+    if shortcut is None:
+        return await _from_the_first_event(backend, runtime, fold, stream, until)
+    began_at = runtime.clock.now()
+    loaded = await _from_the_cache(backend, runtime, fold, shortcut.cache, stream, until)
+    if loaded is None:
+        saved = None if shortcut.saving is None else await nearest(backend, shortcut.saving, stream, until)
+        start = Loaded(fold.initial(), 0, 0) if saved is None else as_loaded(saved)
+        loaded = await advance(backend, runtime, fold, start, stream, until)
+    if runtime.verifying:
+        await _verify(backend, runtime, fold, stream, loaded)
+    return replace(loaded, cost=max(0, runtime.clock.now() - began_at)) if _is_timed(shortcut) else loaded
+
+
+def as_loaded(standing: Standing[S]) -> Loaded[S]:
+    """A state that was kept, as one to go on from."""
+    return Loaded(standing.state, standing.version, standing.position, standing.began)
+
+
+def _is_timed(shortcut: Shortcut) -> bool:
+    return shortcut.saving is not None and shortcut.saving.policy.slower_than is not None
+
+
+async def _from_the_first_event(
+    backend: Backend, runtime: Runtime, fold: Fold[S, Any], stream: str, until: int | None
+) -> Loaded[S]:
     return await advance(backend, runtime, fold, Loaded(fold.initial(), 0, 0), stream, until)
+
+
+async def _from_the_cache(
+    backend: Backend, runtime: Runtime, fold: Fold[S, Any], cache: StateCache | None, stream: str, until: int | None
+) -> Loaded[S] | None:
+    """What is known in this process, brought up to date; `None` where it does not help, or is not what the store has."""
+    known = None if cache is None else cache.get(stream)
+    if cache is None or known is None or (until is not None and until < known.version):
+        return None
+    page = await backend.payloads(stream, known.version - 1, until)  # the last event in it, too: is it the same?
+    if not page or page[0][:2] != (known.version, known.position):
+        cache.forget(stream)
+        return None
+    loaded = folded(fold, runtime.codec.decoders(fold.event_types), as_loaded(known), stream, page[1:])
+    return loaded if len(page) < PAGE else await advance(backend, runtime, fold, loaded, stream, until)
+
+
+async def _verify(backend: Backend, runtime: Runtime, fold: Fold[S, Any], stream: str, loaded: Loaded[S]) -> None:
+    whole = await _from_the_first_event(backend, runtime, fold, stream, loaded.version)
+    if not identical(loaded.state, whole.state):
+        raise SnapshotMismatch(stream, loaded.version, loaded.began, loaded.state, whole.state)
 
 
 async def _load_valid(
@@ -58,7 +126,11 @@ async def _load_valid(
 ) -> Loaded[S]:
     rows = await valid_rows(backend, stream, valid_at, until)
     decoders = runtime.codec.decoders(fold.event_types)
-    events = (decoded(decoders, r.type, r.schema_version, r.data, r.stream, r.version, r.position) for r in rows)
+    events = (
+        event
+        for r in rows
+        for event in events_of(decoders, r.type, r.schema_version, r.data, r.stream, r.version, r.position)
+    )
     last = max(rows, key=lambda row: row.version, default=None)
     return Loaded(fold(events), last.version if last else 0, last.position if last else 0)
 
@@ -84,10 +156,14 @@ def folded(
     for version, position, type, schema_version, data in page:
         try:
             event = decoders[type, schema_version](data)
-        except Exception:  # noqa: BLE001 - told in full by the slow path
-            event = decoded(decoders, type, schema_version, data, stream, version, position)
-        state = evolve(state, event)
-    return Loaded(state, version, position)
+        except Exception:  # noqa: BLE001 - of an older shape, or told in full by the slow path
+            events = events_of(decoders, type, schema_version, data, stream, version, position)
+        else:
+            state = evolve(state, event)
+            continue
+        for event in events:
+            state = evolve(state, event)
+    return Loaded(state, version, position, loaded.began)
 
 
 async def version_at(backend: Backend, stream: str, as_of: AsOf) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,8 @@ from msgspec import Struct
 from refold.clock import Clock, as_microseconds, as_text
 from refold.codec import Codec, raw_json
 from refold.errors import InvalidEvent, InvalidName, UsageError, shortened
+from refold.flows.shortcuts import Shortcut, StateCache
+from refold.fold import Fold
 from refold.limits import Limits
 from refold.messages import Context, Metadata, NewEvent, RawEvent, StreamName, checked_name
 from refold.ports import Backend
@@ -36,12 +38,19 @@ class KeepingUp(Protocol):
 
 
 class Runtime(Struct, frozen=True):
-    """What a store's flows work with: its types, its clock, its limits, and the read models that are kept inline."""
+    """What a store's flows work with: its types, its clock, its limits, and the read models that are kept inline.
+
+    `shortcuts`: where the loads of some folds begin; `verifying`: whether each is held against a fold from the first event.
+    `caches` hold states in this process, for whoever binds the same fold; `None` where what is read may be rolled back.
+    """
 
     codec: Codec
     clock: Clock
     limits: Limits = msgspec.field(default_factory=Limits)
     inline: KeepingUp | None = None
+    shortcuts: Mapping[Fold[Any, Any], Shortcut] = msgspec.field(default_factory=dict[Fold[Any, Any], Shortcut])
+    verifying: bool = False
+    caches: dict[Fold[Any, Any], StateCache] | None = msgspec.field(default_factory=dict[Fold[Any, Any], StateCache])
 
 
 class Cause(Struct, frozen=True):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from refold.clock import as_datetime, as_datetimes, as_uuid, as_uuids
-from refold.codec import Decoders, recorded
+from refold.codec import Decoders, OlderShape, recorded, recorded_all
 from refold.errors import UsageError
 from refold.flows.prepare import Runtime, instant
 from refold.messages import Recorded, StreamName
@@ -88,10 +89,31 @@ async def page(backend: Backend, runtime: Runtime, wanted: Wanted) -> Page:
     """The next page."""
     limit = PAGE if wanted.left is None else min(wanted.left, PAGE)
     selection = replace(wanted.selection, limit=limit)
-    rows = await backend.read(selection) if limit else ()
+    stored, decoders = as_stored(runtime, selection), runtime.codec.known
+    rows = await backend.read(stored) if limit else ()
+    events = meant(selection, stored, opened_all(decoders, rows, backward=selection.backward))
     left = None if wanted.left is None else wanted.left - len(rows)
+    if wanted.left is not None and (stored is not selection or decoders.has_older(rows)):
+        counted = list(islice(events, wanted.left))  # there may be more events than rows, or fewer
+        events, left = iter(counted), wanted.left - len(counted)
     rest = None if len(rows) < limit or left == 0 or not rows else Wanted(beyond(selection, rows[-1]), left)
-    return Page(opened_all(runtime.codec.known, rows), rest)
+    return Page(events, rest)
+
+
+def as_stored(runtime: Runtime, selection: Selection) -> Selection:
+    """The selection by the names under which its types are stored: itself, if these are the same."""
+    if not isinstance(selection.source, Matching):
+        return selection
+    query = runtime.codec.stored(selection.source.query)
+    return selection if query == selection.source.query else replace(selection, source=Matching(query))
+
+
+def meant(selection: Selection, stored: Selection, events: Iterator[Recorded[Any]]) -> Iterator[Recorded[Any]]:
+    """Those of the events that are meant: what was found by the name that it is stored under may be read as something else."""
+    if stored is selection or not isinstance(selection.source, Matching):
+        return events
+    query = selection.source.query
+    return (event for event in events if query.matches(event.type, event.tags))
 
 
 def beyond(selection: Selection, last: Row) -> Selection:
@@ -112,16 +134,20 @@ async def all_rows(backend: Backend, selection: Selection) -> AsyncIterator[Row]
         selection = beyond(selection, rows[-1])
 
 
-def opened(decoders: Decoders, row: Row) -> Recorded[Any]:
-    """A stored event with its data as an instance of its class.
+def opened(decoders: Decoders, row: Row) -> Sequence[Recorded[Any]]:
+    """A stored event with its data as an instance of its class: one, or more or none if that is how it is read.
 
     Raises:
         UnknownEventType, UndecodableEvent: the decoders cannot read it.
     """
-    return recorded(decoders, row, as_uuid(row.id), as_datetime(row.recorded_at))
+    id, recorded_at = as_uuid(row.id), as_datetime(row.recorded_at)
+    try:
+        return (recorded(decoders, row, id, recorded_at),)
+    except OlderShape:
+        return recorded_all(decoders, row, id, recorded_at)
 
 
-def opened_all(decoders: Decoders, rows: Sequence[Row]) -> Iterator[Recorded[Any]]:
+def opened_all(decoders: Decoders, rows: Sequence[Row], *, backward: bool = False) -> Iterator[Recorded[Any]]:
     """`opened` of each, one after another, in two thirds of the time.
 
     Raises:
@@ -131,4 +157,12 @@ def opened_all(decoders: Decoders, rows: Sequence[Row]) -> Iterator[Recorded[Any
         some = rows[start : start + _SLICE]
         ids, times = as_uuids([row.id for row in some]), as_datetimes([row.recorded_at for row in some])
         for row, id, recorded_at in zip(some, ids, times, strict=True):
-            yield recorded(decoders, row, id, recorded_at)
+            try:
+                event = recorded(decoders, row, id, recorded_at)
+            except OlderShape:
+                pass
+            else:
+                yield event
+                continue
+            found = recorded_all(decoders, row, id, recorded_at)
+            yield from reversed(found) if backward else found

@@ -23,7 +23,8 @@ async def streams_page(backend: Backend, after: str, prefix: str) -> Sequence[St
 async def find(backend: Backend, runtime: Runtime, ids: Sequence[UUID]) -> tuple[Recorded[object], ...]:
     """The events with these ids, by position."""
     decoders = runtime.codec.known
-    return tuple(opened(decoders, row) for row in await backend.find([id.bytes for id in ids]))
+    rows = await backend.find([id.bytes for id in ids])
+    return tuple(event for row in rows for event in opened(decoders, row))
 
 
 async def verify_page(backend: Backend, after: int) -> tuple[Sequence[Damage], int | None]:

@@ -7,10 +7,10 @@ from typing import Any, Final, Generic, TypeVar
 
 from msgspec import Struct
 
-from refold.codec import form_of
+from refold.codec import events_of, form_of
 from refold.errors import Conflict
 from refold.flows.commit import commit
-from refold.flows.load import Loaded, advance, folded, load
+from refold.flows.load import Loaded, advance, as_loaded, folded, load, reached
 from refold.flows.prepare import Cause, Runtime, checked_stream, prepare
 from refold.fold import Decider, Fold
 from refold.messages import Context, Position, checked_name, spec_of
@@ -28,7 +28,8 @@ ATTEMPTS: Final = 100
 class Handled(Struct, Generic[S, E], frozen=True):
     """What came of a command: the state after it, the stream's version, the events, and the position to wait for.
 
-    `repeated`: the idempotency key was known, so this is the first outcome, and nothing was appended now.
+    `repeated`: the idempotency key was known, so this is the first outcome, and nothing was appended now. `began` and
+    `cost`: as in `Loaded`, of the state that was decided upon.
     """
 
     state: S
@@ -36,6 +37,8 @@ class Handled(Struct, Generic[S, E], frozen=True):
     events: tuple[E, ...]
     position: Position
     repeated: bool = False
+    began: int = 0
+    cost: int = 0
 
 
 def kind_of(decision: object) -> str:
@@ -112,34 +115,78 @@ async def transact(
     stream = checked_stream(fold.stream(id))
     if request and (outcome := await backend.request(request.key)):
         return await _recalled(backend, runtime, fold, id, request, outcome)
-    loaded = await load(backend, runtime, fold, id)
+    asked, known = _Asked(stream, cause, request), cached_state(runtime, fold, stream)
+    is_current = known is None
+    loaded = await reached(backend, runtime, fold, stream) if known is None else known
     for left in reversed(range(ATTEMPTS)):
-        events = tuple(decision(loaded.state))
+        decided = _decided(runtime, fold, decision, loaded, asked, is_current=is_current)
+        if decided is None:
+            loaded, is_current = await reached(backend, runtime, fold, stream), True
+            continue
+        events, after, append = decided
         if not events and request is None:
-            return Handled(loaded.state, loaded.version, (), Position(loaded.position))
-        after = fold(
-            events, loaded.state
-        )  # before they are facts: what its own fold cannot take is no event of the stream
-        result = await commit(backend, runtime, _append(runtime, stream, events, cause, loaded.version, request))
+            return _handled(loaded, loaded.state, loaded.version, (), loaded.position)
+        result = await commit(backend, runtime, append)
         match result:
             case Appended(positions):
                 position = positions[-1] if positions else loaded.position
-                return Handled(after, loaded.version + len(events), events, Position(position))
+                return _handled(loaded, after, loaded.version + len(events), events, position)
             case AlreadyAsked(outcome):
                 return await _remembered(backend, runtime, fold, id, outcome)
             case Conflicted(failures):
                 if not left:
                     raise Conflict(failures)
-                loaded = await _after(backend, runtime, fold, loaded, stream, result)
+                loaded, is_current = await _after(backend, runtime, fold, loaded, stream, result), True
     raise AssertionError  # the last attempt returned or raised
 
 
-def _append(
-    runtime: Runtime, stream: str, events: tuple[Any, ...], cause: Cause, version: int, request: Request | None
-) -> Append:
-    rows = prepare(runtime, events, cause)
-    writes = (Write(stream, rows, version),) if rows else ()
-    return Append(writes, runtime.clock.now(), request=request)
+def cached_state(runtime: Runtime, fold: Fold[S, E], stream: str) -> Loaded[S] | None:
+    """What this process knows of the stream, and the store is not asked of. It may be older than the stream."""
+    if not runtime.shortcuts or runtime.verifying:
+        return None
+    shortcut = runtime.shortcuts.get(fold)
+    known = None if shortcut is None or shortcut.cache is None else shortcut.cache.get(stream)
+    return None if known is None else as_loaded(known)
+
+
+def _decided(
+    runtime: Runtime,
+    fold: Fold[S, E],
+    decision: Callable[[S], Iterable[E]],
+    loaded: Loaded[S],
+    asked: _Asked,
+    *,
+    is_current: bool,
+) -> tuple[tuple[E, ...], S, Append] | None:
+    """The events, the state after them, and the append; `None` if the state may be old, and no append would find that out."""
+    try:
+        events = tuple(decision(loaded.state))
+        after = fold(
+            events, loaded.state
+        )  # before they are facts: what its own fold cannot take is no event of the stream
+        if not events and not is_current:
+            return None
+        return events, after, _append(runtime, asked, events, loaded.version)
+    except Exception:
+        if is_current:
+            raise
+        return None
+
+
+class _Asked(Struct, frozen=True):
+    stream: str
+    cause: Cause
+    request: Request | None
+
+
+def _append(runtime: Runtime, asked: _Asked, events: tuple[Any, ...], version: int) -> Append:
+    rows = prepare(runtime, events, asked.cause)
+    writes = (Write(asked.stream, rows, version),) if rows else ()
+    return Append(writes, runtime.clock.now(), request=asked.request)
+
+
+def _handled(loaded: Loaded[Any], after: S, version: int, events: tuple[E, ...], position: int) -> Handled[S, E]:
+    return Handled(after, version, events, Position(position), began=loaded.began, cost=loaded.cost)
 
 
 async def _after(
@@ -147,6 +194,8 @@ async def _after(
 ) -> Loaded[S]:
     """The state after what others appended: from the tail that came with the conflict, without a second load."""
     for failure in conflicted.failures:
+        if isinstance(failure, StreamMoved) and failure.actual < loaded.version:
+            return await reached(backend, runtime, fold, stream)  # events that were there are gone, and so the state
         if isinstance(failure, StreamMoved) and failure.tail:
             loaded = folded(fold, runtime.codec.decoders(fold.event_types), loaded, stream, failure.tail)
             if failure.complete:
@@ -169,5 +218,9 @@ async def _remembered(backend: Backend, runtime: Runtime, fold: Fold[S, E], id: 
     decoders = runtime.codec.decoders(fold.event_types)
     page = await backend.payloads(outcome.stream, before.version, outcome.version)
     after = folded(fold, decoders, before, outcome.stream, page)
-    events = tuple(decoders[type, version](data) for _, _, type, version, data in page)
+    events = tuple(
+        event
+        for version, position, type, schema_version, data in page
+        for event in events_of(decoders, type, schema_version, data, outcome.stream, version, position)
+    )
     return Handled(after.state, after.version, events, Position(after.position), repeated=True)

@@ -9,6 +9,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, TypeVarTuple, 
 
 from refold.errors import UsageError
 from refold.fold import Decider, DecisionModel, Fold
+from refold.inverse import Way
 from refold.messages import StreamName, spec_of
 from refold.process import Effect, Process
 from refold.projection import Projection
@@ -41,6 +42,22 @@ class FoldCase(Generic[S, E]):
     ) -> Outcome[E]:
         """What a method of the state yields."""
         return outcome_of(lambda: decision(self.state, *args, **kwargs))
+
+    def undoing(self, event: E) -> Outcome[E]:
+        """What undoes an event of the history, by its `@undoes`."""
+        return self._proposed("undo", event)
+
+    def redoing(self, event: E) -> Outcome[E]:
+        """What redoes an event that was undone: itself, or what its `@redoes` says."""
+        return self._proposed("redo", event)
+
+    def _proposed(self, way: Way, event: E) -> Outcome[E]:
+        inverse = self.fold.inverse(way, type(event))
+        if inverse is None and way == "undo":
+            raise UsageError(
+                f"fold {self.fold.category!r} declares no inverse of {type(event).__name__}: write @undoes(...)."
+            )
+        return outcome_of(lambda: (event,) if inverse is None else inverse(event, self.state))
 
 
 @dataclass(frozen=True)

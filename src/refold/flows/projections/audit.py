@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from refold.errors import Unreadable
 from refold.flows.prepare import Runtime
 from refold.flows.projections.applied import STRETCH, Digest, digest, stored_digest
 from refold.flows.projections.batch import HandlerFailed
@@ -75,7 +76,7 @@ class _Auditor:
         self._projection, self._build = projection, build
         self._names = handled_types(runtime, projection)
         self._sparse = False
-        self._decoders = runtime.codec.decoders(projection.event_types)
+        self._decoders = runtime.codec.selecting(projection.event_types)
 
     async def block(self, low: int, high: int, *, repair: bool) -> Audit:
         """What is found from position `low` to `high`; and repaired, if asked."""
@@ -130,17 +131,26 @@ class _Auditor:
         names = self._names
         source = Matching(Query.of(types=names)) if self._sparse and names is not None else EVERYTHING
         async for row in all_rows(self._source, Selection(source, low - 1, position_until=high)):
-            if names is not None and row.type not in names:
+            if names is not None and (row.type not in names or not self._is_handled(row)):
                 continue
             passed = row.position <= slowest or row.position <= self._reached(parts, row)
             (due if passed else early).append(row.position)
         self._sparse = (len(due) + len(early)) * _SPARSE < high - low
         return digest(due), digest(early)
 
+    def _is_handled(self, row: Row) -> bool:
+        """Whether anything that a stored event is read as has a handler; it is looked at only where its type does not tell."""
+        if (row.type, row.schema_version) in self._decoders:
+            return True
+        try:
+            return bool(opened(self._decoders, row))
+        except Unreadable:  # a step stops there, and does not pass it
+            return True
+
     def _reached(self, parts: Sequence[Partition], row: Row) -> int:
         """How far the partition is that an event belongs to; for streams as keys it need not be decoded to know that."""
         by_name = self._projection.key is by_stream
-        slot = slot_of(row.stream) if by_name else self._projection.slot(opened(self._decoders, row))
+        slot = slot_of(row.stream) if by_name else self._projection.slot(opened(self._decoders, row)[0])
         return next((part.position for part in parts if part.first <= slot <= part.last), 0)
 
     # Repairing ----------------------------------------------------------------
@@ -154,24 +164,24 @@ class _Auditor:
         rows = await rows_at(self._source, missing)
         now = list(parts)
         for position in missing:
-            recorded = opened(self._decoders, rows[position])
-            work = work_on(self._projection, self._build, now, self._projection.slot(recorded))
+            events = opened(self._decoders, rows[position])
+            work = work_on(self._projection, self._build, now, self._projection.slot(events[0]))
             if work is None:
                 raise Unclaimed
-            if await self._delivered(work, recorded):
+            if await self._delivered(work, events):
                 repaired.append(position)
             now = [_raised(part) if part.first == work.partition.first else part for part in now]
 
-    async def _delivered(self, work: Work, recorded: Recorded[Any]) -> bool:
-        key = self._projection.key(recorded)
-        letter = {**self._build.key, "position": recorded.position, "key": key}
+    async def _delivered(self, work: Work, events: Sequence[Recorded[Any]]) -> bool:
+        key = self._projection.key(events[0])
+        letter = {**self._build.key, "position": events[0].position, "key": key}
         park = partial(Own, _PARK)
         if await self._target.query(Own(_BEFORE, letter)):
             waiting = {**letter, "state": "waiting", "error": "", "attempts": 0, "now": self._runtime.clock.now()}
             await settle(self._target, work, park(waiting))
             return False
         try:
-            await deliver(self._target, work, [recorded], [])
+            await deliver(self._target, work, events, [])
         except HandlerFailed as failed:
             values = {**letter, "state": "failed", "error": told(failed, work), "attempts": 1}
             await settle(self._target, work, park({**values, "now": self._runtime.clock.now()}))

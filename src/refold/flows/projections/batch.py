@@ -30,6 +30,11 @@ def noted(failed: HandlerFailed, projection: Projection) -> Exception:
     return failed.error
 
 
+def is_one(events: Sequence[Recorded[Any]]) -> bool:
+    """Whether these are one stored event, or the parts of one."""
+    return len({recorded.position for recorded in events}) == 1
+
+
 class AskedOutside(Exception):
     """A handler asked, and there is no transaction yet that could answer."""
 
@@ -46,6 +51,7 @@ class Batch:
         self._performer = given if isinstance(given, Performing) else None
         self.applied: list[int] = []
         """The positions of the events whose handlers were called, as often as they were: what the audit is told."""
+        self._before = (0, 0)
         self._statements: list[Statement] = []
         self._changes: dict[tuple[str, Place], Change] = {}
         self._rows: dict[tuple[str, Place], Any] = {}
@@ -88,7 +94,8 @@ class Batch:
         for recorded in events:
             cls = recorded.data.__class__
             effect = effecting.get(cls) if effecting and recorded.position > (effects_after or 0) else None
-            self.applied.append(recorded.position)
+            if recorded.parts == 1 or not self._is_further_part(recorded):
+                self.applied.append(recorded.position)
             try:
                 for handling in (handlers.get(cls), effect):
                     if handling is None:
@@ -104,6 +111,11 @@ class Batch:
                 raise
             except Exception as error:
                 raise HandlerFailed(recorded, error) from error
+
+    def _is_further_part(self, recorded: Recorded[Any]) -> bool:
+        """Whether it is of the same stored event as the one before it, which is taken in once for all its parts."""
+        before, self._before = self._before, (recorded.position, recorded.part)
+        return before[0] == recorded.position and before[1] < recorded.part
 
     def _call(self, handling: Handling, recorded: Recorded[Any]) -> Iterable[Caused] | None:
         if not handling.gets:

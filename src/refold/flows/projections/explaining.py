@@ -40,7 +40,7 @@ class _Touches:
 
     def __init__(self, projection: Projection, rows: Sequence[RowDifference]) -> None:
         self._projection = projection
-        self.event_types, self.position = projection.event_types, 0
+        self.event_types, self.position, self.taken = projection.event_types, 0, 0
         self._gets = any(handling.gets for handling in projection.handlers.values())
         self._known: dict[tuple[str, Place], Any] = {}
         self._found: list[list[Touch]] = [[] for _ in rows]

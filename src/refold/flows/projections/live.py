@@ -37,7 +37,7 @@ class Tables:
 
     def __init__(self, projection: Projection) -> None:
         self._projection = projection
-        self.event_types, self.position = projection.event_types, 0
+        self.event_types, self.position, self.taken = projection.event_types, 0, 0
         self._rows: dict[str, dict[Place, Any]] = {table.name: {} for table in projection.tables}
 
     def take(self, recorded: Recorded[Any]) -> None:

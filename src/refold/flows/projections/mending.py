@@ -8,10 +8,10 @@ from typing import Any, Final
 from refold.errors import NoSuchProjection, ProjectionChanged, UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.projections.applied import Applied, keeping
-from refold.flows.projections.batch import Batch, HandlerFailed
+from refold.flows.projections.batch import Batch, HandlerFailed, is_one
 from refold.flows.projections.builds import Build, builds, with_role
 from refold.flows.projections.work import Partition, Work
-from refold.messages import RawEvent, Recorded
+from refold.messages import Recorded
 from refold.ports import EVERYTHING, PAGE, Backend, Own, Selection
 from refold.projection import Projection
 from refold.rows import Row
@@ -50,10 +50,8 @@ async def mendable(target: Backend, projection: Projection) -> Build:
 
 
 def handled_types(runtime: Runtime, projection: Projection) -> frozenset[str] | None:
-    """The wire names that have a handler; `None` if every type has."""
-    if RawEvent in projection.event_types:
-        return None
-    return frozenset(name for name, _ in runtime.codec.decoders(projection.event_types))
+    """The types under which anything may be stored that has a handler; `None` if every type has."""
+    return runtime.codec.selecting(projection.event_types).names
 
 
 async def rows_at(source: Backend, positions: Sequence[int]) -> Mapping[int, Row]:
@@ -95,7 +93,7 @@ async def deliver(target: Backend, work: Work, events: Sequence[Recorded[Any]], 
     try:
         await target.within(lambda inside: _delivered(inside, work, events, settled))
     except UsageError as error:
-        if len(events) == 1:
+        if is_one(events):
             raise HandlerFailed(events[0], error) from error
         raise
 
@@ -105,7 +103,7 @@ async def _delivered(inside: Backend, work: Work, events: Sequence[Recorded[Any]
     batch = Batch(work.projection, work.build.suffix, inside)
     await batch.look_up(inside, events)
     await batch.apply(events, effects_after=work.build.causes_after)
-    bits = await keeping(inside, work.build, work.partition.first, [recorded.position for recorded in events])
+    bits = await keeping(inside, work.build, work.partition.first, batch.applied)
     await inside.work([*bits, *batch.taken()])
 
 

@@ -18,6 +18,8 @@ FIRST_WAIT: Final = 0.05
 """Seconds before an event is tried again; twice as long each time."""
 IN_A_ROW: Final = 10
 """So many keys parked with no event applied in between: then not the events are wrong, but the handler."""
+FEWEST: Final = 50
+"""So many events share a step, however long it takes."""
 
 
 class GivenUp(Exception):
@@ -27,8 +29,10 @@ class GivenUp(Exception):
 class Persevering:
     """The steps of one worker, and what went wrong in them lately."""
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
+    def __init__(self, work: Work, most: int = BATCH) -> None:
+        """`most`: so many events share a step at most."""
+        self.work, self.most = work, most
+        work.batch = min(work.batch, most)
         self._stop: int | None = None
         self._attempts = 0
         self._failed_at = 0
@@ -60,6 +64,14 @@ class Persevering:
         self._went_well(stepped)
         return stepped
 
+    def took(self, seconds: float, longest: float) -> None:
+        """Fit the next steps to what the last one took: as long as one is under way, its partition's lease cannot be renewed."""
+        if seconds > longest:
+            self.most = max(min(self.most, FEWEST), self.most // 2)
+            self.work.batch = min(self.work.batch, self.most)
+        elif seconds < longest / 4:
+            self.most = min(BATCH, self.most * 2)
+
     async def _smaller(self, error: RefoldError, pace: Pace) -> None:
         """Try fewer events at once; where a single one is too many, it is not the event that can be put aside."""
         if self.work.batch > 1:
@@ -72,7 +84,7 @@ class Persevering:
 
     def _went_well(self, stepped: Stepped | None) -> None:
         self._unclear = 0
-        self.work.batch = min(BATCH, self.work.batch * 2)
+        self.work.batch = min(self.most, self.work.batch * 2)
         if stepped is not None:
             self.work.doomed.clear()
             self._stop = None if self._stop is not None and stepped.position >= self._stop else self._stop

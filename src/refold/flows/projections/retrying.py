@@ -108,7 +108,7 @@ async def _readable(
     failure: _Failure | None,
 ) -> tuple[Sequence[Recorded[Any]], _Failure | None]:
     """The events up to the first that is known to fail, or that cannot be read."""
-    decoders, names = runtime.codec.decoders(projection.event_types), handled_types(runtime, projection)
+    decoders, names = runtime.codec.selecting(projection.event_types), handled_types(runtime, projection)
     rows = await rows_at(source, [letter.position for letter in letters])
     events: list[Recorded[Any]] = []
     for position in [letter.position for letter in letters]:
@@ -118,7 +118,7 @@ async def _readable(
             return events, _Failure(position, "Missing: the store holds no event at this position")
         if names is None or rows[position].type in names:  # a handler that is not there any more handles nothing
             try:
-                events.append(opened(decoders, rows[position]))
+                events.extend(opened(decoders, rows[position]))
             except Unreadable as error:
                 return events, _Failure(position, f"{type(error).__name__}: {error}")
     return events, failure

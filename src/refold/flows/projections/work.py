@@ -10,11 +10,11 @@ from msgspec import Struct
 from refold.errors import UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.projections.applied import NEWEST, Applied, kept
-from refold.flows.projections.batch import AskedOutside, Batch, HandlerFailed
+from refold.flows.projections.batch import AskedOutside, Batch, HandlerFailed, is_one
 from refold.flows.projections.builds import Build
 from refold.flows.projections.traces import traces_of
 from refold.flows.read import opened_all
-from refold.messages import RawEvent, Recorded
+from refold.messages import Recorded
 from refold.ports import EVERYTHING, Backend, Matching, Own, Selection
 from refold.projection import SLOTS, Projection, by_stream, slot_of
 from refold.query import Query
@@ -151,7 +151,7 @@ async def step(
     try:
         return _kept_in_mind(work, await target.within(lambda b: _done(b, runtime, work, events, to, b)))
     except UsageError as error:  # of what is checked at the commit
-        if len(events) == 1:
+        if is_one(events):
             raise HandlerFailed(events[0], error) from error
         raise
 
@@ -166,7 +166,7 @@ def _kept_in_mind(work: Work, done: _Done) -> Stepped:
 
 async def _next(source: Backend, runtime: Runtime, work: Work, until: int | None) -> tuple[Sequence[Row], int]:
     """The next rows, and the position up to which these are all that matter."""
-    after, names = work.position, _names(runtime, work.projection)
+    after, names = work.position, runtime.codec.selecting(work.projection.event_types).names
     if work.sparse and names is not None:
         head = await source.head()  # before the rows: what comes in between is left for the next step
         end = head if until is None else min(head, until)
@@ -181,23 +181,34 @@ async def _next(source: Backend, runtime: Runtime, work: Work, until: int | None
     return rows, rows[-1].position if rows else after
 
 
-def _names(runtime: Runtime, projection: Projection) -> set[str] | None:
-    """The types that have a handler; `None` if every type has."""
-    if RawEvent in projection.event_types:
-        return None
-    return {name for name, _ in runtime.codec.decoders(projection.event_types)}
-
-
 def _wanted(runtime: Runtime, work: Work, rows: Sequence[Row]) -> Sequence[Recorded[Any]]:
-    """The events of this partition that have a handler."""
-    decoders, names = runtime.codec.decoders(work.projection.event_types), _names(runtime, work.projection)
-    if names is not None:
+    """The events of this partition that have a handler.
+
+    Raises:
+        UsageError: the parts of a stored event have different keys.
+    """
+    decoders = runtime.codec.selecting(work.projection.event_types)
+    if decoders.names is not None:
+        names = decoders.names
         rows = [row for row in rows if row.type in names]
-    if work.is_whole:
-        return list(opened_all(decoders, rows))
     if work.projection.key is by_stream:  # known without opening it
-        return list(opened_all(decoders, [row for row in rows if work.has(slot_of(row.stream))]))
-    return [recorded for recorded in opened_all(decoders, rows) if work.has(work.projection.slot(recorded))]
+        mine = rows if work.is_whole else [row for row in rows if work.has(slot_of(row.stream))]
+        return list(opened_all(decoders, mine))
+    events = list(opened_all(decoders, rows))
+    if decoders.splits:
+        _check_keys(work.projection, events)
+    return events if work.is_whole else [recorded for recorded in events if work.has(work.projection.slot(recorded))]
+
+
+def _check_keys(projection: Projection, events: Sequence[Recorded[Any]]) -> None:
+    """What is stored once is taken in once, so it belongs to one key, whatever it is read as."""
+    keys: dict[int, str] = {}
+    for recorded in events:
+        if recorded.parts > 1 and (key := projection.key(recorded)) != keys.setdefault(recorded.position, key):
+            raise UsageError(
+                f"projection {projection.name!r} gives the parts of one stored event, at position {recorded.position}, the keys "
+                f"{keys[recorded.position]!r} and {key!r}: one of them would be taken in by another worker. Give them one key."
+            )
 
 
 async def _done(
@@ -215,7 +226,7 @@ async def _done(
     try:
         await target.work([*claim, *kept(work.build, work.partition.first, bits), *letters, *batch.taken()])
     except UsageError as error:
-        if len(fresh) == 1:  # then it is known whose fault it is
+        if is_one(fresh):  # then it is known whose fault it is
             raise HandlerFailed(fresh[0], error) from error
         raise
     traces = traces_of(events) if work.observed else ()
@@ -244,6 +255,8 @@ def _sorted_out(
     letters: list[Own] = []
     parked: set[str] = set()
     for recorded in events:
+        if letters and recorded.position == letters[-1].params["position"]:  # a further part of what is parked
+            continue
         key = work.projection.key(recorded)
         error, attempts = work.doomed.get(recorded.position, ("", 0))
         if key in work.parked or key in parked:

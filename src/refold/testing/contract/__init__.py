@@ -17,11 +17,14 @@ from refold.testing.contract.appending import Appending
 from refold.testing.contract.auditing import Auditing
 from refold.testing.contract.base import Contract, Place, Stores
 from refold.testing.contract.bounding import Bounding
+from refold.testing.contract.closing import ClosingBooks
 from refold.testing.contract.comparing import Comparing
 from refold.testing.contract.conditions import Conditions
+from refold.testing.contract.copying import Copying
 from refold.testing.contract.data import Data
 from refold.testing.contract.deciding import Deciding
 from refold.testing.contract.envelope import Envelope
+from refold.testing.contract.histories import Histories
 from refold.testing.contract.inlining import Inlining
 from refold.testing.contract.keys import Keys
 from refold.testing.contract.limits import Limited
@@ -35,10 +38,13 @@ from refold.testing.contract.rebuilding import Rebuilding
 from refold.testing.contract.repeating import Repeating
 from refold.testing.contract.rows import TableRows
 from refold.testing.contract.running import RunningProjections
+from refold.testing.contract.snapshotting import Snapshotting
 from refold.testing.contract.subscribing import Subscribing
 from refold.testing.contract.surveying import Surveying
 from refold.testing.contract.together import Together
 from refold.testing.contract.traveling import Traveling
+from refold.testing.contract.undoing import Undoing
+from refold.testing.contract.upcasting import Upcasting, UpcastModels
 from refold.testing.contract.waiting import Waiting
 
 __all__ = ["Contract", "Place", "StoreContract", "Stores"]
@@ -48,11 +54,14 @@ class StoreContract(
     Appending,
     Auditing,
     Bounding,
+    ClosingBooks,
     Comparing,
     Conditions,
+    Copying,
     Data,
     Deciding,
     Envelope,
+    Histories,
     Inlining,
     Keys,
     Limited,
@@ -65,11 +74,15 @@ class StoreContract(
     Rebuilding,
     Repeating,
     RunningProjections,
+    Snapshotting,
     Subscribing,
     Surveying,
     TableRows,
     Together,
     Traveling,
+    Undoing,
+    Upcasting,
+    UpcastModels,
     Waiting,
 ):
     """All of it."""

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 from refold.read_model import ReadModel
 
 _BOUND: Final = {"bind", "context", "live", "model", "run"}
-_STREAMED: Final = {"read", "streams", "verify"}
+_STREAMED: Final = {"history", "read", "streams", "verify"}
 _AT_ONCE: Final = 250
 _OVER: Final = object()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
@@ -42,17 +42,24 @@ class Stores:
         self._threads = ThreadPoolExecutor(32, "contract")
 
     async def open(
-        self, *, events: Sequence[type[Any]] = EVENTS, clock: Clock | None = None, limits: Limits | None = None
+        self,
+        *,
+        events: Sequence[type[Any]] = EVENTS,
+        clock: Clock | None = None,
+        limits: Limits | None = None,
+        verify_snapshots: bool = False,
     ) -> AsyncStore:
         """A store at the place: the same one again, if the place is durable."""
-        store = await self._open(events, clock, limits)
+        store = await self._open(
+            {"events": events, "clock": clock, "limits": limits, "verify_snapshots": verify_snapshots}
+        )
         self._opened.append(store)
         return store
 
-    async def _open(self, events: Sequence[type[Any]], clock: Clock | None, limits: Limits | None) -> AsyncStore:
+    async def _open(self, options: Mapping[str, Any]) -> AsyncStore:
         if self.face == "AsyncStore":
-            return await AsyncStore.open(self.place.url, events=events, clock=clock, limits=limits)
-        store = Store.open(self.place.url, events=events, clock=clock, limits=limits)
+            return await AsyncStore.open(self.place.url, **options)
+        store = Store.open(self.place.url, **options)
         return cast("AsyncStore", Awaited(store, self._threads))
 
     async def reopen(self, *, events: Sequence[type[Any]] = EVENTS, clock: Clock | None = None) -> AsyncStore:

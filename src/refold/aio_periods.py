@@ -1,0 +1,75 @@
+"""The awaiting face of things whose books are closed: one thing, whatever the period."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from refold._bridge.awaiting import AwaitingEngine
+from refold._bridge.native import NativeAwaitingEngine
+from refold.closing import Closing
+from refold.flows.load import Loaded
+from refold.flows.periods import handle_in_period, load_period, periods
+from refold.flows.prepare import Runtime
+from refold.flows.read import Wanted, page
+from refold.flows.transact import Handled, kind_of
+from refold.messages import Context, Position, Recorded, StreamName
+from refold.ports import InStream, Selection
+
+C = TypeVar("C")
+S = TypeVar("S")
+E = TypeVar("E")
+Engine: TypeAlias = AwaitingEngine | NativeAwaitingEngine
+
+
+class AsyncPeriods(Generic[C, S, E]):
+    """Things whose streams are closed and go on in new ones; each is known by its id alone."""
+
+    def __init__(self, engine: Engine, runtime: Runtime, closing: Closing[C, S, E], context: Context) -> None:
+        self._engine, self._runtime, self._closing, self._context = engine, runtime, closing, context
+
+    async def state(self, id: str, *, as_of: datetime | Position | None = None) -> S:
+        """The state of one thing, now or by what the store knew then: two reads, however many periods there were.
+
+        Raises:
+            UnknownEventType, UndecodableEvent: the decider cannot read the period.
+        """
+        return (await self.load(id, as_of=as_of)).state
+
+    async def load(self, id: str, *, as_of: datetime | Position | None = None) -> Loaded[S]:
+        """The state of one thing, with the version in its period's stream. Options as for `state`."""
+        return await self._engine.outside(lambda b: load_period(b, self._runtime, self._closing, id, as_of))
+
+    async def periods(self, id: str) -> Sequence[StreamName]:
+        """The streams of all periods of one thing, oldest first; the last one is the current."""
+        return await self._engine.outside(lambda b: periods(b, self._closing, id))
+
+    async def read(self, id: str) -> AsyncIterator[Recorded[Any]]:
+        """The events of all periods of one thing, oldest first."""
+        for stream in await self.periods(id):
+            rest: Wanted | None = Wanted(Selection(InStream(str(stream))), None)
+            while rest is not None:
+                got = await self._engine.outside(partial(page, runtime=self._runtime, wanted=rest))
+                for event in got.events:
+                    yield event
+                rest = got.rest
+
+    async def handle(self, id: str, command: C, *, idempotency_key: str | None = None) -> Handled[S, E]:
+        """Let the decider decide upon a command, and append what it yields. It may run more than once.
+
+        If it yields the event that closes the period, the next one is opened in the same append. What is given is the period
+        that was decided upon. With an `idempotency_key`, a repeated command gives the first outcome, also in a later period.
+
+        Raises:
+            UsageError: something follows the closing event, or the opening event does not carry the state over.
+            Conflict: other writers were first too often.
+            KeyReused: the key belongs to another command or stream.
+            Refused, OutcomeUnknown, StoreError: as `append`. What the decider raises comes out as it is.
+        """
+        return await self._engine.inside(
+            lambda b: handle_in_period(b, self._runtime, self._closing, id, command, self._context, idempotency_key),
+            kind_of(self._closing.decider.decide),
+            str(self._closing.stream(id)),
+        )

@@ -1,0 +1,95 @@
+"""What is to be otherwise in a history, as the command line is told it: versions, and files of events as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from refold.codec import Codec, as_json
+from refold.errors import UsageError
+from refold.flows.whatif import Edits
+from refold.fold import Fold
+from refold.messages import RawEvent, spec_of
+
+
+class Told(msgspec.Struct, frozen=True):
+    """An event as people write it. An exported one is such, too: what else it has is passed over."""
+
+    type: str
+    data: dict[str, Any]
+    schema_version: int = 1
+
+
+class ToldEdits(msgspec.Struct, frozen=True):
+    """Edits that no code has read yet, for whichever code is to fold them."""
+
+    drop: tuple[int, ...] = ()
+    replace: Mapping[int, Told] = {}
+    insert: Mapping[int, tuple[Told, ...]] = {}
+
+    def read_by(self, fold: Fold[Any, Any]) -> Edits[Any]:
+        """The same with events of a fold's classes.
+
+        Raises:
+            UsageError: an event is none of them, or a version both dropped and replaced.
+        """
+        read = reader(fold)
+        replace = {version: read(told) for version, told in self.replace.items()}
+        insert = {after: tuple(map(read, told)) for after, told in self.insert.items()}
+        return Edits[Any].of(self.drop, replace, insert)
+
+
+def reader(fold: Fold[Any, Any]) -> Callable[[Told], object]:
+    """Makes events of a fold's classes of what people write."""
+    decoders = Codec().decoders(fold.event_types)
+
+    def read(told: Told) -> object:
+        try:
+            decode = decoders[told.type, told.schema_version]
+        except KeyError as error:
+            raise UsageError(
+                f"the fold of {fold.category!r} takes in no event {told.type!r} of schema version {told.schema_version}."
+            ) from error
+        try:
+            return decode(msgspec.json.encode(told.data))
+        except Exception as error:  # a user's validator may raise anything
+            raise UsageError(f"the data of an event {told.type!r} do not fit its class: {error}.") from error
+
+    return read
+
+
+def told(event: object) -> Told:
+    """An event as people write it."""
+    if isinstance(event, RawEvent):
+        return Told(event.type, dict(event.data), event.version)
+    spec = spec_of(type(event))
+    return Told(spec.name, as_json(event), spec.version)
+
+
+def one_event(text: str) -> tuple[int, Told]:
+    """The value of `--replace`: a version, and the event in a file."""
+    version, events = some_events(text)
+    if len(events) != 1:
+        raise click.BadParameter(f"{text!r} names a file of {len(events)} events: one takes the place of one.")
+    return version, events[0]
+
+
+def some_events(text: str) -> tuple[int, Sequence[Told]]:
+    """The value of `--insert`: a version, and the events in a file, one as an object or several as an array."""
+    version, _, path = text.partition("=")
+    if not (version.isdecimal() and path):
+        raise click.BadParameter(f"{text!r} is not VERSION=FILE, such as 3=event.json.")
+    try:
+        found: Told | tuple[Told, ...] = msgspec.json.decode(Path(path).read_bytes(), type=Told | tuple[Told, ...])
+    except OSError as error:
+        raise click.BadParameter(f"{path!r} cannot be read: {error.strerror}.") from error
+    except msgspec.DecodeError as error:
+        raise click.BadParameter(
+            f"{path!r} holds no event such as "
+            f'{{"type": "cart.item-added", "data": {{"sku": "b-1"}}}}, or an array of such: {error}.'
+        ) from error
+    return int(version), (found,) if isinstance(found, Told) else found

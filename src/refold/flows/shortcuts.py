@@ -1,0 +1,95 @@
+"""Shortcuts: where the loads of one fold begin other than at the first event: at a state in this process, or a saved one."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Generic, TypeVar
+
+from msgspec import Struct
+
+from refold.errors import UsageError
+from refold.fingerprint import fingerprint
+from refold.fold import Fold
+from refold.sameness import mutable_part
+from refold.snapshot import Snapshots, StateForm, state_hint
+
+S = TypeVar("S")
+
+
+class Standing(Struct, Generic[S], frozen=True):
+    """A state that stands at a version and position, folded onto that of a snapshot at version `began`."""
+
+    state: S
+    version: int
+    position: int
+    began: int
+
+
+class StateCache:
+    """The newest states that this process knows of some streams: as many as there is room for, those used last.
+
+    A state may be older than its stream. Any number of threads may use it: each step is one of a dictionary's.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self._states: dict[str, Standing[Any]] = {}
+
+    def get(self, stream: str) -> Standing[Any] | None:
+        """What is known of a stream."""
+        found = self._states.pop(stream, None)
+        if found is not None:
+            self._states[stream] = found
+        return found
+
+    def learn(self, stream: str, standing: Standing[Any]) -> None:
+        """Keep it, unless it stands before what is known."""
+        known = self._states.pop(stream, None)
+        behind = known is not None and known.version > standing.version
+        self._states[stream] = known if known is not None and behind else standing
+        while len(self._states) > self.room:
+            self._states.pop(next(iter(tuple(self._states))), None)
+
+    def forget(self, stream: str) -> None:
+        """It was not as the stream is."""
+        self._states.pop(stream, None)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+
+class Saving:
+    """How the states of one fold are saved: when, under which fingerprint, in which form."""
+
+    def __init__(self, fold: Fold[Any, Any], policy: Snapshots) -> None:
+        self.policy, self.form = policy, StateForm(fold)
+        self.fingerprint: Final = fingerprint(fold, self.form.hint, policy.version)
+        self.given_up = False
+        """Whether a state turned out to be none that can be saved: it is not tried at each command again."""
+
+    def is_due(self, standing: Standing[Any], cost: int) -> bool:
+        """Whether it is time to save a state, so many microseconds in the making."""
+        try:
+            return not self.given_up and self.policy.is_due(standing.state, standing.version, standing.began, cost)
+        except Exception:  # noqa: BLE001 - the user's `when`: no command fails for it
+            return False
+
+
+class Shortcut(Struct, frozen=True):
+    """What the loads of one fold may begin with."""
+
+    saving: Saving | None
+    cache: StateCache | None
+
+
+def cache_for(fold: Fold[Any, Any], room: int) -> StateCache:
+    """A cache for the states of a fold.
+
+    Raises:
+        UsageError: they can be changed in place, as far as their annotations tell.
+    """
+    if part := mutable_part(state_hint(fold)):
+        raise UsageError(
+            f"states of fold {fold.category!r} cannot be cached: {part}, which can be changed in place. Make it a frozen "
+            "dataclass or a frozen msgspec.Struct, with tuples and frozensets in it; or take no cache."
+        )
+    return StateCache(room)

@@ -1,0 +1,105 @@
+"""Snapshots: the nearest one that can be trusted, and one more. No fault of theirs, and no failure, reaches a caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from refold.clock import Clock
+from refold.errors import RefoldError, StoreReadOnly, UsageError
+from refold.flows.shortcuts import Saving, Standing
+from refold.ports import Backend, Own
+from refold.tables import SqlValue
+
+END: Final = (1 << 62) - 1
+
+# Joined with what stands there, a row of another history, or from beyond the end of this one, is not found.
+_NEAREST: Final = """
+select s.version, s.position, s.state, s.checksum
+from {refold}snapshots s join {refold}places p
+  on p.stream = s.stream and p.version = s.version and p.position = s.position and p.id = s.last_id
+where s.stream = :stream and s.fingerprint = :fingerprint and s.version <= :until
+order by s.version desc limit 1"""
+_VERSIONS: Final = """
+select version from {refold}snapshots where stream = :stream and fingerprint = :fingerprint order by version"""
+# Of the committed event at that place, so that a state of what was rolled back is never saved.
+_SAVE: Final = """
+insert into {refold}snapshots (stream, fingerprint, version, position, last_id, state, checksum, taken_at)
+select p.stream, :fingerprint, p.version, p.position, p.id, :state, :checksum, {now}
+from {refold}places p where p.stream = :stream and p.version = :version and p.position = :position
+on conflict (stream, fingerprint, version) do update
+  set position = excluded.position, last_id = excluded.last_id, state = excluded.state, checksum = excluded.checksum,
+      taken_at = excluded.taken_at
+returning version"""
+_DROP: Final = """
+delete from {refold}snapshots where stream = :stream and fingerprint = :fingerprint and version = :version"""
+
+Saved: TypeAlias = tuple[int, int, bytes, bytes]
+"""Of a row: version, position, state, checksum."""
+
+
+async def nearest(backend: Backend, saving: Saving, stream: str, until: int | None) -> Standing[Any] | None:
+    """The newest saved state of a stream at or before a version that can be read; those that cannot are passed over."""
+    until = END if until is None else until
+    while backend.capabilities.sql:
+        rows: Any = await backend.query(
+            Own(_NEAREST, {"stream": stream, "fingerprint": saving.fingerprint, "until": until})
+        )
+        if not rows:
+            return None
+        saved: Saved = rows[0]
+        try:
+            return opened(saving, stream, saved)
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, the events have it all
+            until = saved[0] - 1
+    return None
+
+
+def opened(saving: Saving, stream: str, saved: Saved) -> Standing[Any]:
+    """The state that a row holds.
+
+    Raises:
+        UsageError: it is not what was written. Whatever else reading it raises comes out as it is.
+    """
+    version, position, state, checksum = saved
+    if checksum != checksum_of(saving.fingerprint, stream, version, position, state):
+        raise UsageError("it is damaged: its checksum is another one.")
+    return Standing(saving.form.read(state), version, position, version)
+
+
+def checksum_of(fingerprint: str, stream: str, version: int, position: int, state: bytes) -> bytes:
+    """What a row must have with it, so that it is taken for what was written."""
+    from hashlib import blake2b  # noqa: PLC0415 - OpenSSL is loaded when it is needed
+
+    place = repr((stream, fingerprint, version, position)).encode("utf-8", "surrogatepass")
+    return blake2b(state, digest_size=16, key=blake2b(place, digest_size=32).digest()).digest()
+
+
+async def save(backend: Backend, clock: Clock, saving: Saving, stream: str, standing: Standing[Any]) -> None:
+    """Save a state, and drop those of the stream that are then too many.
+
+    Raises:
+        UsageError: the state cannot be written so that it reads back the same.
+        StoreError, OutcomeUnknown: the store cannot do it now.
+    """
+    state = saving.form.written(standing.state)
+    key: Mapping[str, SqlValue] = {"stream": stream, "fingerprint": saving.fingerprint}
+    place: Mapping[str, SqlValue] = {"version": standing.version, "position": standing.position}
+    checksum = checksum_of(saving.fingerprint, stream, standing.version, standing.position, state)
+    values = {**key, **place, "state": state, "checksum": checksum, "now": clock.now()}
+    rows: Any = await backend.query(Own(_VERSIONS, key))
+    known = sorted({standing.version, *(version for (version,) in rows)})
+    dropped = saving.policy.superfluous(known)
+    await backend.work([Own(_SAVE, values), *(Own(_DROP, {**key, "version": version}) for version in dropped)])
+
+
+async def try_to_save(backend: Backend, clock: Clock, saving: Saving, stream: str, standing: Standing[Any]) -> bool:
+    """Save a state. Whatever fails, whoever waits for the outcome of a command does not hear of it."""
+    if not backend.capabilities.sql:
+        return False
+    try:
+        await save(backend, clock, saving, stream, standing)
+    except RefoldError as error:
+        saving.given_up = isinstance(error, UsageError | StoreReadOnly)
+        return False
+    return True

@@ -1,0 +1,197 @@
+"""Undo and redo, planned: which events would do it, and what is in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+
+from refold.errors import CannotUndo
+from refold.fold import Fold
+from refold.inverse import Way
+from refold.marks import Fact, Marks
+from refold.messages import Recorded
+
+P = TypeVar("P", bound="Plan")
+
+
+class Obstacle(Struct, frozen=True):
+    """Why an event cannot be undone or redone now. `id` is None where it is about no event that is there."""
+
+    id: UUID | None
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+class UndoStep(Struct, frozen=True):
+    """One event that is undone or redone, and the events that do it, to be appended to its stream."""
+
+    event: Recorded[Any]
+    proposed: tuple[Any, ...]
+
+
+class Plan(Struct, frozen=True):
+    """What is to be appended, in this order, to streams that are still at these `versions`; and what is in the way."""
+
+    way: ClassVar[Way]
+    steps: tuple[UndoStep, ...]
+    obstacles: tuple[Obstacle, ...]
+    versions: Mapping[str, int]
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether nothing is in the way."""
+        return not self.obstacles
+
+
+class Undo(Plan, frozen=True):
+    """The events that undo others, the last of them first; nothing is appended yet."""
+
+    way: ClassVar[Way] = "undo"
+
+
+class Redo(Plan, frozen=True):
+    """The events that bring undone ones about again, in their order; nothing is appended yet."""
+
+    way: ClassVar[Way] = "redo"
+
+
+def id_of(way: Way, undone: UUID, number: int) -> UUID:
+    """The id of the event that undoes or redoes another: the same one whenever it is made, so that it is stored once."""
+    return uuid5(undone, f"{way}:{number}")
+
+
+class History(Struct, frozen=True):
+    """One stream at a version: its fold, and its events by id, in order; a stored event may be read as several, or as none."""
+
+    fold: Fold[Any, Any]
+    version: int
+    events: Mapping[UUID, Sequence[Recorded[Any]]]
+
+    @staticmethod
+    def of(fold: Fold[Any, Any], version: int, events: Iterable[Recorded[Any]]) -> History:
+        """The history of these events, in their order."""
+        found: dict[UUID, list[Recorded[Any]]] = {}
+        for event in events:
+            found.setdefault(event.id, []).append(event)
+        return History(fold, version, found)
+
+    @property
+    def state(self) -> Any:  # noqa: ANN401 - of any fold
+        """The state after all of them."""
+        return self.fold(event.data for parts in self.events.values() for event in parts)
+
+
+def planned(
+    kind: type[P],
+    marks: Marks,
+    histories: Mapping[str, History],
+    chosen: Iterable[Fact],
+    missing: Iterable[Obstacle],
+) -> P:
+    """How the chosen events are undone, or redone."""
+    facts = sorted(chosen, key=lambda fact: (marks.first(fact).position, fact.position), reverse=kind.way == "undo")
+    planning = _Planning(kind.way, marks, histories, facts)
+    obstacles, steps = list(missing), list[UndoStep]()
+    for fact in facts:
+        found = planning.step(fact)
+        if isinstance(found, UndoStep):
+            steps.append(found)
+        else:
+            obstacles += [Obstacle(fact.id, fact.place, reason) for reason in found]
+    versions = {stream: histories[stream].version for stream in {str(step.event.stream) for step in steps}}
+    return kind(tuple(steps), tuple(obstacles), versions)
+
+
+class _Planning:
+    """The steps of one plan: each is proposed upon the state that those before it leave behind."""
+
+    def __init__(self, way: Way, marks: Marks, histories: Mapping[str, History], chosen: Iterable[Fact]) -> None:
+        self._way: Way = way
+        self._marks, self._histories = marks, histories
+        self._chosen = {fact.id for fact in chosen}
+        self._states = {stream: history.state for stream, history in histories.items()}
+        self._blocked = set[str]()
+
+    def step(self, fact: Fact) -> UndoStep | Sequence[str]:
+        """How one event is undone or redone, or why not."""
+        reasons = list(self._reasons(fact))
+        if not reasons and fact.stream not in self._blocked:
+            found = self._proposed(fact)
+            if isinstance(found, UndoStep):
+                return found
+            reasons = list(found)
+        self._blocked.add(fact.stream)  # what comes after it would be asked about a state that it will not meet
+        return reasons
+
+    def _reasons(self, fact: Fact) -> Iterator[str]:
+        history = self._histories.get(fact.stream)
+        if history is None:
+            yield f"no fold of category {fact.stream.partition('-')[0]!r} was given"
+        elif fact.id not in history.events:
+            yield f"it is read as nothing, so there is nothing to {self._way}"
+        elif self._way == "undo":
+            yield from self._against_undoing(fact, history)
+        else:
+            yield from self._against_redoing(fact, history)
+
+    def _against_undoing(self, fact: Fact, history: History) -> Iterator[str]:
+        for event in history.events[fact.id]:
+            if history.fold.inverse("undo", event.data.__class__) is None:
+                cls = event.data.__class__.__name__
+                yield f"fold {history.fold.category!r} declares no inverse of it: @undoes({cls})"
+        for effect in self._marks.effects(fact):
+            if effect.id not in self._chosen:
+                yield f"it caused {effect.place}, which stands"
+        for later in self._others(history):
+            if self._marks.stands(later) and self._is_before(fact, later) and _needs(history, fact, later):
+                yield f"{later.place} needs it"
+
+    def _against_redoing(self, fact: Fact, history: History) -> Iterator[str]:
+        for undoing in self._marks.undoing[fact.id]:
+            for effect in self._marks.effects(undoing):
+                yield f"undoing it caused {effect.place}, which stands"
+        for cause in self._marks.undone_causes(fact):
+            if not any(latest.id in self._chosen for latest in self._marks.latest(cause.id)):
+                yield f"{cause.place} caused it, and is undone"
+        for earlier in self._others(history):
+            is_earlier = self._marks.is_undone(earlier) and self._is_before(earlier, fact)
+            if is_earlier and _needs(history, earlier, fact):
+                yield f"it needs {earlier.place}, which is undone"
+
+    def _others(self, history: History) -> Iterator[Fact]:
+        return (self._marks.facts[id] for id in history.events if id not in self._chosen)
+
+    def _is_before(self, one: Fact, other: Fact) -> bool:
+        return self._marks.first(one).position < self._marks.first(other).position
+
+    def _proposed(self, fact: Fact) -> UndoStep | Sequence[str]:
+        history, proposed, state = self._histories[fact.stream], list[Any](), self._states[fact.stream]
+        parts = history.events[fact.id]
+        try:
+            for event in reversed(parts) if self._way == "undo" else parts:
+                inverse = history.fold.inverse(self._way, event.data.__class__)
+                more = (event.data,) if inverse is None else inverse(event.data, state)
+                state = history.fold(more, state)
+                proposed += more
+        except CannotUndo as no:
+            return [str(reason) for reason in no.reasons]
+        if not proposed:
+            return [f"its inverse yields nothing, so no fact would tell that it was {self._way}ne"]
+        self._states[fact.stream] = state
+        return UndoStep(parts[0], tuple(proposed))
+
+
+def _needs(history: History, one: Fact, other: Fact) -> bool:
+    inverses = [(history.fold.inverse("undo", event.data.__class__), event) for event in history.events[one.id]]
+    return any(
+        inverse.needed_by(event.data, later.data)
+        for inverse, event in inverses
+        if inverse is not None
+        for later in history.events[other.id]
+    )

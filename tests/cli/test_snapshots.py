@@ -1,0 +1,52 @@
+"""Saved states by the command line: taken, held against all events, dropped; and what it says when they are wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import apsw
+from tests.cli.conftest import Run
+
+APP = ("--app", "shop:app", "--store", "shop.db")
+
+
+def test_states_are_saved_checked_and_dropped(refold: Run) -> None:
+    assert refold("snapshots", "create", "cart", *APP).out == "saved 1 state of cart.\n"
+    assert refold("snapshots", "create", "cart-c-1", "--at", "1", *APP).out == "saved 1 state of cart-c-1.\n"
+    done = refold("snapshots", "verify", "cart", *APP)
+    assert (done.code, done.out, done.err) == (0, "", "2 snapshots of cart are sound, 0 not.\n")
+    shown = refold("snapshots", "drop", "cart", "--dry-run", *APP)
+    assert (shown.out, shown.err) == ("", "the snapshots of cart are dropped; loads are the same without.\n")
+    assert refold("snapshots", "drop", "cart-c-1", "--yes", *APP).out == "dropped 2 snapshots.\n"
+    assert refold("snapshots", "drop", "cart", "--outdated", "--yes", *APP).out == "dropped 0 snapshots.\n"
+
+
+def test_a_damaged_one_is_a_finding(refold: Run, directory: Path) -> None:
+    refold("snapshots", "create", "cart", *APP)
+    db = apsw.Connection(str(directory / "shop.db"))
+    db.execute("update refold_snapshots set state = x'7b7d' where stream = 'cart-c-1'")
+    db.close()
+    done = refold("snapshots", "verify", "cart", *APP, "--output", "json")
+    assert done.code == 1
+    (found,) = json.loads(done.out)["data"]
+    assert (found["stream"], found["verdict"]) == ("cart-c-1", "damaged")
+
+
+def test_one_by_an_older_version_of_the_fold_is_listed_and_no_finding(refold: Run, directory: Path) -> None:
+    refold("snapshots", "create", "cart-c-1", *APP)
+    db = apsw.Connection(str(directory / "shop.db"))
+    db.execute("update refold_snapshots set fingerprint = 'of old'")
+    db.close()
+    done = refold("snapshots", "verify", "cart-c-1", *APP)
+    assert done.code == 0
+    assert done.out.split("\t")[2] == "outdated"
+    assert refold("snapshots", "drop", "cart", "--outdated", "--yes", *APP).out == "dropped 1 snapshot.\n"
+
+
+def test_what_is_not_there_is_told(refold: Run, directory: Path) -> None:
+    assert refold("snapshots", "create", "cart-c-99", *APP).code == 3
+    assert refold("snapshots", "create", "order", *APP).code == 3
+    assert refold("snapshots", "create", "cart", "--store", "shop.db").code == 2
+    assert refold("snapshots", "create", "cart", "--app", "shop:app", "--store", "none.db").code == 5
+    assert not (directory / "none.db").exists()

@@ -1,0 +1,160 @@
+"""A fingerprint changes with what might change a state, with nothing else, and is the same in every process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from refold import Fold, RawEvent
+from refold.fingerprint import fingerprint
+from refold.snapshot import state_hint
+
+PROGRAM = '''
+"""A shop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated
+
+import msgspec
+
+from refold import Fold, event, upcast
+
+OLD = ("cart.added", 1)
+RATES = {"book": Decimal("0.07"), "wine": Decimal("0.19")}
+REDUCED = {"book", "bread", "milk"}
+
+
+class Kind(Enum):
+    PLAIN = "plain"
+    GIFT = "gift"
+
+
+@event("cart.added", version=2, upcasters=[upcast(*OLD, to=2)(lambda data: {**data, "kind": "plain"})])
+class Added:
+    item: str
+    price: int
+    kind: Kind = Kind.PLAIN
+
+    @property
+    def is_gift(self) -> bool:
+        return self.kind is Kind.GIFT
+
+
+class Line(msgspec.Struct, frozen=True):
+    item: str
+    price: Annotated[int, msgspec.Meta(ge=0)]
+
+
+@dataclass(frozen=True)
+class Cart:
+    lines: tuple[Line, ...] = ()
+    total: int = 0
+
+    def plus(self, line: Line) -> Cart:
+        """Another line."""
+        return replace(self, lines=(*self.lines, line), total=self.total + taxed(line))
+
+
+def taxed(line: Line) -> int:
+    if line.item in {"book", "bread", "milk"} or line.item in REDUCED:
+        return round(line.price * (1 + RATES["book"]))
+    return sum(part for part in (line.price, 0))
+
+
+def free(added: Added, *, of: int = 0) -> bool:
+    return added.price <= of
+
+
+def evolve(cart: Cart, added: Added) -> Cart:
+    return cart if free(added) or added.is_gift else cart.plus(Line(added.item, added.price))
+
+
+fold = Fold("cart", Cart, evolve)
+'''
+
+CHANGES = {
+    "the fold's own code": ("return cart if free(added) or added.is_gift", "return cart if free(added)"),
+    "a helper": ("added.price <= of", "added.price < of"),
+    "a method of the state": ("total=self.total + taxed(line)", "total=self.total + line.price"),
+    "a property of an event": ("self.kind is Kind.GIFT", "self.kind is not Kind.PLAIN"),
+    "a constant of the module": ('Decimal("0.19")', 'Decimal("0.20")'),
+    "a set in the module": ('REDUCED = {"book", "bread", "milk"}', 'REDUCED = {"book", "bread", "oil"}'),
+    "a set in the code": ('in {"book", "bread", "milk"} or', 'in {"book", "bread", "oil"} or'),
+    "a generator in the code": ("sum(part for part in", "sum(part + 1 for part in"),
+    "a default of a parameter": ("of: int = 0", "of: int = 1"),
+    "a default of a state": ("total: int = 0", "total: int = 1"),
+    "a default of an event": ("kind: Kind = Kind.PLAIN", "kind: Kind = Kind.GIFT"),
+    "a field of the state": ("    total: int = 0\n", "    total: int = 0\n    note: str = ''\n"),
+    "a field inside the state": ("    item: str\n    price: Annotated", "    item: str | None\n    price: Annotated"),
+    "a bound of a field": ("ge=0", "ge=1"),
+    "the value of an enum": ('GIFT = "gift"', 'GIFT = "present"'),
+    "the version of an event": ("version=2, upcasters=[upcast(*OLD, to=2)(", "version=3, upcasters=[upcast(*OLD, to=3)("),
+    "an upcaster": ('"kind": "plain"}', '"kind": "gift"}'),
+    "the name of an event": ("cart.added", "cart.item-added"),
+    "the first state": ('Fold("cart", Cart,', 'Fold("cart", lambda: Cart(total=5),'),
+}  # fmt: skip
+HARMLESS = {
+    "a docstring": ('"""Another line."""', '"""One more line."""'),
+    "a comment": ("fold = Fold", "# the fold\nfold = Fold"),
+    "line breaks": ("    return added.price <= of", "    return (\n        added.price\n        <= of\n    )"),
+    "an unused function": ("def taxed", "def unused() -> int:\n    return 1\n\n\ndef taxed"),
+    "an annotation of a function": ("def taxed(line: Line) -> int:", "def taxed(line) -> int:"),
+    "the name of a local variable": ("part for part in", "piece for piece in"),
+}
+
+
+def of(program: str, name: str = "shop_to_be_told") -> str:
+    module = ModuleType(name)
+    sys.modules[name] = module
+    try:
+        exec(compile(program, f"{name}.py", "exec"), module.__dict__)  # noqa: S102 - the program above
+        fold: Fold[object, object] = module.__dict__["fold"]
+        return fingerprint(fold, state_hint(fold), 1)
+    finally:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_might_change_a_state_changes_it(change: tuple[str, str]) -> None:
+    changed = PROGRAM.replace(*change)
+    assert changed != PROGRAM
+    assert of(changed) != of(PROGRAM)
+
+
+@pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
+def test_what_changes_no_state_leaves_it(change: tuple[str, str]) -> None:
+    changed = PROGRAM.replace(*change)
+    assert changed != PROGRAM
+    assert of(changed) == of(PROGRAM)
+
+
+def test_a_module_has_it_under_any_name() -> None:
+    assert of(PROGRAM, "__main__of_something") == of(PROGRAM)
+
+
+def test_raising_the_version_changes_it() -> None:
+    fold: Fold[int, RawEvent] = Fold("a", int, lambda state, event: state, events=(RawEvent,))
+    assert fingerprint(fold, int, 1) != fingerprint(fold, int, 2)
+
+
+def test_every_process_finds_the_same(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(PROGRAM, "utf-8")
+    told = "from refold.fingerprint import fingerprint; from refold.snapshot import state_hint"
+    as_module = f"{told}; import shop; print(fingerprint(shop.fold, state_hint(shop.fold), 1))"
+    (tmp_path / "main.py").write_text(f"{PROGRAM}\n{told}\nprint(fingerprint(fold, state_hint(fold), 1))", "utf-8")
+    found = {
+        subprocess.run(
+            [sys.executable, *arguments], cwd=tmp_path, env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("0", "1", "2")
+        for arguments in (["-c", as_module], ["main.py"])
+    }
+    assert len(found) == 1
