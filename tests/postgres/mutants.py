@@ -14,15 +14,15 @@ LOCK: Final = "perform pg_advisory_xact_lock(hashtextextended('refold refold', 0
 
 # A sequence gives blocks in one piece, so that what an append is told is right but for the order of the commits.
 _SEQUENCE: Final = """
-create sequence {schema}.places;
+create sequence {schema}.taken_places;
 create function {schema}.taken(n bigint) returns bigint language plpgsql as $$
 declare
   before bigint;
 begin
   perform pg_advisory_lock(1);
-  select case when is_called then last_value else 0 end into before from {schema}.places;
+  select case when is_called then last_value else 0 end into before from {schema}.taken_places;
   if n > 0 then
-    perform setval('{schema}.places', before + n);
+    perform setval('{schema}.taken_places', before + n);
   end if;
   perform pg_advisory_unlock(1);
   return before;
