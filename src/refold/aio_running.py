@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from refold._bridge.awaiting import AwaitingEngine
-from refold._bridge.crews import TaskCrew
 from refold._bridge.native import NativeAwaitingEngine
+from refold._bridge.tasks import TaskCrew
 from refold.errors import RefoldError
 from refold.flows.prepare import Runtime
 from refold.ports import Backend

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import dropwhile, takewhile
 from string import ascii_lowercase, ascii_uppercase
 from typing import Final, NamedTuple
@@ -52,8 +52,7 @@ def _comment(depth: int) -> str:
 _START: Final = r"[A-Za-z_\x80-\U0010FFFF]"
 _NAME: Final = rf"{_START}[A-Za-z0-9_$\x80-\U0010FFFF]*"
 _PLAIN: Final = r"'[^']*'"
-_TOKEN: Final = re.compile(
-    rf"""
+_TOKEN: Final = rf"""
       (?P<space> \s+)
     | (?P<name> (?![eEbBnNxX]'|[uU]&'){_NAME})
     | (?P<parameter> (?<!:):[A-Za-z_]\w*)
@@ -66,9 +65,15 @@ _TOKEN: Final = re.compile(
     | (?P<number> [0-9][A-Za-z0-9_]*(?:\.[0-9][A-Za-z0-9_]*)?)
     | (?<![-+*/<>=~!@\#%^&|])[$@]{_NAME}  # a parameter to SQLite alone
     | .
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+    """
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    """Compiled when the first text is read, since that takes as long as loading all of `refold`."""
+    return re.compile(_TOKEN, re.VERBOSE | re.DOTALL)
+
+
 _FOLDING: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
@@ -87,7 +92,7 @@ _KEYS: Final = _set_of("primary unique exclude")
 
 def tokens(text: str) -> Iterator[Token]:
     """The pieces of a text; joined they give it back. What is not SQL comes as `other`, a character each."""
-    for found in _TOKEN.finditer(text):
+    for found in _token().finditer(text):
         yield Token(found.lastgroup or "other", found[0])
 
 

@@ -1,17 +1,14 @@
-"""Crews: jobs that run side by side until they are told to stop, on threads or as tasks."""
+"""Crews: jobs that run side by side until they are told to stop; on threads here, as tasks in `tasks`."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any, Final, Protocol, TypeAlias
 
-from refold._bridge.awaiting import AwaitingEngine
 from refold._bridge.blocking import BlockingEngine
-from refold._bridge.native import NativeAwaitingEngine, NativeBlockingEngine
+from refold._bridge.native import NativeBlockingEngine
 from refold._bridge.stepping import run_sync
 from refold.errors import RefoldError
 
@@ -105,67 +102,4 @@ class ThreadCrew:
             if left <= 0:
                 return False
             alive[0].join(min(left, LOOK))
-        return True
-
-
-class TaskCrew:
-    """Jobs as tasks of one event loop."""
-
-    def __init__(self, engine: AwaitingEngine | NativeAwaitingEngine) -> None:
-        self._engine = engine
-        self._stop = asyncio.Event()
-        self._news = asyncio.Condition()
-        self._head = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def stopping(self) -> bool:
-        return self._stop.is_set()
-
-    def now(self) -> float:
-        return time.monotonic()
-
-    async def pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
-
-    async def head_above(self, after: int, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), self._news:
-                await self._news.wait_for(lambda: self._head > after or self.stopping)
-
-    def start(self, name: str, job: Job) -> None:
-        task = asyncio.get_running_loop().create_task(job(), name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def watch(self) -> None:
-        """Tell the others of the head, in a task of its own."""
-        self.start("refold-head", self._watch)
-
-    async def _watch(self) -> None:
-        while not self.stopping:
-            try:
-                head = await self._engine.wait(self._head, LOOK)
-            except RefoldError:  # the store is away: the jobs notice it, too, and say so
-                await self.pause(LOOK)
-                continue
-            async with self._news:
-                self._head = head
-                self._news.notify_all()
-
-    async def stop(self) -> None:
-        """Tell every job to come to its end."""
-        self._stop.set()
-        async with self._news:
-            self._news.notify_all()
-
-    async def join(self, timeout: float | None) -> bool:  # noqa: ASYNC109 - it does not fail, it says
-        """Wait until all have, and say whether they have."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while self._tasks:
-            left = LOOK if deadline is None else deadline - time.monotonic()
-            if left <= 0:
-                return False
-            await asyncio.wait(set(self._tasks), timeout=min(left, LOOK))
         return True

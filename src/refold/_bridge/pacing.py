@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 
@@ -23,4 +22,6 @@ class AwaitingPace:
         return time.monotonic()
 
     async def pause(self, seconds: float) -> None:
+        import asyncio  # noqa: PLC0415 - blocking code never loads it
+
         await asyncio.sleep(seconds)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from typing import TypeVar, cast
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar, cast
 
 from refold._bridge.stepping import run_sync
 from refold.errors import UsageError
@@ -55,10 +54,16 @@ class Threaded:
         return self._target.capabilities
 
     async def work(self, steps: Sequence[Own | Statement]) -> Sequence[Rows]:
-        return await asyncio.to_thread(run_sync, self._target.work(steps))
+        return await _in_a_thread(self._target.work(steps))
 
     async def within(self, flow: Within[T]) -> T:
-        return await asyncio.to_thread(run_sync, self._target.within(flow))
+        return await _in_a_thread(self._target.within(flow))
 
     async def query(self, statement: Own | Statement) -> Rows:
-        return await asyncio.to_thread(run_sync, self._target.query(statement))
+        return await _in_a_thread(self._target.query(statement))
+
+
+async def _in_a_thread(call: Coroutine[Any, Any, T]) -> T:
+    import asyncio  # noqa: PLC0415 - blocking code never loads it
+
+    return await asyncio.to_thread(run_sync, call)
