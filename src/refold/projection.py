@@ -70,12 +70,20 @@ Handler2: TypeAlias = Callable[[Recorded[E], R | None, R2 | None], Iterable[Caus
 Get: TypeAlias = Callable[[Recorded[E]], Key[R]]
 
 
+Call: TypeAlias = Callable[..., Iterable[Caused] | None]
+"""Any handler, as it is called: with the event, and the rows that it gets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handling:
     """A handler, and what is to be looked up for it."""
 
-    call: Callable[..., Iterable[Caused] | None]
+    call: Call
     gets: tuple[Callable[[Recorded[Any]], Key[Any]], ...] = ()
+
+
+def _as_it_is(call: Call) -> Call:
+    return call
 
 
 def by_stream(recorded: Recorded[Any]) -> str:
@@ -164,6 +172,15 @@ class Projection:
     def effecting(self) -> Mapping[type[Any], Handling]:
         """What events cause once for ever, by their class."""
         return self._effects
+
+    def remade(self, around: Callable[[Call], Call] = _as_it_is, *, effects: bool = True) -> Projection:
+        """The same projection, with something around each handler and effect, or without its effects."""
+        same = Projection(self.name, version=self.version, schema=self.schema, tables=self.tables, key=self.key)
+        for cls, handling in self._handlers.items():
+            same._register(same._handlers, cls, handling.gets)(around(handling.call))
+        for cls, handling in self._effects.items() if effects else ():
+            same._register(same._effects, cls, ())(around(handling.call))
+        return same
 
     @property
     def has_effects(self) -> bool:

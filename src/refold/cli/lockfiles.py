@@ -11,19 +11,14 @@ import click
 
 from refold.cli.apps import application
 from refold.cli.exits import NotFound
+from refold.cli.options import app_option_for
 from refold.errors import UsageError
 from refold.schema.lock import LOCK_FILE, Lock, of_text
 from refold.schema.present import Present, present
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-schema_app_option = click.option(
-    "--app",
-    metavar="MODULE:NAME",
-    envvar="REFOLD_APP",
-    show_envvar=True,
-    help="The application whose events to look at, a refold.App; or `app` under [tool.refold] in pyproject.toml.",
-)
+schema_app_option = app_option_for("events to look at")
 file_option = click.option(
     "--file", default=LOCK_FILE, show_default=True, metavar="FILE", help="Where the lock stands."
 )

@@ -12,7 +12,7 @@ import click
 from refold.app import App
 from refold.cli.apps import application
 from refold.cli.exits import NotFound
-from refold.cli.options import reading, store_url
+from refold.cli.options import app_option_for, reading, store_url
 from refold.errors import UsageError
 from refold.flows.projections.status import ProjectionStatus
 from refold.projection import Projection
@@ -29,13 +29,7 @@ into_option = click.option(
     show_envvar=True,
     help="The database that the read models live in, if that is not the store's.",
 )
-projections_option = click.option(
-    "--app",
-    metavar="MODULE:NAME",
-    envvar="REFOLD_APP",
-    show_envvar=True,
-    help="The application whose projections to use, a refold.App; or `app` under [tool.refold] in pyproject.toml.",
-)
+projections_option = app_option_for("projections to use")
 
 
 class Models:

@@ -90,13 +90,18 @@ store_option = click.option(
     help="The store: sqlite:///shop.db, or just the path of its file.",
 )
 
-app_option = click.option(
-    "--app",
-    metavar="MODULE:NAME",
-    envvar="REFOLD_APP",
-    show_envvar=True,
-    help="The application whose folds to use, a refold.App; or `app` under [tool.refold] in pyproject.toml. "
-    "Without one, states are the JSON data of the events, merged in their order (RFC 7396).",
+
+def app_option_for(what: str, *, without: str = "") -> Callable[[F], F]:
+    """`--app`, for a command that uses `what` of the application; `without` says what it does if there is none."""
+    text = f"The application whose {what}, a refold.App; or `app` under [tool.refold] in pyproject.toml."
+    return click.option(
+        "--app", metavar="MODULE:NAME", envvar="REFOLD_APP", show_envvar=True, help=f"{text} {without}".strip()
+    )
+
+
+app_option = app_option_for(
+    "folds to use",
+    without="Without one, states are the JSON data of the events, merged in their order (RFC 7396).",
 )
 
 

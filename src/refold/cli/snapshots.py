@@ -11,7 +11,7 @@ from refold.cli.apps import application
 from refold.cli.consent import consented, counted, dry_run_option, yes_option
 from refold.cli.exits import Exit, NotFound
 from refold.cli.models import existing
-from refold.cli.options import as_of, output_option, reading, store_option
+from refold.cli.options import app_option_for, as_of, output_option, reading, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.errors import UsageError
 from refold.flows.load import AsOf
@@ -31,13 +31,7 @@ _LISTING: Listing[SnapshotCheck] = Listing(
 )
 _WRONG: Final = ("differs", "damaged", "foreign")
 
-_app_option = click.option(
-    "--app",
-    metavar="MODULE:NAME",
-    envvar="REFOLD_APP",
-    show_envvar=True,
-    help="The application whose folds to use, a refold.App; or `app` under [tool.refold] in pyproject.toml.",
-)
+_app_option = app_option_for("folds to use")
 _subject = click.argument("subject", metavar="STREAM|CATEGORY")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Unpack
 
 import click
 
-from refold.cli.undoing import agreed, opened, summary, undoing_options
+from refold.cli.undoing import Asked, carry_out, undoing_options
+from refold.store import Store
 
 
 @click.command(
@@ -27,23 +28,6 @@ from refold.cli.undoing import agreed, opened, summary, undoing_options
     """,
 )
 @undoing_options
-@click.pass_context
-def command(
-    ctx: click.Context,
-    *,
-    what: Sequence[str],
-    correlation: str | None,
-    actor: str | None,
-    app: str | None,
-    url: str,
-    dry_run: bool,
-    yes: bool,
-) -> None:
+def command(**asked: Unpack[Asked]) -> None:
     """See `help` above."""
-    store, folds, ids = opened(url, app, what, correlation)
-    with store:
-        plan = store.plan_undo(*ids, correlation_id=correlation, folds=folds)
-        if not agreed(plan, yes=yes, dry_run=dry_run):
-            ctx.exit()
-        store.context(actor=actor).undo(plan)
-    click.echo(summary(plan))
+    carry_out(Store.plan_undo, Store.undo, **asked)

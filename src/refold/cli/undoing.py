@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 import click
@@ -12,7 +12,7 @@ from refold.cli.apps import application
 from refold.cli.consent import consented, counted, yes_option
 from refold.cli.exits import NotFound
 from refold.cli.models import existing
-from refold.cli.options import reading, store_option
+from refold.cli.options import app_option_for, reading, store_option
 from refold.cli.show import one_event
 from refold.cli.values import for_people
 from refold.codec import as_json
@@ -20,18 +20,16 @@ from refold.errors import CannotUndo
 from refold.fold import Fold
 from refold.messages import spec_of
 from refold.store import Store
-from refold.undoing import Plan
+from refold.undoing import Plan, Redo, Undo
 
 F = TypeVar("F", bound=Callable[..., Any])
+P = TypeVar("P", Undo, Redo)
 
 _OPTIONS: Final = (
     click.argument("what", nargs=-1),
     click.option("--correlation", metavar="ID", help="All of this story, in place of single events."),
     click.option("--actor", metavar="NAME", help="In whose name."),
-    click.option(
-        "--app", metavar="MODULE:NAME", envvar="REFOLD_APP", show_envvar=True,
-        help="The application whose inverses to use, a refold.App; or `app` under [tool.refold] in pyproject.toml.",
-    ),
+    app_option_for("inverses to use"),
     store_option,
     click.option("--plan", "--dry-run", "dry_run", is_flag=True, help="Only show what would be done."),
     yes_option,
@@ -45,7 +43,32 @@ def undoing_options(function: F) -> F:
     return function
 
 
-def opened(
+class Asked(TypedDict):
+    """What the options say."""
+
+    what: Sequence[str]
+    correlation: str | None
+    actor: str | None
+    app: str | None
+    url: str
+    dry_run: bool
+    yes: bool
+
+
+def carry_out(
+    planned: Callable[..., P], carried_out: Callable[[Store, P], object], **asked: Unpack[Asked]
+) -> None:  # fmt: skip
+    """Make a plan for what is meant, show it, and carry it out if that is agreed to."""
+    store, folds, ids = _opened(asked["url"], asked["app"], asked["what"], asked["correlation"])
+    with store:
+        plan = planned(store, *ids, correlation_id=asked["correlation"], folds=folds)
+        if not _agreed(plan, yes=asked["yes"], dry_run=asked["dry_run"]):
+            return
+        carried_out(store.context(actor=asked["actor"]), plan)
+    click.echo(_summary(plan))
+
+
+def _opened(
     url: str, app: str | None, what: Sequence[str], correlation: str | None
 ) -> tuple[Store, Sequence[Fold[Any, Any]], Sequence[UUID]]:
     """The store, the folds of the application, and the ids of what is meant."""
@@ -66,7 +89,7 @@ def _id(store: Store, what: str) -> UUID:
     return event.id
 
 
-def agreed(plan: Plan, *, yes: bool, dry_run: bool) -> bool:
+def _agreed(plan: Plan, *, yes: bool, dry_run: bool) -> bool:
     """Show the plan, and say whether to carry it out.
 
     Raises:
@@ -89,7 +112,7 @@ def _told(data: Any) -> str:  # noqa: ANN401 - an event of any class
     return f"{spec_of(data.__class__).name} {for_people(as_json(data))}"
 
 
-def summary(plan: Plan) -> str:
+def _summary(plan: Plan) -> str:
     """What was done."""
     appended = sum(len(step.proposed) for step in plan.steps)
     return f"{plan.way}ne: {counted(len(plan.steps), 'event')}, by {counted(appended, 'event')} more."

@@ -12,7 +12,7 @@ from refold.projection import Projection, by_stream
 from refold.store import Store
 from refold.tables import SqlValue
 from refold.testing.history import Growing, placed
-from refold.testing.projections import as_seen, remade
+from refold.testing.projections import as_seen
 from refold.testing.purity import alone, watched
 
 Contents: TypeAlias = Mapping[str, Sequence[tuple[SqlValue, ...]]]
@@ -37,7 +37,7 @@ def check_projection(projection: Projection, history: Iterable[object], *, seed:
     """
     events = placed(history)
     first = [*_alone(projection, events)]
-    by_twice = remade(projection, watched)
+    by_twice = projection.remade(watched)
     expected = _built(by_twice, events, 1, ())
     for way, parts, sizes in _ways(projection, len(events), Random(seed)):  # noqa: S311 - cuts are no secret
         _compare(projection, way, expected, _built(by_twice, events, parts, sizes))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from msgspec import structs
 
@@ -14,13 +14,12 @@ from refold.errors import UsageError
 from refold.flows.projections.live import Tables
 from refold.flows.projections.statements import everything
 from refold.messages import RawEvent, Recorded, StreamName, spec_of
-from refold.projection import Answer, Asking, Caused, Handling, Projection, Question
+from refold.projection import Answer, Asking, Call, Caused, Handling, Projection, Question
 from refold.tables import Delete, Patch, Put, SqlValue, Table
 from refold.testing.history import START, STREAM, Growing, placed, with_place
 from refold.testing.outcomes import Outcome, compare, outcome_of
 
 R = TypeVar("R")
-Call: TypeAlias = Callable[..., Iterable[Caused] | None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class ProjectionCase:
         return outcome_of(lambda: self._caused(as_seen(self.projection, recorded), tables))
 
     def _tables(self, history: Iterable[Recorded[Any]]) -> Tables:
-        tables = Tables(remade(self.projection, _changes_only))
+        tables = Tables(self.projection.remade(_changes_only))
         if any(handling.gets for handling in handlings(self.projection)):
             for recorded in history:
                 tables.take(as_seen(self.projection, recorded))
@@ -136,25 +135,6 @@ def handlings(projection: Projection) -> Iterator[Handling]:
         yield from (
             found for found in (projection.handlers.get(cls), projection.effecting.get(cls)) if found is not None
         )
-
-
-def remade(projection: Projection, around: Callable[[Call], Call]) -> Projection:
-    """The same projection, with something around each handler and effect."""
-    same = Projection(
-        projection.name,
-        version=projection.version,
-        schema=projection.schema,
-        tables=projection.tables,
-        key=projection.key,
-    )
-    on: Any = same.on
-    effect: Any = same.effect
-    for cls in projection.event_types:
-        if handling := projection.handlers.get(cls):
-            on(cls, get=handling.gets)(around(handling.call))
-        if handling := projection.effecting.get(cls):
-            effect(cls)(around(handling.call))
-    return same
 
 
 def _changes_only(call: Call) -> Call:

@@ -14,9 +14,9 @@ from types import ModuleType
 from typing import Any, Final
 
 from refold.messages import Recorded
-from refold.projection import Asking, Caused, Handling, Question
+from refold.projection import Asking, Call, Caused, Handling, Question
 from refold.testing.outcomes import listed
-from refold.testing.projections import Call, answered, talking
+from refold.testing.projections import answered, talking
 
 _CLOCKS: Final = {"now", "utcnow", "today"}
 _OUTSIDE: Final = {

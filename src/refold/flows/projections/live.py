@@ -97,7 +97,7 @@ class Live:
     def __init__(
         self, projection: Projection, as_of: datetime | Position | None, scratch: Callable[[], Awaitable[Backend]]
     ) -> None:
-        self._projection, self._horizon, self._scratch = without_effects(projection), Horizon(as_of), scratch
+        self._projection, self._horizon, self._scratch = projection.remade(effects=False), Horizon(as_of), scratch
         self._tables = None if projection.schema else Tables(self._projection)
         self._database: Backend | None = None
         self.position = 0
@@ -165,19 +165,3 @@ async def _applied(source: Backend, database: Backend, runtime: Runtime, project
 def _key(table: Table[R], row: R) -> object:
     values = [getattr(row, name) for name in table.key]
     return tuple(values) if len(values) > 1 else values[0]
-
-
-def without_effects(projection: Projection) -> Projection:
-    """The same projection, which causes nothing that must happen once for ever."""
-    same = Projection(
-        projection.name,
-        version=projection.version,
-        schema=projection.schema,
-        tables=projection.tables,
-        key=projection.key,
-    )
-    register: Any = same.on
-    for cls in projection.event_types:
-        if handling := projection.handlers.get(cls):
-            register(cls, get=handling.gets)(handling.call)
-    return same
