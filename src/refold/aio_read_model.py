@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from refold._bridge.pacing import AwaitingPace
 from refold.flows.prepare import Runtime
 from refold.flows.projections.audit import audit
-from refold.flows.projections.catching_up import catch_up
+from refold.flows.projections.catching_up import Report, catch_up
 from refold.flows.projections.comparing import abandon, compare, rebuild_with, verify
 from refold.flows.projections.dead_letters import DeadLetter, DeadLetterGroup, dead_letter_groups, dead_letters
 from refold.flows.projections.differences import Comparison
 from refold.flows.projections.findings import Audit
 from refold.flows.projections.lifecycle import drop_retired, pause, reset, resume
-from refold.flows.projections.rebuilding import Report, begin_rebuild, rebuild
+from refold.flows.projections.rebuilding import begin_rebuild, rebuild
 from refold.flows.projections.retrying import retry, skip
 from refold.flows.projections.splitting import repartition
 from refold.flows.projections.status import ProjectionStatus, Token, position_of, status, wait_for

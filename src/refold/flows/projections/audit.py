@@ -13,10 +13,10 @@ from refold.flows.prepare import Runtime
 from refold.flows.projections.applied import STRETCH, Digest, digest, stored_digest
 from refold.flows.projections.batch import HandlerFailed
 from refold.flows.projections.builds import Build
+from refold.flows.projections.catching_up import Report
 from refold.flows.projections.findings import Audit, Told, both
 from refold.flows.projections.mending import deliver, handled_types, mendable, rows_at, settle, work_on
 from refold.flows.projections.persevering import told
-from refold.flows.projections.rebuilding import Report
 from refold.flows.projections.work import Partition, Work, partitions
 from refold.flows.read import all_rows, opened
 from refold.messages import Position, Recorded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -53,10 +53,11 @@ from {refold}builds where projection = :projection order by build"""
 BEGIN: Final = """
 insert into {refold}builds (projection, build, version, role, began_at, audited_after, effects_after, objects)
 values (:projection, :build, :version, :role, {now}, 0, 0, :objects) on conflict do nothing returning build"""
+# A fence begins at the time, so that none of an earlier life of this partition comes again.
 SPAN: Final = """
 insert into {refold}partitions (projection, build, first_slot, last_slot, position, stop_at, state, reason, fence, owner,
   leased_until, moved_at, applied, rate)
-values (:projection, :build, :first, :last, :position, null, 'running', '', 1, '', 0, {now}, 0, 0.0)"""
+values (:projection, :build, :first, :last, :position, null, 'running', '', {now}, '', 0, {now}, 0, 0.0)"""
 
 
 async def builds(backend: Backend, projection: str) -> Sequence[Build]:
@@ -82,14 +83,20 @@ async def active_build(backend: Backend, clock: Clock, projection: Projection) -
     Raises:
         ProjectionChanged: it was built by another version of the projection.
     """
-    found = await builds(backend, projection.name)
-    active = with_role(found, "active")
-    if active is None:
-        number = max((build.number for build in found), default=0) + 1
-        return await begun(backend, clock, made_of(projection, number, "active"), projection)
-    if active.version != projection.version:
-        raise ProjectionChanged(projection.name, active.version, projection.version)
-    return active
+    while True:
+        found = await builds(backend, projection.name)
+        active = with_role(found, "active")
+        if active is None:
+            active = await begun(backend, clock, made_of(projection, next_number(found), "active"), projection)
+        elif active.version != projection.version:
+            raise ProjectionChanged(projection.name, active.version, projection.version)
+        if active is not None:
+            return active
+
+
+def next_number(found: Sequence[Build]) -> int:
+    """The number of the next build."""
+    return max((build.number for build in found), default=0) + 1
 
 
 def made_of(projection: Projection, number: int, role: Role) -> Build:
@@ -98,8 +105,8 @@ def made_of(projection: Projection, number: int, role: Role) -> Build:
     return Build(projection.name, number, projection.version, role, 0, 0, tuple((kind, name) for kind, name in objects))
 
 
-async def begun(backend: Backend, clock: Clock, build: Build, projection: Projection, parts: int = 1) -> Build:
-    """The build, with its tables made and its keys in so many equal parts; or the one that another was quicker to begin."""
+async def begun(backend: Backend, clock: Clock, build: Build, projection: Projection, parts: int = 1) -> Build | None:
+    """The build, with its tables made and its keys in so many equal parts; `None` if another was quicker, whatever it began."""
     now = clock.now()
     objects = msgspec.json.encode(build.objects).decode()
     values = {"version": build.version, "role": build.role, "objects": objects, "now": now}
@@ -111,8 +118,7 @@ async def begun(backend: Backend, clock: Clock, build: Build, projection: Projec
     try:
         await backend.work([claim, *spans, *making(backend, build, projection)])
     except Unclaimed:
-        found = await builds(backend, projection.name)
-        return cast("Build", with_role(found, build.role))
+        return None
     return build
 
 

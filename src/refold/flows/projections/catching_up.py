@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
 from refold.errors import ProjectionStopped
 from refold.flows.prepare import Runtime
 from refold.flows.projections.batch import HandlerFailed, noted
@@ -9,6 +12,9 @@ from refold.flows.projections.builds import Build, active_build
 from refold.flows.projections.work import Work, partitions, step, take_up
 from refold.ports import Backend, Unclaimed
 from refold.projection import Projection
+
+Report: TypeAlias = Callable[[int, int], None]
+"""Told now and then: the position that a build has reached, and the head."""
 
 
 async def catch_up(source: Backend, target: Backend, runtime: Runtime, projection: Projection) -> int:
@@ -18,36 +24,51 @@ async def catch_up(source: Backend, target: Backend, runtime: Runtime, projectio
         ProjectionChanged: the read model was built by another version of the projection.
         ProjectionStopped: it is paused, or failed too often.
     """
-    build = await active_build(target, runtime.clock, projection)
-    applied = 0
+
+    async def again() -> Build:
+        return await active_build(target, runtime.clock, projection)
+
+    build, applied = await again(), 0
     for part in await partitions(target, build):
-        applied += await _finish(source, target, runtime, projection, build, part.first)
+        applied += await finish(source, target, runtime, projection, build, part.first, again=again)
     return applied
 
 
-async def _finish(
-    source: Backend, target: Backend, runtime: Runtime, projection: Projection, build: Build, first: int
-) -> int:
+async def _without_end() -> None:
+    """Up to the head, wherever that is."""
+
+
+async def finish(
+    source: Backend, target: Backend, runtime: Runtime, projection: Projection, build: Build, first: int,
+    *, again: Callable[[], Awaitable[Build | None]], until: Callable[[], Awaitable[int | None]] = _without_end,
+    report: Report | None = None,
+) -> int:  # fmt: skip
+    """Take one partition to its end, and say how many events were applied.
+
+    `again` gives the build to go on with where somebody else was quicker, `None` to end; `until`, up to where the next step goes.
+
+    Raises:
+        ProjectionStopped: it is paused, or failed too often.
+        What a handler raises.
+    """
     applied = 0
-    work = await _taken_up(target, projection, build, first)
+    work = await take_up(target, projection, build, first)
     while work is not None:
+        checked(work)
         try:
-            stepped = await step(source, target, runtime, work)
-        except Unclaimed:  # another runner did it, and nothing of ours was written
-            build = await active_build(target, runtime.clock, projection)
-            work = await _taken_up(target, projection, build, first)
+            stepped = await step(source, target, runtime, work, until=await until())
+        except Unclaimed:  # nothing of ours was written
+            known = await again()
+            work = None if known is None else await take_up(target, projection, known, first)
         except HandlerFailed as failed:
             raise noted(failed, projection) from None
         else:
             if stepped is None:
                 return applied
             applied += stepped.applied
+            if report is not None:
+                report(stepped.position, await source.head())
     return applied
-
-
-async def _taken_up(target: Backend, projection: Projection, build: Build, first: int) -> Work | None:
-    work = await take_up(target, projection, build, first)
-    return None if work is None else checked(work)
 
 
 def checked(work: Work) -> Work:

@@ -13,16 +13,16 @@ from msgspec.structs import replace
 from refold.errors import ProjectionStopped, UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.projections.batch import HandlerFailed, noted
-from refold.flows.projections.builds import Build, begun, builds, made_of
+from refold.flows.projections.builds import Build, begun, builds, made_of, next_number
+from refold.flows.projections.catching_up import Report
 from refold.flows.projections.differences import Comparison, compared
 from refold.flows.projections.explaining import explained
 from refold.flows.projections.mending import mendable, read_by_all
-from refold.flows.projections.rebuilding import Report, rebuild
+from refold.flows.projections.rebuilding import rebuild
 from refold.flows.projections.switching import can_be_renamed, dropped
 from refold.flows.projections.work import Work, partitions, step, take_up
 from refold.ports import Backend, Own, Pace, Unclaimed
 from refold.projection import Projection
-from refold.sqltext import ambiguous
 
 _TRIES: Final = 20
 """So often both are looked at while the work goes on; then it waits for that."""
@@ -127,19 +127,12 @@ async def _begun(target: Backend, runtime: Runtime, projection: Projection) -> B
     candidate = made_of(projection, 0, "retired")
     if not any(kind == "table" for kind, _ in candidate.objects):
         raise UsageError(f"projection {projection.name!r} makes no tables of its own, so there is nothing to compare.")
-    can_be_renamed(candidate)
-    if twice := ambiguous(projection.schema):
-        raise UsageError(
-            f"the schema of projection {projection.name!r} gives the name {twice[0]!r} to a column as well as to what it "
-            "creates, so that it cannot be built under another name: rename one of them."
-        )
+    can_be_renamed(projection)
     while True:
-        number = max(build.number for build in await builds(target, projection.name)) + 1
-        candidate = made_of(projection, number, "retired")
-        if (
-            await begun(target, runtime.clock, candidate, projection) is candidate
-        ):  # else the number was taken meanwhile
-            return candidate
+        number = next_number(await builds(target, projection.name))
+        begin = await begun(target, runtime.clock, made_of(projection, number, "retired"), projection)
+        if begin is not None:  # else the number was taken meanwhile
+            return begin
 
 
 class _Comparing:

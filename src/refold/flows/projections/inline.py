@@ -43,14 +43,19 @@ class Inline:
             What a handler raises: then nothing is appended.
         """
         for projection in self.projections:
-            try:
-                await self._keep_up(inside, runtime, projection)
-            except Unclaimed:
-                self._works.pop(projection.name, None)
-                await self._keep_up(inside, runtime, projection)
-            except BaseException:
-                self._works.pop(projection.name, None)
-                raise
+            while not await self._is_kept_up(inside, runtime, projection):
+                pass
+
+    async def _is_kept_up(self, inside: Backend, runtime: Runtime, projection: Projection) -> bool:
+        """Whether it is up to date; not, if a runner was quicker, which is to be looked at anew."""
+        try:
+            await self._keep_up(inside, runtime, projection)
+        except BaseException as error:
+            self._works.pop(projection.name, None)
+            if isinstance(error, Unclaimed):
+                return False
+            raise
+        return True
 
     async def _keep_up(self, inside: Backend, runtime: Runtime, projection: Projection) -> None:
         for work in await self._known(inside, runtime, projection):

@@ -6,7 +6,7 @@ from typing import Final
 
 from refold.errors import NoSuchProjection
 from refold.flows.prepare import Runtime
-from refold.flows.projections.builds import Build, begun, builds, made_of, with_role
+from refold.flows.projections.builds import Build, active_build, builds
 from refold.flows.projections.switching import dropped
 from refold.ports import Backend, Own
 from refold.projection import Projection
@@ -47,7 +47,7 @@ async def reset(target: Backend, runtime: Runtime, projection: Projection) -> Bu
     """
     for build in await builds(target, projection.name):
         await dropped(target, build)
-    return await begun(target, runtime.clock, made_of(projection, 1, "active"), projection)
+    return await active_build(target, runtime.clock, projection)
 
 
 async def drop_retired(target: Backend, name: str) -> int:
@@ -56,11 +56,3 @@ async def drop_retired(target: Backend, name: str) -> int:
     for build in retired:
         await dropped(target, build)
     return len(retired)
-
-
-async def abandon(target: Backend, name: str) -> bool:
-    """Remove the build that is being made beside the active one, and say whether there was any."""
-    building = with_role(await builds(target, name), "building")
-    if building is not None:
-        await dropped(target, building)
-    return building is not None

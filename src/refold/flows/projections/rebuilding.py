@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 from msgspec import structs
 
 from refold.errors import ProjectionChanged, UsageError
 from refold.flows.prepare import Runtime
-from refold.flows.projections.batch import HandlerFailed, noted
-from refold.flows.projections.builds import Build, active_build, begun, builds, made_of, with_role
-from refold.flows.projections.catching_up import checked
+from refold.flows.projections.builds import Build, active_build, begun, builds, made_of, next_number, with_role
+from refold.flows.projections.catching_up import Report, finish
 from refold.flows.projections.splitting import can_be_split
 from refold.flows.projections.switching import can_be_renamed, dropped, switch
-from refold.flows.projections.work import BATCH, Partition, partitions, step, take_up
+from refold.flows.projections.work import BATCH, Partition, partitions
 from refold.ports import Backend, Own, Pace, Unclaimed
 from refold.projection import Projection
-from refold.sqltext import ambiguous
 from refold.tables import SqlValue
 
 _FARTHEST: Final = (
@@ -55,29 +53,30 @@ async def begin_rebuild(target: Backend, runtime: Runtime, projection: Projectio
             f"projection {projection.name!r} keeps its rows in tables that the classes of an ORM name, so that no other version "
             "can stand beside it: empty them by schema=emptying(...), then `store.model(...).reset()`, and catch up."
         )
-    found = await builds(target, projection.name)
-    building = with_role(found, "building")
-    if building is not None:
-        if building.version == projection.version:
-            return building
-        if building.version > projection.version:
-            raise ProjectionChanged(projection.name, building.version, projection.version)
-        await dropped(target, building)  # overtaken by a newer version before it was done
-    number = max((build.number for build in found), default=0) + 1
-    build = made_of(projection, number, "building")
-    can_be_renamed(build)
+    while True:
+        found = await builds(target, projection.name)
+        building = with_role(found, "building")
+        if building is not None:
+            if building.version == projection.version:
+                return building
+            if building.version > projection.version:
+                raise ProjectionChanged(projection.name, building.version, projection.version)
+            await dropped(target, building)  # overtaken by a newer version before it was done
+        build = made_of(projection, next_number(found), "building")
+        _can_stand_beside(build, projection, parts)
+        begin = await begun(target, runtime.clock, build, projection, parts)
+        if begin is not None:
+            return begin
+
+
+def _can_stand_beside(build: Build, projection: Projection, parts: int) -> None:
+    can_be_renamed(projection)
     if not build.objects:
         raise UsageError(
             f"projection {projection.name!r} makes no tables of its own, so a rebuild would change the live ones: give it their "
             "schema=... or tables=..., or reset it."
         )
-    if twice := ambiguous(projection.schema):
-        raise UsageError(
-            f"the schema of projection {projection.name!r} gives the name {twice[0]!r} to a column as well as to what it "
-            "creates, so that it cannot be built under another name: rename one of them."
-        )
     can_be_split(projection, parts)
-    return await begun(target, runtime.clock, build, projection, parts)
 
 
 async def until_of(target: Backend, projection: Projection, build: Build) -> int | None:
@@ -151,10 +150,6 @@ def _patient(runtime: Runtime, active: Build) -> dict[str, SqlValue]:
     return {**active.key, "patience": PATIENCE, "now": runtime.clock.now()}
 
 
-Report: TypeAlias = Callable[[int, int], None]
-"""Told now and then: the position that the new build has reached, and the head."""
-
-
 async def rebuild(
     source: Backend, target: Backend, runtime: Runtime, pace: Pace, projection: Projection, report: Report | None
 ) -> Build:
@@ -167,39 +162,21 @@ async def rebuild(
     if not await builds(target, projection.name):
         await active_build(target, runtime.clock, projection)
     build = await begin_rebuild(target, runtime, projection)
+
+    async def again() -> Build | None:
+        return build if with_role(await builds(target, projection.name), "building") == build else None
+
+    async def until() -> int | None:
+        return await until_of(target, projection, build)
+
     while True:
         for part in await partitions(target, build):
-            await _catch_up_part(source, target, runtime, projection, build, part.first, report)
+            await finish(
+                source, target, runtime, projection, build, part.first, again=again, until=until, report=report
+            )
         if await try_switch(source, target, runtime, projection, build):
             return structs.replace(build, role="active")
         still = with_role(await builds(target, projection.name), "building")
         if still is None or still.number != build.number:  # a runner was quicker, or somebody dropped it
             return await active_build(target, runtime.clock, projection)
         await pace.pause(0.02)
-
-
-async def _catch_up_part(
-    source: Backend,
-    target: Backend,
-    runtime: Runtime,
-    projection: Projection,
-    build: Build,
-    first: int,
-    report: Report | None,
-) -> None:
-    work = await take_up(target, projection, build, first)
-    while work is not None:
-        checked(work)
-        try:
-            stepped = await step(source, target, runtime, work, until=await until_of(target, projection, build))
-        except Unclaimed:
-            work = await take_up(target, projection, build, first)
-            if work is not None and with_role(await builds(target, projection.name), "building") != build:
-                return
-        except HandlerFailed as failed:
-            raise noted(failed, projection) from None
-        else:
-            if stepped is None:
-                return
-            if report is not None:
-                report(stepped.position, await source.head())

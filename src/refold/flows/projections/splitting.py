@@ -22,8 +22,7 @@ where projection = :projection and build = :build and first_slot = :first and la
 _ADD: Final = """
 insert into {refold}partitions (projection, build, first_slot, last_slot, position, stop_at, state, reason, fence, owner,
   leased_until, moved_at, applied, rate)
-select :projection, :build, :first, :last, :position, null, :state, :reason, max(fence) + 1, '', 0, :moved_at, 0, 0.0
-from {refold}partitions where projection = :projection and build = :build"""
+values (:projection, :build, :first, :last, :position, null, :state, :reason, {now}, '', 0, :moved_at, 0, 0.0)"""
 _REMOVE: Final = """
 delete from {refold}partitions where projection = :projection and build = :build and first_slot = :first and last_slot = :last
   and position = :position and fence = :fence returning fence"""
@@ -69,7 +68,7 @@ async def _nearer(
     edges = {first for first, _ in wanted}
     for part in found:
         if inner := [edge for edge in edges if part.first < edge <= part.last]:
-            await target.work(list(_cut(build, part, min(inner))))
+            await target.work(list(_cut(build, part, min(inner), runtime.clock.now())))
             return
     for one, other in pairwise(found):
         if other.first not in edges:
@@ -77,9 +76,9 @@ async def _nearer(
             return
 
 
-def _cut(build: Build, part: Partition, edge: int) -> Iterator[Own]:
+def _cut(build: Build, part: Partition, edge: int, now: int) -> Iterator[Own]:
     yield _shrunk(build, part, edge - 1, part.stop_at)
-    yield _added(build, part, edge, part.last)
+    yield _added(build, part, edge, part.last, now)
 
 
 async def _join(
@@ -124,6 +123,6 @@ def _removed(build: Build, part: Partition) -> Own:
     return Own(_REMOVE, _key(build, part), must=True)
 
 
-def _added(build: Build, part: Partition, first: int, last: int) -> Own:
-    more: dict[str, SqlValue] = {"state": part.state, "reason": part.reason, "moved_at": part.moved_at}
+def _added(build: Build, part: Partition, first: int, last: int, now: int) -> Own:
+    more: dict[str, SqlValue] = {"state": part.state, "reason": part.reason, "moved_at": part.moved_at, "now": now}
     return Own(_ADD, {**_key(build, part), "first": first, "last": last, **more})

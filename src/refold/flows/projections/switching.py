@@ -9,8 +9,8 @@ from refold.errors import StoreError, UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.projections.builds import Build
 from refold.ports import Backend, Own
-from refold.projection import Statement
-from refold.sqltext import folded, tokens
+from refold.projection import Projection, Statement
+from refold.sqltext import ambiguous, creations, folded, tokens
 from refold.tables import SqlValue
 
 # What must hold, and what changes, in this order: the first update locks the active build's checkpoints.
@@ -76,14 +76,19 @@ async def _switched(target: Backend, steps: Sequence[Own | Statement], active: B
         await target.work([*steps, *_renames(active, "", suffixes[0]), *_renames(building, suffixes[1], "")])
 
 
-def can_be_renamed(build: Build) -> None:
-    """Raises `UsageError` if something that its schema makes holds its tables' names in a text that no rename reaches."""
-    for kind, name in build.objects:
+def can_be_renamed(projection: Projection) -> None:
+    """Raises `UsageError` if what its schema makes cannot stand under other names beside itself."""
+    for kind, name in creations(projection.schema):
         if kind in _FUNCTIONS:
             raise UsageError(
-                f"the schema of projection {build.projection!r} makes the {kind} {name!r}, whose body names tables that another "
+                f"the schema of projection {projection.name!r} makes the {kind} {name!r}, whose body names tables that another "
                 "build has under other names: keep functions out of the schema, or give the new version another projection name."
             )
+    if twice := ambiguous(projection.schema):
+        raise UsageError(
+            f"the schema of projection {projection.name!r} gives the name {twice[0]!r} to a column as well as to what it "
+            "creates, so that it cannot be built under another name: rename one of them."
+        )
 
 
 def _renames(build: Build, before: str, after: str) -> Iterator[Own]:
