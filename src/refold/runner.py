@@ -146,7 +146,7 @@ class Tending:
             if active is None:
                 return [await active_build(self._target, self._runtime.clock, projection)]
             if active.version < projection.version:
-                building = await begin_rebuild(self._target, self._runtime, projection)
+                building = await begin_rebuild(self._target, self._runtime, projection, again=False)
             elif active.version > projection.version:
                 raise ProjectionChanged(projection.name, active.version, projection.version)  # noqa: TRY301 - told like the others
         except (ProjectionChanged, UsageError) as error:

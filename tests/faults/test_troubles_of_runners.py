@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -15,11 +15,12 @@ from tests.faults.rebuilds import tally
 
 from refold import Projection, ProjectionStatus, RawEvent, Recorded, Statement, Store, sql
 from refold._bridge.stepping import run_sync
-from refold.flows.projections.builds import active_build
+from refold.flows.projections.builds import Build, active_build, builds
 from refold.flows.projections.persevering import Persevering
 from refold.flows.projections.rebuilding import begin_rebuild, try_switch
+from refold.flows.projections.switching import dropped
 from refold.flows.projections.work import take_up
-from refold.ports import Own
+from refold.ports import Backend, Own
 from refold.projection import slot_of
 
 QUICK = timedelta(seconds=0.4)
@@ -103,6 +104,38 @@ def test_nobody_stands_still_for_long_for_a_build_that_nobody_works_on(
     monkeypatch.setattr("refold.flows.projections.rebuilding.PATIENCE", 100_000)
     with store.run(tally(1, effects=True), lease=QUICK):
         store.wait_for("tally", 2, timeout=LONG)
+
+
+@pytest.mark.guarantee("G20")
+@pytest.mark.parametrize(("mine", "runs"), [(3, True), (2, False)], ids=["the same version", "a newer version"])
+def test_who_looked_before_a_switch_makes_nothing_a_second_time(
+    mine: int, runs: bool, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.catch_up(tally(1, effects=False))
+    before = [run_sync(builds(store._engine.view, "tally"))]
+    store.model(tally(3, effects=False)).rebuild()
+
+    async def looked_before(target: Backend, projection: str) -> Sequence[Build]:
+        return before.pop() if before else await builds(target, projection)
+
+    monkeypatch.setattr("refold.runner.builds", looked_before)
+    with store.run(tally(mine, effects=False), totals(), lease=QUICK) as running:
+        store.wait_for("totals", store.append("account-1", [Deposited(1)]), timeout=LONG)
+        assert ("tally" not in running.troubles) == runs
+    assert [(each.role, each.version) for each in run_sync(builds(store._engine.view, "tally"))] == [
+        ("retired", 1), ("active", 3),
+    ]  # fmt: skip
+
+
+@pytest.mark.guarantee("G20")
+def test_who_found_a_build_in_the_making_does_not_remove_it_once_it_is_read(store: Store) -> None:
+    target, runtime = store._engine.view, store._runtime
+    store.catch_up(tally(1, effects=False))
+    building = run_sync(begin_rebuild(target, runtime, tally(2, effects=False)))
+    store.model(tally(2, effects=False)).rebuild()
+    assert not run_sync(dropped(target, building))
+    assert active(store, "tally").version == 2
+    assert store.query("select version, events_seen from tally") == [(2, 1)]
 
 
 @pytest.mark.guarantee("G18")

@@ -115,9 +115,7 @@ async def abandon(target: Backend, name: str, comparison: Comparison | None) -> 
     active = await read_by_all(target, name)
     younger = [build for build in await builds(target, name) if build.number > active.number]
     wanted = [build for build in younger if comparison is None or build.number == comparison.new]
-    for build in wanted:
-        await dropped(target, build)
-    return len(wanted)
+    return sum([await dropped(target, build) for build in wanted])
 
 
 # A candidate ------------------------------------------------------------------

@@ -45,14 +45,12 @@ async def reset(target: Backend, runtime: Runtime, projection: Projection) -> Bu
 
     Dead letters go with it, and effects will be caused again.
     """
-    for build in await builds(target, projection.name):
-        await dropped(target, build)
+    while not all([await dropped(target, build) for build in await builds(target, projection.name)]):
+        pass  # one of them took another's place meanwhile
     return await active_build(target, runtime.clock, projection)
 
 
 async def drop_retired(target: Backend, name: str) -> int:
     """Remove the builds that were replaced, and say how many there were."""
     retired = [build for build in await builds(target, name) if build.role == "retired"]
-    for build in retired:
-        await dropped(target, build)
-    return len(retired)
+    return sum([await dropped(target, build) for build in retired])

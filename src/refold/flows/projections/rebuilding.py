@@ -42,8 +42,13 @@ PATIENCE: Final = 5_000_000
 """Microseconds for which it does so although that one does not move."""
 
 
-async def begin_rebuild(target: Backend, runtime: Runtime, projection: Projection, parts: int = 1) -> Build:
+async def begin_rebuild(
+    target: Backend, runtime: Runtime, projection: Projection, parts: int = 1, *, again: bool = True
+) -> Build:
     """The build beside the active one: begun now, or the one of this version that was begun before.
+
+    `again`: also if the active one is of this version; without, it is the one returned. Whoever only found that the active one
+    was older may come when it has been replaced, and would make it all a second time, or a newer one older again.
 
     Raises:
         UsageError: the projection cannot stand beside itself.
@@ -62,6 +67,9 @@ async def begin_rebuild(target: Backend, runtime: Runtime, projection: Projectio
             if building.version > projection.version:
                 raise ProjectionChanged(projection.name, building.version, projection.version)
             await dropped(target, building)  # overtaken by a newer version before it was done
+        active = with_role(found, "active")
+        if not again and active is not None and active.version >= projection.version:
+            return await active_build(target, runtime.clock, projection)
         build = made_of(projection, next_number(found), "building")
         _can_stand_beside(build, projection, parts)
         begin = await begun(target, runtime.clock, build, projection, parts)

@@ -8,7 +8,7 @@ from typing import Final, cast
 from refold.errors import StoreError, UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.projections.builds import Build
-from refold.ports import Backend, Own
+from refold.ports import Backend, Own, Unclaimed
 from refold.projection import Projection, Statement
 from refold.sqltext import ambiguous, creations, folded, tokens
 from refold.tables import SqlValue
@@ -127,20 +127,31 @@ def dropping(build: Build, suffix: str) -> Iterator[Own]:
             yield Own(f'drop {kind} if exists "{name}{suffix}"', {})
 
 
-FORGET: Final = tuple(
+_GUARD: Final = """
+delete from {refold}builds where projection = :projection and build = :build and role = :role returning build"""
+_FORGET: Final = tuple(
     f"delete from {{refold}}{table} where projection = :projection and build = :build"  # noqa: S608 - names of ours
-    for table in ("partitions", "applied", "dead_letters", "builds")
+    for table in ("partitions", "applied", "dead_letters")
 )
-"""What is kept of a build goes."""
-
-
 _LET_GO: Final = """
 update {refold}partitions set fence = fence + 1, stop_at = null
 where projection = :projection and build <> :build and stop_at is not null"""
 """Whoever stood still for the build that takes its place need not any more."""
 
 
-async def dropped(target: Backend, build: Build) -> None:
-    """Remove a build, its tables and all that is known of it."""
-    let_go = [Own(_LET_GO, build.key)] if build.role == "building" else []
-    await target.work([*dropping(build, build.suffix), *(Own(text, build.key) for text in FORGET), *let_go])
+async def dropped(target: Backend, build: Build) -> bool:
+    """Remove a build, its tables and all that is known of it; `False` if it is not what it was: replaced, or gone.
+
+    Rows are locked in the order in which a switch locks them, so that neither waits for the other.
+    """
+    steps = [
+        *([Own(_LET_GO, build.key)] if build.role == "building" else []),
+        Own(_GUARD, {**build.key, "role": build.role}, must=True),
+        *(Own(text, build.key) for text in _FORGET),
+        *dropping(build, build.suffix),
+    ]
+    try:
+        await target.work(steps)
+    except Unclaimed:
+        return False
+    return True
