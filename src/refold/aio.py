@@ -13,13 +13,18 @@ from msgspec.structs import replace
 
 from refold._bridge.pacing import AwaitingPace
 from refold._bridge.targets import awaiting_target
+from refold.aio_instances import AsyncInstances
 from refold.aio_live import AsyncLiveModel, AsyncLiveState
 from refold.aio_periods import AsyncPeriods
 from refold.aio_read_model import AsyncReadModel
+from refold.aio_received import AsyncReceived
 from refold.aio_running import AsyncRunning
 from refold.clock import Clock, SystemClock
 from refold.closing import Closing
+from refold.cloudevents import CloudEvent
 from refold.codec import Codec
+from refold.commands import Commands, commands_of
+from refold.duties import Runs, at_home
 from refold.errors import UsageError
 from refold.flows.append import Receipt, append
 from refold.flows.decide import Decided, consumed, decide, handle_within
@@ -27,6 +32,9 @@ from refold.flows.follow import Start, follower
 from refold.flows.history import Step, diff, walk
 from refold.flows.load import AsOf, Loaded, load
 from refold.flows.prepare import Runtime
+from refold.flows.processes.journal import readable
+from refold.flows.processes.orchestrating import as_process
+from refold.flows.processes.scheduling import schedule, scheduled, unschedule
 from refold.flows.projections.inline import Inline
 from refold.flows.projections.status import (
     ProjectionStatus,
@@ -38,6 +46,7 @@ from refold.flows.projections.status import (
     wait_for,
 )
 from refold.flows.read import Direction, Wanted, page, wanted
+from refold.flows.redecide import Redecision, redeciding
 from refold.flows.snapshotting import (
     SnapshotCheck,
     afterwards,
@@ -51,15 +60,18 @@ from refold.flows.together import StreamWrite, append_all
 from refold.flows.transact import Handled, do, handle, kind_of
 from refold.flows.undo import carry_out, plan_of
 from refold.flows.whatif import SHOWN, Edits, WhatIf, whatif
-from refold.fold import Decider, DecisionModel, Fold, Scoped, ScopedDecider
+from refold.fold import Decider, DecisionModel, Fold, Scoped, ScopedDecider, Send
 from refold.limits import Limits
 from refold.messages import Context, Position, Recorded, StreamName, checked_name
 from refold.opening import open_awaiting
 from refold.patching import Operation
 from refold.ports import Backend, Check, Damage, Durability, Stats, StreamInfo, Target, Write
+from refold.process import Process
 from refold.projection import Projection, Statement
 from refold.query import ANY, AppendCondition, ExpectedVersion, Query
 from refold.runner import LEASE, Observe
+from refold.sagas import Saga
+from refold.schedule import Misfire, Plan, Schedule
 from refold.snapshot import Snapshots
 from refold.subscription import AsyncSubscription
 from refold.tables import SqlValue
@@ -83,8 +95,11 @@ Engine: TypeAlias = "AwaitingEngine | NativeAwaitingEngine"
 class AsyncStreams(Generic[S, E]):
     """The streams of one fold."""
 
-    def __init__(self, engine: Engine, runtime: Runtime, fold: Fold[S, E], context: Context) -> None:
+    def __init__(
+        self, engine: Engine, runtime: Runtime, fold: Fold[S, E], context: Context, keeping: Commands | None = None
+    ) -> None:
         self._engine, self._runtime, self._fold, self._context = engine, runtime, fold, context
+        self._keeping = keeping
 
     async def state(self, id: str, *, as_of: AsOf | None = None, valid_at: datetime | None = None) -> S:
         """The state of one stream.
@@ -169,7 +184,7 @@ class AsyncStreams(Generic[S, E]):
         id: str,
         *,
         drop: Collection[int] = (),
-        replace: Mapping[int, E] | None = None,
+        replace: Mapping[int, E | Sequence[E]] | None = None,
         insert: Mapping[int, E | Sequence[E]] | None = None,
         as_of: AsOf | None = None,
         limit: int = SHOWN,
@@ -177,7 +192,8 @@ class AsyncStreams(Generic[S, E]):
         """What would be if the history of one stream had been otherwise, beside what is. Nothing is written.
 
         `drop` and `replace` name events by their versions; what is to `insert` follows the version given, 0 for the
-        beginning. `as_of`: only what the store knew then, as for `state`. `limit`: how many steps that differ are kept.
+        beginning. A stored event that is read as several is one version: they go together, and any number may replace them.
+        `as_of`: only what the store knew then, as for `state`. `limit`: how many steps that differ are kept.
 
         Raises:
             NoSuchVersion: the stream has not reached a version.
@@ -195,11 +211,21 @@ class AsyncStreams(Generic[S, E]):
 
         Raises:
             Conflict: other writers were first too often.
+            UsageError: commands are to be kept, and a method is none.
             Refused, OutcomeUnknown, StoreError: as `append`. What the decision raises comes out as it is.
         """
         name = getattr(decision, "__name__", type(decision).__name__)
         handled = await self._engine.inside(
-            lambda b: do(b, self._runtime, self._fold, id, name, lambda s: decision(s, *args, **kwargs), self._context),
+            lambda b: do(
+                b,
+                self._runtime,
+                self._fold,
+                id,
+                name,
+                lambda s: decision(s, *args, **kwargs),
+                self._context,
+                keeping=self._keeping,
+            ),
             kind_of(decision),
             str(self._fold.stream(id)),
         )
@@ -210,8 +236,15 @@ class AsyncStreams(Generic[S, E]):
 class AsyncCommandStreams(AsyncStreams[S, E], Generic[C, S, E]):
     """The streams of one decider."""
 
-    def __init__(self, engine: Engine, runtime: Runtime, decider: Decider[C, S, E], context: Context) -> None:
-        super().__init__(engine, runtime, decider, context)
+    def __init__(
+        self,
+        engine: Engine,
+        runtime: Runtime,
+        decider: Decider[C, S, E],
+        context: Context,
+        keeping: Commands | None = None,
+    ) -> None:
+        super().__init__(engine, runtime, decider, context, keeping)
         self._decider = decider
 
     async def handle(self, id: str, command: C, *, idempotency_key: str | None = None) -> Handled[S, E]:
@@ -222,15 +255,37 @@ class AsyncCommandStreams(AsyncStreams[S, E], Generic[C, S, E]):
         Raises:
             Conflict: other writers were first too often.
             KeyReused: the key belongs to another command or stream.
+            UsageError: commands are kept, and this one is of no class that `decide` is annotated with.
             Refused, OutcomeUnknown, StoreError: as `append`. What the decider raises comes out as it is.
         """
         handled = await self._engine.inside(
-            lambda b: handle(b, self._runtime, self._decider, id, command, self._context, idempotency_key),
+            lambda b: handle(
+                b, self._runtime, self._decider, id, command, self._context, idempotency_key, keeping=self._keeping
+            ),
             kind_of(self._decider.decide),
             str(self._decider.stream(id)),
         )
         await self._keep(id, handled)
         return handled
+
+    async def redecide(self, id: str, *, as_of: AsOf | None = None) -> AsyncIterator[Redecision[C, E]]:
+        """Each kept command of one stream, decided again on the state that it met, beside the events that it led to.
+
+        Commands are kept by `bind(..., keep_commands=True)`; those that led to no event are not there. Nothing is written, and
+        memory stays constant. `as_of`: those that had led to events by what the store knew then, as for `state`.
+
+        Raises:
+            NoSuchVersion: the stream has not reached the version.
+            UsageError: `decide` is not annotated with classes that are marked with `@command`.
+            UnknownEventType, UndecodableEvent: the decider cannot read an event, when it is that event's turn.
+            What the decider raises upon a command is in its `error`; what `evolve` does comes out as it is, with a note where.
+        """
+        way = await self._engine.outside(lambda b: redeciding(b, self._runtime, self._decider, id, as_of))
+        while rows := await self._engine.outside(way.page):
+            for decided in way.taken(rows):
+                yield decided
+        for decided in way.taken(()):
+            yield decided
 
 
 class AsyncBoundary(Generic[C, S, E]):
@@ -279,22 +334,28 @@ class AsyncStore:
         clock: Clock | None = None,
         limits: Limits | None = None,
         verify_snapshots: bool = False,
+        archive: str | None = None,
     ) -> Self:
         """Open the store at a URL: `sqlite:///shop.db`, `sqlite:///:memory:`, `memory://`.
 
         `events`: classes to read beside those that bound folds bring along; `RawEvent` among them reads every other type,
         too. Settings of a backend stand in the URL: `sqlite:///shop.db?durability=best-effort&busy_timeout=10&mode=ro`.
         `verify_snapshots`, for tests: a load that begins with what was kept, saved or cached, also folds all events, and raises
-        `SnapshotMismatch` if that is another state.
+        `SnapshotMismatch` if that is another state. `archive`: the directory that streams were archived to, so that reads find
+        their events, too; without it, a read that would miss some raises `Archived`.
 
         Raises:
             UsageError: the URL has no backend.
+            Unsupported: this backend has no archive.
+            MissingExtra: an archive needs pyarrow.
             StoreError: it cannot be opened, is locked, not ours, or of a newer format; nothing was changed.
         """
         from refold._bridge.awaiting import awaiting_engine  # noqa: PLC0415 - asyncio is loaded when it is needed
 
-        runtime = Runtime(Codec(events), clock or SystemClock(), limits or Limits(), verifying=verify_snapshots)
-        return cls(awaiting_engine(await open_awaiting(url)), runtime, Context())
+        runtime = Runtime(
+            Codec(readable(events)), clock or SystemClock(), limits or Limits(), verifying=verify_snapshots
+        )
+        return cls(awaiting_engine(await open_awaiting(url, archive)), runtime, Context())
 
     def context(
         self,
@@ -352,7 +413,12 @@ class AsyncStore:
 
     @overload
     def bind(
-        self, subject: Decider[C, S, E], *, snapshots: Snapshots | None = None, cache: int = 0
+        self,
+        subject: Decider[C, S, E],
+        *,
+        snapshots: Snapshots | None = None,
+        cache: int = 0,
+        keep_commands: bool = False,
     ) -> AsyncCommandStreams[C, S, E]: ...
     @overload
     def bind(
@@ -361,24 +427,27 @@ class AsyncStore:
     @overload
     def bind(self, subject: ScopedDecider[C, S, E]) -> AsyncBoundary[C, S, E]: ...
     @overload
-    def bind(self, subject: Closing[C, S, E]) -> AsyncPeriods[C, S, E]: ...
+    def bind(self, subject: Closing[C, S, E], *, keep_commands: bool = False) -> AsyncPeriods[C, S, E]: ...
     def bind(
         self,
         subject: Fold[Any, Any] | ScopedDecider[Any, Any, Any] | Closing[Any, Any, Any],
         *,
         snapshots: Snapshots | None = None,
         cache: int = 0,
+        keep_commands: bool = False,
     ) -> AsyncStreams[Any, Any] | AsyncBoundary[Any, Any, Any] | AsyncPeriods[Any, Any, Any]:
         """The streams of a fold or decider in this store, which knows their events from now on.
 
         A decider that is `tagged(...)` is bound to what its types and tags select, in place of its streams. `snapshots`: when
         states are saved, so that loads begin there; the memory backend saves none. `cache`: of so many streams the newest states
         are kept in this process, for all who bind the fold to this store; commands then ask the store for nothing that they know.
-        Of a `Closing`, the things whose books it closes.
+        `keep_commands`: the events that a command leads to bring it along in their metadata, for `redecide`. Of a `Closing`, the
+        things whose books it closes.
 
         Raises:
             UsageError: the classes of its events cannot be read, or a wire name of theirs belongs to another class; its states
-                cannot be saved as JSON, or be changed in place and so not be cached.
+                cannot be saved as JSON, or be changed in place and so not be cached; its commands have no wire names, or it is
+                no decider that has any.
         """
         if isinstance(subject, Closing):
             if snapshots is not None or cache:
@@ -386,16 +455,20 @@ class AsyncStore:
                     "books that are closed keep their streams short: they have neither snapshots nor a cache."
                 )
             self._runtime.codec.decoders(subject.decider.event_types)
-            return AsyncPeriods(self._engine, self._runtime, subject, self._context)
+            keeping = commands_of(subject.decider) if keep_commands else None
+            return AsyncPeriods(self._engine, self._runtime, subject, self._context, keeping)
         if isinstance(subject, ScopedDecider):
-            if snapshots is not None or cache:
-                raise UsageError("what tags select is no stream: it has neither snapshots nor a cache.")
+            if snapshots is not None or cache or keep_commands:
+                raise UsageError(
+                    "what tags select is no stream: it has neither snapshots nor a cache, and commands upon it are not kept."
+                )
             self._runtime.codec.decoders(subject.fold.event_types)
             return AsyncBoundary(self._engine, self._runtime, subject, self._context)
         self._runtime.codec.decoders(subject.event_types)
         runtime = with_shortcuts(self._runtime, subject, snapshots, cache)
+        keeping = commands_of(subject) if keep_commands else None
         face: Any = AsyncCommandStreams if isinstance(subject, Decider) else AsyncStreams
-        bound: AsyncStreams[Any, Any] = face(self._engine, runtime, subject, self._context)
+        bound: AsyncStreams[Any, Any] = face(self._engine, runtime, subject, self._context, keeping)
         return bound
 
     async def append(
@@ -510,11 +583,13 @@ class AsyncStore:
         until: datetime | None = None,
         direction: Direction = "forward",
         limit: int | None = None,
+        journals: bool = False,
     ) -> AsyncIterator[Recorded[Any]]:
         """Events of one stream, a category, a query or a correlation id, or of the whole store; memory stays constant.
 
         `after` is exclusive: a version of the stream, or else a position; backward, events before it are read.
-        `since` and `until` are inclusive times of recording.
+        `since` and `until` are inclusive times of recording. `journals`: also what processes keep for themselves, their streams
+        `$process.NAME-ID` and `$schedule-NAME`; a stream, category, story or type that is named is read as it is.
 
         Raises:
             UnknownEventType: no class is known; bind its fold, or open the store with `events=[...]`.
@@ -522,7 +597,7 @@ class AsyncStore:
         """
         rest = wanted(
             stream, category, query, correlation_id,
-            after=after, since=since, until=until, direction=direction, limit=limit,
+            after=after, since=since, until=until, direction=direction, limit=limit, journals=journals,
         )  # fmt: skip
         return self._read(rest)
 
@@ -544,6 +619,7 @@ class AsyncStore:
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
+        journals: bool = False,
         data: DataAs = "json",
     ) -> ArrowTable:
         """Events as a `pyarrow.Table`, for DuckDB, Polars, pandas and Parquet: one row each, in their order.
@@ -561,7 +637,7 @@ class AsyncStore:
 
         rest = wanted(
             stream, category, query, correlation_id,
-            after=after, since=since, until=until, direction="forward", limit=limit,
+            after=after, since=since, until=until, direction="forward", limit=limit, journals=journals,
         )  # fmt: skip
         got = await self._engine.outside(lambda b: gathered(b, rest, data))
         return await to_thread(assembled, got)
@@ -576,17 +652,22 @@ class AsyncStore:
         after: Start = None,
         since: datetime | None = None,
         idle: float | None = None,
+        journals: bool = False,
     ) -> AsyncSubscription:
         """Events as `read` gives them, then those to come: each once, in order, none left out. It waits for what is not there.
 
         `after` is exclusive: a version of the stream, or else a position, or "end" for only what comes after the
         subscription was entered or first asked. `since` is an inclusive time of recording. It ends when it is closed or,
-        with `idle`, when nothing came for so many seconds: 0 for all there is. A page is read when it is asked for.
+        with `idle`, when nothing came for so many seconds: 0 for all there is. A page is read when it is asked for. `journals`:
+        as for `read`.
 
         Raises:
             UnknownEventType, UndecodableEvent: as `read`, when it is that event's turn; it stays the next one.
         """
-        asked = follower(self._runtime, stream, category, query, correlation_id, after=after, since=since, idle=idle)
+        asked = follower(
+            self._runtime, stream, category, query, correlation_id,
+            after=after, since=since, idle=idle, journals=journals,
+        )  # fmt: skip
         return AsyncSubscription(self._engine, asked)
 
     async def find(self, *ids: UUID) -> tuple[Recorded[Any], ...]:
@@ -626,6 +707,10 @@ class AsyncStore:
         if into is None:
             return self._engine.view
         return into._engine.view if isinstance(into, AsyncStore) else awaiting_target(into)  # noqa: SLF001 - a store's own
+
+    def process(self, process: Process[Any, Any] | Saga[Any]) -> AsyncInstances:
+        """The instances of a process: to be listed, looked at, steered, caught up."""
+        return AsyncInstances(self._engine, self._runtime, as_process(process), self._context)
 
     async def catch_up(self, projection: Projection, *, into: Self | Target | None = None) -> int:
         """Apply to the read model every event that it has not seen, each once, and say how many were applied.
@@ -682,19 +767,78 @@ class AsyncStore:
 
     def run(
         self,
-        *projections: Projection,
+        *parts: Runs,
         into: Self | Target | None = None,
         lease: timedelta = LEASE,
         observe: Observe | None = None,
     ) -> AsyncRunning:
-        """Keep projections running, beside the caller, until the block is left or `stop` is called.
+        """Keep projections and processes running, beside the caller, until the block is left or `stop` is called.
+
+        Beside them name the deciders and effects that take what the processes send: `store.run(sold, abandonment, carts)`.
 
         Any number of processes may do this: each partition has one owner at a time. One that is not heard of for as long as
         `lease` loses what it had to the others, and nothing that it still tries to write is accepted. A new version of a
         projection is built beside the old one, and switched to. What can heal is tried again; an event that cannot be applied
         parks its key, see `model(...).dead_letters()`. `observe` is told of each step.
+
+        Raises:
+            UsageError: processes are to run in another database than the store's.
         """
-        return AsyncRunning(self._engine, self._target(into), self._runtime, projections, lease, observe)
+        return AsyncRunning(self._engine, self._target(into), self._runtime, at_home(parts, into), lease, observe)
+
+    def received(self, consumer: str, message: CloudEvent) -> AsyncReceived:
+        """A message from elsewhere, as `consumer` takes it: what it leads to is stored once, however often it comes.
+
+        What that leads to belongs to the message's story, if it tells one, and is caused by it. Consumers know nothing of each
+        other: one that sends two commands for a message takes two names.
+
+        Raises:
+            InvalidName: the consumer's.
+        """
+        return AsyncReceived(self._engine, self._runtime, self._context, consumer, message)
+
+    async def schedule(
+        self,
+        name: str,
+        *,
+        send: Send,
+        cron: str | None = None,
+        at: datetime | None = None,
+        timezone: str = "UTC",
+        misfire: Misfire = "once",
+    ) -> Schedule:
+        """Let a command be sent at a time, or again and again by a cron expression of five fields, read in a time zone.
+
+        `send` is what a decider's `send(id, command)` gives. It is sent by whoever runs the process: `store.run(schedules, ...)`.
+        What held under the name before is replaced; the same again changes nothing. `misfire`: for times that passed while nobody
+        ran, or came a minute late, it is sent "once" for all of them, for "all" of them one by one, or not at all: "skip".
+
+        Raises:
+            InvalidName: the name.
+            UsageError: it has no time; the expression or the time zone cannot be read; the command is none, or has a fallback.
+            MissingExtra: an expression needs cronsim.
+            Unsupported: this backend has no SQL.
+            Refused, OutcomeUnknown, StoreError: as `append`.
+        """
+        plan = Plan.of(send, cron, timezone, at, misfire)
+        return await self._engine.outside(lambda b: schedule(b, self._runtime, name, plan, self._context))
+
+    async def unschedule(self, name: str) -> bool:
+        """Send nothing more by a schedule, and say whether there was one. What it has sent already is still delivered.
+
+        Raises:
+            InvalidName: the name.
+            Refused, OutcomeUnknown, StoreError: as `append`.
+        """
+        return await self._engine.outside(lambda b: unschedule(b, self._runtime, name, self._context))
+
+    async def schedules(self) -> tuple[Schedule, ...]:
+        """The schedules that hold, by name, and when each is due next.
+
+        Raises:
+            Unsupported: this backend has no SQL.
+        """
+        return await self._engine.outside(lambda b: scheduled(b, self._runtime))
 
     async def query(self, text: str, /, **params: SqlValue) -> Sequence[tuple[SqlValue, ...]]:
         """Read from read models with SQL, its parameters written `:name`.

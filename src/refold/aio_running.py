@@ -9,11 +9,12 @@ from typing import Self, TypeAlias
 
 from refold._bridge.awaiting import AwaitingEngine
 from refold._bridge.native import NativeAwaitingEngine
+from refold._bridge.senders import awaiting_projection
 from refold._bridge.tasks import TaskCrew
+from refold.duties import Runs, assigned
 from refold.errors import RefoldError
 from refold.flows.prepare import Runtime
 from refold.ports import Backend
-from refold.projection import Projection
 from refold.runner import Observe, Tending
 from refold.running import runner_name
 
@@ -21,17 +22,20 @@ Engine: TypeAlias = AwaitingEngine | NativeAwaitingEngine
 
 
 class AsyncRunning:
-    """Projections that are kept running. Leaving the block, or `stop`, ends it after the steps that are under way."""
+    """Projections and processes that are kept running. Leaving the block, or `stop`, ends it when what is under way is done."""
 
     def __init__(
-        self, engine: Engine, target: Backend, runtime: Runtime, projections: Sequence[Projection],
+        self, engine: Engine, target: Backend, runtime: Runtime, parts: Sequence[Runs],
         lease: timedelta, observe: Observe | None,
     ) -> None:  # fmt: skip
         self.name = runner_name(runtime)
         self._crew = TaskCrew(engine)
+        projections, duties = assigned(engine.view, runtime, self._crew, parts)
+        runnable = [*map(awaiting_projection, projections)]
         self._tending = Tending(
-            engine.view, target, runtime, projections, self._crew, name=self.name, lease=lease, observe=observe
-        )
+            engine.view, target, runtime, runnable, self._crew, name=self.name, lease=lease, observe=observe,
+            duties=duties,
+        )  # fmt: skip
         self._crew.watch()
         self._crew.start("refold-runner", self._tending.tend)
 

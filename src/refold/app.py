@@ -6,22 +6,24 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from refold.errors import UsageError
+from refold.external import EffectHandler
 from refold.fold import Fold
 from refold.process import Process
 from refold.projection import Projection
+from refold.sagas import Saga
 from refold.snapshot import Snapshots
 
 T = TypeVar("T")
-Part: TypeAlias = Fold[Any, Any] | Projection | Process[Any, Any]
+Part: TypeAlias = Fold[Any, Any] | Projection | Process[Any, Any] | Saga[Any] | EffectHandler[Any]
 
 
 class App:
-    """The folds, deciders, projections and processes of one application, named to tools as `--app module:attribute`.
+    """The folds, deciders, projections, processes, sagas and effects of one application, for tools: `--app module:attribute`.
 
     `snapshots`: of which folds states are saved, and when: what is also handed to `store.bind`.
 
     Raises:
-        UsageError: two folds claim one category, or two projections or processes one name; or snapshots are of another fold.
+        UsageError: two folds claim one category, or two other parts of one kind one name; or snapshots are of another fold.
     """
 
     def __init__(self, *parts: Part, snapshots: Mapping[Fold[Any, Any], Snapshots] | None = None) -> None:
@@ -31,10 +33,12 @@ class App:
         self.projections: Mapping[str, Projection] = _by(
             "name", ((p.name, p) for p in parts if isinstance(p, Projection))
         )
-        self.processes: Mapping[str, Process[Any, Any]] = _by(
-            "name", ((p.name, p) for p in parts if isinstance(p, Process))
+        self.processes: Mapping[str, Process[Any, Any] | Saga[Any]] = _by(
+            "name", ((p.name, p) for p in parts if isinstance(p, Process | Saga))
         )
-
+        self.effects: Mapping[str, EffectHandler[Any]] = _by(
+            "name", ((p.name, p) for p in parts if isinstance(p, EffectHandler))
+        )
         self.snapshots: Mapping[Fold[Any, Any], Snapshots] = snapshots or {}
         for fold in self.snapshots:
             if fold not in self.folds.values():
@@ -45,7 +49,7 @@ class App:
     @property
     def event_types(self) -> tuple[type[Any], ...]:
         """The classes of all events that any part knows, each once."""
-        parts: tuple[Part, ...] = (*self.folds.values(), *self.projections.values(), *self.processes.values())
+        parts = (*self.folds.values(), *self.projections.values(), *self.processes.values())
         return tuple(dict.fromkeys(cls for part in parts for cls in part.event_types))
 
 

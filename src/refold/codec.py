@@ -37,7 +37,7 @@ class Form:
             InvalidEvent: it would not read back equal: NaN, infinities, lone surrogates, a tuple in a field typed
                 `Any`, values outside what JSON and the field's annotation can carry.
         """
-        return _round_trip(self.spec.name, message, self.encode, self.decode)
+        return _round_trip(f"{self.spec.kind} {self.spec.name!r}", message, self.encode, self.decode)
 
 
 class Codec:
@@ -214,15 +214,15 @@ _DECODE_TAGS = msgspec.json.Decoder(frozenset[str]).decode
 _DECODE_METADATA = msgspec.json.Decoder(dict[str, str]).decode
 
 
-def _round_trip(name: str, value: Any, encode: Callable[[Any], bytes], decode: Decode) -> bytes:
+def _round_trip(what: str, value: Any, encode: Callable[[Any], bytes], decode: Decode) -> bytes:
     try:
         data = encode(value)
         back = decode(data)
     except Exception as error:  # whatever a user's type or validator raises, the event is refused
-        raise InvalidEvent(f"event {name!r} cannot be stored: {error}. It was {shortened(value)}.") from error
+        raise InvalidEvent(f"{what} cannot be stored: {error}. It was {shortened(value)}.") from error
     if back != value:
         raise InvalidEvent(
-            f"event {name!r} would not read back equal: {shortened(value)} became {shortened(back)}. "
+            f"{what} would not read back equal: {shortened(value)} became {shortened(back)}. "
             "JSON has no NaN or infinity, and a field typed Any reads back as plain JSON: annotate it with what it holds."
         )
     return data
@@ -236,7 +236,7 @@ def raw_json(event: RawEvent) -> bytes:
         InvalidEvent: its data are not a JSON object that reads back equal.
     """
     checked_name("event type", event.type)
-    return _round_trip(event.type, dict(event.data), _ENCODE, _DECODE_OBJECT)
+    return _round_trip(f"event {event.type!r}", dict(event.data), _ENCODE, _DECODE_OBJECT)
 
 
 def object_of(data: bytes) -> JsonObject:
@@ -278,6 +278,11 @@ def decoded(
         raise UndecodableEvent(type, stream, version, position, error) from error
 
 
+def _names(decoders: Decoders) -> Collection[str]:
+    """The types that are known, for an error: those of the application."""
+    return {name for name, _ in decoders if not name.startswith("$")}
+
+
 def _unreadable(
     decoders: Decoders, type: str, schema_version: int, stream: str, version: int, position: int
 ) -> OlderShape | UnknownEventType | UndecodableEvent:
@@ -287,7 +292,7 @@ def _unreadable(
     (end, at), *_ = sorted(decoders.ends(key))
     versions = [known for name, known in decoders if name == end]
     if not versions:
-        return UnknownEventType(type, stream, version, position, {name for name, _ in decoders})
+        return UnknownEventType(type, stream, version, position, _names(decoders))
     reason = f"it was stored with schema version {schema_version}, the class has version {versions[0]}"
     if at < versions[0]:
         reason += f", and no upcaster leads there: it takes @upcast({end!r}, {at}, to={at + 1})"
@@ -329,8 +334,7 @@ def pieces_of(
     except StepFailed as error:
         raise UndecodableEvent(type, stream, version, position, error, step=error.step) from error
     except _NoClass as error:
-        known = {name for name, _ in decoders}
-        raise UnknownEventType(error.type, stream, version, position, known) from None
+        raise UnknownEventType(error.type, stream, version, position, _names(decoders)) from None
     except Exception as error:
         raise UndecodableEvent(type, stream, version, position, f"upcast, {error}", step=_last(way)) from error
 

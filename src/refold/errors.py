@@ -21,6 +21,8 @@ RefoldError
 │   ├── StoreFull
 │   ├── StoreUnreachable
 │   ├── StoreCorrupt
+│   │   └── ArchiveDamaged  a file of an archive is missing, or is not what was written
+│   ├── Archived            events that were asked for stand in an archive, which is not open
 │   └── StoreClosed
 ├── NotACopy                the target of a copy holds something else than what was copied
 ├── TransformFailed         a transform raised something, or gave what a store would not take
@@ -29,8 +31,16 @@ RefoldError
 ├── ProjectionStopped       a projection is paused, or failed too often
 ├── NotCaughtUp             a read model had not taken in an event when the time was over
 ├── NoSuchProjection        nothing was begun under this name
+├── NoSuchInstance          a process has no instance of this id
 ├── NoSuchVersion           a version that the stream has not reached
 ├── SnapshotMismatch        a saved state is not what the events give
+├── DeliveryError           a message that its receiver did not take
+│   ├── ReceiverAway        nobody answers now, or asks to wait: it is tried again
+│   ├── MessageRefused      the receiver does not take this one
+│   ├── ReceiverGone        the receiver takes none any more
+│   └── AddressRefused      an address that nothing is sent to, such as one of a private network
+├── BadMessage              what came is no CloudEvent, or not what it should be
+│   └── BadSignature        it was not signed by whom it should be, or too long ago
 ├── MissingExtra            an optional dependency is not installed
 └── UsageError              a call that can never work; Unsupported: not on this backend
     └── UpcasterError       upcasters that leave a gap, fork, or lead in a circle
@@ -208,6 +218,45 @@ class StoreCorrupt(StoreError):
     """The file is damaged. Restore a backup; `refold verify` says what is wrong."""
 
 
+class ArchiveDamaged(StoreCorrupt):
+    """A file of an archive is missing, or not what was written; or the archive is not that of the store."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        self.place, self.problem = place, problem
+        super().__init__(
+            f"archive {place!r}: {problem}. Bring the right files there from a backup; `refold archive verify` checks them all."
+        )
+
+
+class Archived(StoreError):
+    """A read would miss archived events, since the store was opened without `archive=`; or an append to an archived stream.
+
+    `stream` and `position` say which, as far as the store knows; `place` is where the archive was made.
+    """
+
+    def __init__(
+        self, stream: str | None, place: str, *, position: int | None = None, is_written: bool = False
+    ) -> None:
+        self.stream, self.place, self.position, self.is_written = stream, place, position, is_written
+        super().__init__(_written(stream, place) if is_written else _missed(stream, position, place))
+
+
+def _written(stream: str | None, place: str) -> str:
+    return (
+        f"stream {stream!r} is in the archive at {place!r}, so nothing can be appended to it. Nothing was written. "
+        f"Append to the period that follows it, or bring it back: `refold archive restore {place} {stream}`."
+    )
+
+
+def _missed(stream: str | None, position: int | None, place: str) -> str:
+    what = f"stream {stream!r}" if stream is not None else "what was asked for, or a part of it,"
+    what = what if position is None else f"the event at position {position}"
+    return (
+        f"{what} is in the archive at {place!r}, and this read would miss it: open the store with archive={place!r}, "
+        "or `--archive` on the command line."
+    )
+
+
 class StoreClosed(StoreError):
     """The store was closed already."""
 
@@ -288,12 +337,23 @@ class NoSuchProjection(RefoldError):
         )
 
 
+class NoSuchInstance(RefoldError):
+    """A process has no instance of this id, and nothing of it is parked."""
+
+    def __init__(self, process: str, id: str) -> None:
+        self.process, self.id = process, id
+        super().__init__(
+            f"process {process!r} has no instance {id!r}: `refold processes list` tells which there are. One begins when its "
+            "first input is taken in."
+        )
+
+
 class NoSuchVersion(RefoldError):
     """The stream has not reached the version asked for."""
 
-    def __init__(self, stream: object, version: int, actual: int) -> None:
+    def __init__(self, stream: object, version: int, actual: int, counted: str = "") -> None:
         self.stream, self.version, self.actual = str(stream), version, actual
-        super().__init__(f"stream {str(stream)!r} has no version {version}: it is at version {actual}.")
+        super().__init__(f"stream {str(stream)!r} has no version {version}: it is at version {actual}{counted}.")
 
 
 class SnapshotMismatch(RefoldError):
@@ -308,6 +368,53 @@ class SnapshotMismatch(RefoldError):
             f"stream {stream!r} at version {version}: folded from the state kept at version {began} it is {shortened(found)}, "
             f"from the first event {shortened(expected)}. Raise the version of the fold's Snapshots, and see that evolve is pure."
         )
+
+
+class DeliveryError(RefoldError):
+    """A message was not delivered, or nobody knows whether it was: it is sent again, with the same id."""
+
+
+class ReceiverAway(DeliveryError):
+    """Nobody answers now, or asks to wait, at least `retry_after` seconds. Whoever sends waits, too, and gives nothing up."""
+
+    def __init__(self, reason: object, retry_after: float = 0.0) -> None:
+        self.reason, self.retry_after = str(reason), retry_after
+        super().__init__(f"{self.reason}. Nothing is given up: it is tried again.")
+
+
+class MessageRefused(DeliveryError):
+    """The receiver did not take this message; after some attempts its key is parked."""
+
+
+class ReceiverGone(DeliveryError):
+    """The receiver takes no messages any more, and said so. The publication stops."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{reason}. Take the publication out of the application, or give it another receiver and resume it."
+        )
+
+
+class AddressRefused(DeliveryError):
+    """The receiver's name leads to an address that nothing is sent to. The publication stops."""
+
+    def __init__(self, host: str, address: str, kind: str) -> None:
+        self.host, self.address, self.kind = host, address, kind
+        super().__init__(
+            f"nothing is sent to {host!r}: its address {address} is {kind}. If that is meant, say so with allow_private=True."
+        )
+
+
+class BadMessage(RefoldError):
+    """What came is no CloudEvent 1.0, or not one that is read here. Sent again, it will be no better."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the message is not taken: {reason}.")
+
+
+class BadSignature(BadMessage):
+    """The message was not signed with the secret, or longer ago than is allowed: do not read it."""
 
 
 class MissingExtra(RefoldError):

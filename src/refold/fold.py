@@ -26,11 +26,19 @@ S4 = TypeVar("S4")
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A command on its way to one instance of a decider: data, not an action."""
+    """A command on its way to one instance of a decider: data, not an action.
+
+    `fallback`: the event that comes back to the process if the decider refuses it; without one it is parked, for an operator.
+    """
 
     category: str
     id: str
     command: object
+    fallback: object | None = None
+
+    def otherwise(self, event: object) -> Send:
+        """The same command; `event` comes back to the process if the decider refuses it, by raising."""
+        return replace(self, fallback=event)
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,16 @@ class Decider(Fold[S, E], Generic[C, S, E]):
     """
 
     decide: Callable[[C, S], Iterable[E]]
+    commands: tuple[type[Any], ...] = field(default=(), kw_only=True)
+
+    @cached_property
+    def command_types(self) -> tuple[type[Any], ...]:
+        """The classes of its commands, read from the annotation of `decide`: what a command is read as that was stored.
+
+        Raises:
+            UsageError: they can be read from no annotation, and `commands` does not name them.
+        """
+        return self.commands or parameter_classes(self.decide, 0, f"Decider({self.category!r}, ..., commands=(...))")
 
     def tagged(self, *tags: str) -> ScopedDecider[C, S, E]:
         """This decider over its events that carry all of `tags`: what `store.bind` takes in place of its streams."""
@@ -99,6 +117,10 @@ class Decider(Fold[S, E], Generic[C, S, E]):
     def send(self, id: str, command: C) -> Send:
         """The command, addressed to one instance, for a process to emit."""
         return Send(self.category, id, command)
+
+
+class OwnDecider(Decider[C, S, E]):
+    """One of Refold's own, whose category begins with `$`: nobody else writes there."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Generic, TypeAlias, TypeVar, cast, dataclass_transform
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
 import msgspec
@@ -44,6 +44,12 @@ def checked_name(kind: str, name: object) -> str:
     if bad := _NOT_PRINTABLE.search(name):
         raise InvalidName(kind, name, f"character {bad.start() + 1} (U+{ord(bad[0]):04X}) is not printable")
     return name
+
+
+OWN: Final = "$"
+"""What the name of every stream begins with that is Refold's: read only if it is asked for."""
+JOURNALS: Final = "$process."
+"""What the category of every stream begins with in which a process keeps what an instance saw and did."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

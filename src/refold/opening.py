@@ -4,18 +4,20 @@
 
 from __future__ import annotations
 
-from refold.errors import MissingExtra, UsageError
+from refold.archives import Archives, OpenArchive
+from refold.errors import MissingExtra, Unsupported, UsageError
 from refold.migration import Migration
 from refold.ports import Backend, Grouping
 
 KNOWN = "sqlite:///FILE, sqlite:///:memory:, postgresql://HOST/DATABASE and memory://"
 
 
-def open_blocking(url: str) -> Grouping | Backend:
-    """The backend that a URL names, for blocking code: its methods never suspend.
+def open_blocking(url: str, archive: str | None = None) -> Grouping | Backend:
+    """The backend that a URL names, for blocking code: its methods never suspend. `archive`: the directory of its archive.
 
     Raises:
         UsageError: no backend has this scheme.
+        Unsupported: this one has no archive.
         MissingExtra: its driver is not installed.
         StoreError: the store cannot be opened; nothing was changed.
     """
@@ -23,28 +25,39 @@ def open_blocking(url: str) -> Grouping | Backend:
         case "memory":
             from refold.backends.memory import MemoryBackend
 
+            if archive is not None:
+                raise Unsupported("the memory backend has no archive: open 'sqlite:///:memory:' instead.")
             return MemoryBackend()
         case "sqlite":
             from refold.backends.sqlite import Location, SqliteBackend
 
-            return SqliteBackend(Location.parse(url))
+            return SqliteBackend(Location.parse(url), _archives(archive))
         case "postgresql" | "postgres":
-            return _postgres_blocking(url)
+            return _postgres_blocking(url, _archives(archive))
         case _:
             raise UsageError(f"{url!r} is no store that this Refold can open: it knows {KNOWN}.")
 
 
-async def open_awaiting(url: str) -> Grouping | Backend:
+def _archives(place: str | None, *, awaits: bool = False) -> Archives | None:
+    if place is None:
+        return None
+    from refold.archive.files import Files
+    from refold.archive.threaded import Threaded
+
+    return OpenArchive(Threaded(Files(place)) if awaits else Files(place))
+
+
+async def open_awaiting(url: str, archive: str | None = None) -> Grouping | Backend:
     """The backend that a URL names, for code that awaits. A `Grouping` one is still blocking, and needs a thread.
 
     Raises:
         UsageError, MissingExtra, StoreError: as `open_blocking`.
     """
     if url.startswith(("postgresql://", "postgres://")):
-        return await _postgres_awaiting(url)
+        return await _postgres_awaiting(url, _archives(archive, awaits=True))
     import asyncio
 
-    return await asyncio.get_running_loop().run_in_executor(None, open_blocking, url)
+    return await asyncio.get_running_loop().run_in_executor(None, open_blocking, url, archive)
 
 
 def migration(url: str) -> Migration:
@@ -74,17 +87,17 @@ def _postgres_migration(url: str) -> Migration:
     return migration_of(url)
 
 
-def _postgres_blocking(url: str) -> Backend:
+def _postgres_blocking(url: str, archives: Archives | None) -> Backend:
     try:
         from refold.backends.postgres import opened_blocking
     except ImportError as error:
         raise MissingExtra("psycopg", "postgres") from error
-    return opened_blocking(url)
+    return opened_blocking(url, archives)
 
 
-async def _postgres_awaiting(url: str) -> Backend:
+async def _postgres_awaiting(url: str, archives: Archives | None) -> Backend:
     try:
         from refold.backends.postgres import opened_awaiting
     except ImportError as error:
         raise MissingExtra("psycopg", "postgres") from error
-    return await opened_awaiting(url)
+    return await opened_awaiting(url, archives)

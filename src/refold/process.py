@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from refold.errors import UsageError
-from refold.fold import Send, parameter_classes
-from refold.messages import Recorded, checked_name
+from refold.external import Call, Retry
+from refold.fold import Decider, Send, parameter_classes
+from refold.messages import Recorded, StreamName, checked_name
 
 E = TypeVar("E")
 S = TypeVar("S")
@@ -44,17 +46,30 @@ class Finish:
     """The process has reached its end; later events and timeouts no longer concern it."""
 
 
-Effect: TypeAlias = Send | After | At | Cancel | Finish
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The process has come to an end that it should not have come to, and says why."""
+
+    reason: str
+
+
+Effect: TypeAlias = Send | Call | After | At | Cancel | Finish | Fail
 """What `react` may yield."""
 
 
 def after(delay: timedelta, timeout: object) -> After:
-    """Let `timeout` come back after `delay`."""
+    """Let `timeout` come back when `delay` has passed since the event that `react` is called with was recorded.
+
+    Raises:
+        UsageError: the delay is below zero.
+    """
+    if delay < timedelta():
+        raise UsageError(f"the timeout {timeout!r} is due {-delay} before what it follows: a delay is 0 or more.")
     return After(delay, timeout)
 
 
 def at(moment: datetime, timeout: object) -> At:
-    """Let `timeout` come back at `moment`, which must know its time zone.
+    """Let `timeout` come back at `moment`, which must know its time zone; at once, if that has passed.
 
     Raises:
         UsageError: it does not.
@@ -76,9 +91,25 @@ def finish() -> Finish:
     return Finish()
 
 
+def fail(reason: str) -> Fail:
+    """End the process, as one that failed: it is listed with its reason."""
+    return Fail(reason)
+
+
 def by_stream_id(recorded: Recorded[Any]) -> str:
     """The usual key: one instance for each stream id."""
     return recorded.stream.id
+
+
+def check_names(kind: str, name: str, version: int) -> None:
+    """Raises `UsageError` or `InvalidName` if a process or a saga cannot be named so, or have that version."""
+    checked_name(f"{kind} name", name)
+    if "-" in name:
+        raise UsageError(
+            f"{kind} name {name!r} contains '-', which ends the category of a stream name: write {name.replace('-', '_')!r}."
+        )
+    if version < 1:
+        raise UsageError(f"{kind} {name!r} has version {version}: the first is 1.")
 
 
 @dataclass(frozen=True)
@@ -87,6 +118,13 @@ class Process(Generic[E, S]):
 
     They are apart so that a replay, which only folds, can never act twice. `react` sees the state *before* the event.
     `key` says which instance an event belongs to.
+
+    `starts_on`: only these classes begin an instance, else any does; `otherwise`: an event that comes before that is
+    ignored, or kept until then and reacted to after the event that begins it, or parked, so that what comes behind it waits
+    until an operator skips it. `retry`: how often a command is sent that its decider refuses.
+
+    An instance keeps to the `version` that it began with: `earlier` are the versions that still have some. Or it moves to
+    this one: `migrate` has, for an earlier version, what makes the state of this one of that one's.
     """
 
     name: str
@@ -95,15 +133,62 @@ class Process(Generic[E, S]):
     evolve: Callable[[S, E], S]
     key: Callable[[Recorded[E]], str] = by_stream_id
     events: tuple[type[Any], ...] = field(default=(), kw_only=True)
+    version: int = field(default=1, kw_only=True)
+    starts_on: tuple[type[Any], ...] = field(default=(), kw_only=True)
+    otherwise: Literal["ignore", "keep", "park"] = field(default="ignore", kw_only=True)
+    retry: Retry = field(default=Retry(3), kw_only=True)
+    earlier: tuple[Process[Any, Any], ...] = field(default=(), kw_only=True)
+    migrate: Mapping[int, Callable[[Any], S]] = field(
+        default_factory=dict[int, Callable[[Any], S]], kw_only=True, hash=False
+    )
 
     def __post_init__(self) -> None:
-        checked_name("process name", self.name)
+        check_names("process", self.name, self.version)
+        for each in self.earlier:
+            if each.name != self.name or each.version >= self.version:
+                raise UsageError(
+                    f"process {self.name!r}, version {self.version}, cannot have version {each.version} of {each.name!r} "
+                    "for an earlier one of itself."
+                )
+        for version in self.migrate:
+            if version not in self.versions or version == self.version:
+                raise UsageError(
+                    f"process {self.name!r} cannot move instances of version {version}, whose state it cannot fold: name that "
+                    "version in earlier=(...)."
+                )
 
     @cached_property
     def event_types(self) -> tuple[type[Any], ...]:
-        """The classes of the events and timeouts that it reacts to, read from the annotation of `react`.
+        """The classes of the events and timeouts that any version of it reacts to, read from the annotation of `react`.
 
         Raises:
             UsageError: they can be read from no annotation, and `events` does not name them.
         """
-        return self.events or parameter_classes(self.react, 0, f"Process({self.name!r}, ..., events=(...))")
+        own = self.events or parameter_classes(self.react, 0, f"Process({self.name!r}, ..., events=(...))")
+        return tuple(dict.fromkeys((*own, *(cls for each in self.earlier for cls in each.event_types))))
+
+    @cached_property
+    def versions(self) -> Mapping[int, Process[Any, Any]]:
+        """Every version that an instance may keep to, this one among them."""
+        return {each.version: each for each in (*self.earlier, self)}
+
+    @property
+    def own(self) -> tuple[Decider[Any, Any, Any], ...]:
+        """Deciders that it brings along, beside those that it is run with."""
+        return ()
+
+    def of_version(self, version: int) -> Process[Any, Any] | None:
+        """The version that an instance keeps to; `None` if it is not known."""
+        return self.versions.get(version)
+
+    def taken(self, state: S, recorded: Recorded[E]) -> S:
+        """The state after an input."""
+        return self.evolve(state, recorded.data)
+
+    def reacting(self, recorded: Recorded[E], state: S, steps: AbstractSet[str]) -> Iterable[Any]:
+        """What an input causes. `steps`: the names of all that the instance has caused so far, where these have any."""
+        return self.react(recorded, state)
+
+    def journal(self, id: str) -> StreamName:
+        """The stream in which one instance keeps what it saw and did, and into which its timeouts come."""
+        return StreamName(f"$process.{self.name}", id)

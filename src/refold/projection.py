@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Protocol, TypeAlias, TypeVar, overload
@@ -70,6 +70,9 @@ Handler2: TypeAlias = Callable[[Recorded[E], R | None, R2 | None], Iterable[Caus
 Get: TypeAlias = Callable[[Recorded[E]], Key[R]]
 
 
+Together: TypeAlias = Callable[[Any, Sequence[Recorded[Any]]], Coroutine[Any, Any, None]]
+"""What is done with all events of a step at once, as a flow inside its transaction, whose backend is the first argument."""
+
 Call: TypeAlias = Callable[..., Iterable[Caused] | None]
 """Any handler, as it is called: with the event, and the rows that it gets."""
 
@@ -114,6 +117,7 @@ class Projection:
         if version < 1:
             raise UsageError(f"projection {name!r} has version {version}: the first is 1.")
         self.version, self.schema, self.tables, self.key = version, schema, tuple(tables), key
+        self.together: Together | None = None
         self._handlers: dict[type[Any], Handling] = {}
         self._effects: dict[type[Any], Handling] = {}
 
@@ -176,6 +180,7 @@ class Projection:
     def remade(self, around: Callable[[Call], Call] = _as_it_is, *, effects: bool = True) -> Projection:
         """The same projection, with something around each handler and effect, or without its effects."""
         same = Projection(self.name, version=self.version, schema=self.schema, tables=self.tables, key=self.key)
+        same.together = self.together
         for cls, handling in self._handlers.items():
             same._register(same._handlers, cls, handling.gets)(around(handling.call))
         for cls, handling in self._effects.items() if effects else ():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from refold._bridge.pacing import BlockingPace
+from refold._bridge.senders import blocking_projection
 from refold.flows.prepare import Runtime
 from refold.flows.projections.audit import audit
 from refold.flows.projections.catching_up import Report, catch_up
@@ -34,6 +35,11 @@ class ReadModel:
     def __init__(self, engine: Engine, target: Backend, runtime: Runtime, projection: Projection) -> None:
         self._engine, self._target, self._runtime, self.projection = engine, target, runtime, projection
 
+    @property
+    def _at_work(self) -> Projection:
+        """The projection, to be worked on in this colour."""
+        return blocking_projection(self.projection)
+
     def catch_up(self) -> int:
         """Apply every event that the read model has not seen, each once, and say how many were applied.
 
@@ -42,7 +48,7 @@ class ReadModel:
             ProjectionStopped: it is paused, or failed for too many keys in a row.
             UsageError: a statement cannot be run, or touches the store's own tables; its batch was not applied.
         """
-        return self._engine.outside(lambda b: catch_up(b, self._target, self._runtime, self.projection))
+        return self._engine.outside(lambda b: catch_up(b, self._target, self._runtime, self._at_work))
 
     def status(self) -> ProjectionStatus:
         """How far the build is that readers see, how far behind, and why it stands still if it does.
@@ -186,7 +192,7 @@ class ReadModel:
             NoSuchProjection: nothing was begun yet.
             ProjectionChanged: it was built by another version of the projection.
         """
-        return self._engine.outside(lambda b: retry(b, self._target, self._runtime, self.projection, key, until))
+        return self._engine.outside(lambda b: retry(b, self._target, self._runtime, self._at_work, key, until))
 
     def skip(self, position: int) -> int:
         """Give a parked event up for ever, apply those that waited behind it, and say how many that were.
@@ -198,7 +204,7 @@ class ReadModel:
             ProjectionChanged: it was built by another version of the projection.
             UsageError: no event at this position is parked.
         """
-        return self._engine.outside(lambda b: skip(b, self._target, self._runtime, self.projection, position))
+        return self._engine.outside(lambda b: skip(b, self._target, self._runtime, self._at_work, position))
 
     def audit(self, *, repair: bool = False, progress: Report | None = None) -> Audit:
         """Whether each event of the store was taken in exactly once: which are missing, and which were doubled.
@@ -213,7 +219,7 @@ class ReadModel:
             Unreadable: a missing event cannot be read.
         """
         return self._engine.outside(
-            lambda b: audit(b, self._target, self._runtime, self.projection, repair=repair, progress=progress)
+            lambda b: audit(b, self._target, self._runtime, self._at_work, repair=repair, progress=progress)
         )
 
     def repartition(self, parts: int) -> None:
@@ -224,4 +230,4 @@ class ReadModel:
         Raises:
             UsageError: the projection has no `key` of its own, so two workers could change one row at once.
         """
-        self._engine.outside(lambda b: repartition(b, self._target, self._runtime, self.projection, parts))
+        self._engine.outside(lambda b: repartition(b, self._target, self._runtime, self._at_work, parts))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from refold._bridge.crews import Crew
-from refold.errors import OutcomeUnknown, ProjectionChanged, RefoldError, StoreError, UsageError
+from refold.errors import OutcomeUnknown, ProjectionChanged, ReceiverAway, RefoldError, StoreError, UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.projections.builds import Build, active_build, builds, with_role
 from refold.flows.projections.ownership import Runner as Owner
@@ -57,11 +57,16 @@ class StepSeen(Struct, frozen=True):
 Observe = Callable[[StepSeen], None]
 
 
+Duty = Callable[[tuple[int, int], Callable[[], bool]], Coroutine[Any, Any, None]]
+"""What is done for the slots of a partition, beside working on it, as long as the second argument says so."""
+_NO_DUTIES: Final[Mapping[str, Duty]] = {}
+
+
 class Worker:
     """Works on one partition for as long as it belongs to this runner."""
 
-    def __init__(self, build: Build, projection: Projection, first: int) -> None:
-        self.build, self.projection, self.first = build, projection, first
+    def __init__(self, build: Build, projection: Projection, slots: tuple[int, int]) -> None:
+        self.build, self.projection, self.slots, self.first = build, projection, slots, slots[0]
         self.is_wanted = True
         self.is_done = False
         self.most = BATCH
@@ -77,14 +82,15 @@ class Tending:
 
     def __init__(
         self, source: Backend, target: Backend, runtime: Runtime, projections: Sequence[Projection], crew: Crew,
-        *, name: str, lease: timedelta = LEASE, observe: Observe | None = None,
+        *, name: str, lease: timedelta = LEASE, observe: Observe | None = None, duties: Mapping[str, Duty] = _NO_DUTIES,
     ) -> None:  # fmt: skip
+        """`duties`: by the name of a projection, what is also done for each of its partitions that this runner has."""
         self._source, self._target, self._runtime, self._crew = source, target, runtime, crew
         self._projections = {projection.name: projection for projection in projections}
         self._owner = Owner(name, lease, runtime)
         self._tick = min(lease.total_seconds() / 4, LOOK)
         self._longest = lease.total_seconds() / 2
-        self._observe = observe
+        self._observe, self._duties = observe, duties
         self._workers: dict[tuple[str, int, int], Worker] = {}
         self.troubles: dict[str, RefoldError] = {}
         """Why a projection is not run by this runner, by its name."""
@@ -117,7 +123,7 @@ class Tending:
             for build in await self._builds(projection):
                 parts = [part for part in await partitions(self._target, build) if part.state == "running"]
                 for part in await self._owner.share(self._target, build, parts, count):
-                    worker = Worker(build, projection, part.first)
+                    worker = Worker(build, projection, (part.first, part.last))
                     wanted[worker.key] = worker
                 count += len(parts)
                 await self._see_to_the_switch(projection, build)
@@ -159,7 +165,7 @@ class Tending:
 
     async def _keep(self, wanted: dict[tuple[str, int, int], Worker]) -> None:
         """Renew what is held and still wanted, and let the workers of the rest end."""
-        held = [worker for worker in self._workers.values() if not worker.is_done]
+        held = sorted((worker for worker in self._workers.values() if not worker.is_done), key=lambda each: each.key)
         renewed = await self._owner.renew(self._target, [(worker.build, worker.first) for worker in held])
         for worker, is_ours in zip(held, renewed, strict=True):
             before = wanted.get(worker.key)
@@ -172,6 +178,9 @@ class Tending:
             if key not in self._workers and await self._owner.acquire(self._target, worker.build, worker.first):
                 self._workers[key] = worker
                 self._crew.start(f"refold-{key[0]}-{worker.first}", partial(self._work, worker))
+                if (duty := self._duties.get(key[0])) is not None:
+                    is_wanted = partial(_is_at_work, worker)
+                    self._crew.start(f"refold-{key[0]}-{worker.first}-duties", partial(duty, worker.slots, is_wanted))
 
     async def _work(self, worker: Worker) -> None:
         try:
@@ -197,15 +206,22 @@ class Tending:
                 assert persevering is not None  # noqa: S101 - it gave up
                 _log.error("projection %r failed: %s", worker.build.projection, given_up)
                 return await self._owner.fail(self._target, worker.build, persevering.work.partition, str(given_up))
-            except (StoreError, OutcomeUnknown) as error:
-                _log.warning("projection %r waits %.1f s: %s", worker.build.projection, wait, error)
-                await self._crew.pause(wait)
+            except (StoreError, OutcomeUnknown, ReceiverAway) as error:
+                asked = error.retry_after if isinstance(error, ReceiverAway) else 0.0
+                _log.warning("projection %r waits %.1f s: %s", worker.build.projection, max(wait, asked), error)
+                await self._wait(worker, max(wait, asked))
                 wait, persevering = min(wait * 2, LONGEST_WAIT), None
         try:
             await self._owner.release(self._target, worker.build, worker.first)
         except (StoreError, OutcomeUnknown) as error:  # its lease runs out
             _log.warning("projection %r could not be let go: %s", worker.build.projection, error)
         return None
+
+    async def _wait(self, worker: Worker, seconds: float) -> None:
+        """Wait so long, or until it is no longer wanted."""
+        end = self._crew.now() + seconds
+        while worker.is_wanted and not self._crew.stopping and (left := end - self._crew.now()) > 0:
+            await self._crew.pause(min(left, self._tick))
 
     async def _stepped(self, worker: Worker, persevering: Persevering) -> Stepped | None:
         until = await until_of(self._target, worker.projection, worker.build)
@@ -249,6 +265,10 @@ class Tending:
             await self._owner.leave(self._target)
         except (StoreError, OutcomeUnknown) as error:
             _log.warning("could not say good-bye: %s", error)
+
+
+def _is_at_work(worker: Worker) -> bool:
+    return worker.is_wanted and not worker.is_done
 
 
 def with_number(found: Sequence[Build], wanted: Build) -> Build | None:

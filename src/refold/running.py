@@ -13,10 +13,11 @@ from uuid import UUID
 from refold._bridge.blocking import BlockingEngine
 from refold._bridge.crews import ThreadCrew
 from refold._bridge.native import NativeBlockingEngine
+from refold._bridge.senders import blocking_projection
+from refold.duties import Runs, assigned
 from refold.errors import RefoldError
 from refold.flows.prepare import Runtime
 from refold.ports import Backend
-from refold.projection import Projection
 from refold.runner import Observe, Tending
 
 Engine: TypeAlias = BlockingEngine | NativeBlockingEngine
@@ -28,17 +29,20 @@ def runner_name(runtime: Runtime) -> str:
 
 
 class Running:
-    """Projections that are kept running. Leaving the block, or `stop`, ends it after the steps that are under way."""
+    """Projections and processes that are kept running. Leaving the block, or `stop`, ends it when what is under way is done."""
 
     def __init__(
-        self, engine: Engine, target: Backend, runtime: Runtime, projections: Sequence[Projection],
+        self, engine: Engine, target: Backend, runtime: Runtime, parts: Sequence[Runs],
         lease: timedelta, observe: Observe | None,
     ) -> None:  # fmt: skip
         self.name = runner_name(runtime)
         self._crew = ThreadCrew(engine)
+        projections, duties = assigned(engine.view, runtime, self._crew, parts)
+        runnable = [*map(blocking_projection, projections)]
         self._tending = Tending(
-            engine.view, target, runtime, projections, self._crew, name=self.name, lease=lease, observe=observe
-        )
+            engine.view, target, runtime, runnable, self._crew, name=self.name, lease=lease, observe=observe,
+            duties=duties,
+        )  # fmt: skip
         self._crew.watch()
         self._crew.start("refold-runner", self._tending.tend)
 

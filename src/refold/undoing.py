@@ -29,10 +29,14 @@ class Obstacle(Struct, frozen=True):
 
 
 class UndoStep(Struct, frozen=True):
-    """One event that is undone or redone, and the events that do it, to be appended to its stream."""
+    """One event that is undone or redone, and the events that do it, to be appended to its stream.
+
+    `rest`: where the stored event is read as several, those after the first. They go together.
+    """
 
     event: Recorded[Any]
     proposed: tuple[Any, ...]
+    rest: tuple[Recorded[Any], ...] = ()
 
 
 class Plan(Struct, frozen=True):
@@ -184,7 +188,7 @@ class _Planning:
         if not proposed:
             return [f"its inverse yields nothing, so no fact would tell that it was {self._way}ne"]
         self._states[fact.stream] = state
-        return UndoStep(parts[0], tuple(proposed))
+        return UndoStep(parts[0], tuple(proposed), tuple(parts[1:]))
 
 
 def _needs(history: History, one: Fact, other: Fact) -> bool:

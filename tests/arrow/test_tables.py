@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 from tests.arrow.tables import Tables
 
-from refold import RawEvent, Store
+from refold import Process, RawEvent, Recorded, Store
 from refold.arrow.table import Gathered, assembled, gathered
 from refold.flows.read import wanted
 from refold.ports import PAGE, Backend, Selection
 from refold.rows import Row
 from refold.testing.contract import Place
-from refold.testing.contract.sample import fact
+from refold.testing.contract.sample import Noted, fact
 from refold.testing.postgres import PostgresServer
 
 
@@ -65,3 +65,20 @@ def test_what_is_appended_while_a_table_is_made_is_not_in_it() -> None:
         table = assembled(store._engine.outside(within))
         assert (table.num_rows, set(table.column("type").to_pylist())) == (3 * PAGE, {"first"})
         assert store.head() > 3 * PAGE
+
+
+def test_journals_of_processes_are_in_a_table_only_if_they_are_asked_for() -> None:
+    def nothing(_event: Recorded[Any], _seen: int) -> tuple[()]:
+        return ()
+
+    process: Process[Any, int] = Process("counting", int, nothing, lambda seen, _: seen + 1, events=(Noted,))
+    with Store.open("sqlite:///:memory:") as store:
+        for _ in range(2):
+            store.append("note-1", [Noted("x")])
+            store.process(process).catch_up()
+        assert store.to_arrow().column("position").to_pylist() == [1, 4]
+        assert store.to_arrow(limit=2).column("position").to_pylist() == [1, 4]
+        assert store.to_arrow(journals=True).column("position").to_pylist() == [1, 2, 3, 4, 5]
+        assert store.to_arrow(category="$process.counting").column("type").to_pylist() == [
+            "$process.started", "$process.reacted", "$process.reacted",
+        ]  # fmt: skip

@@ -13,8 +13,12 @@ from refold.testing import ManualClock
 
 PROGRAM: Final = """
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from refold import App, CannotUndo, Fold, Projection, Table, event, sql, undoes
+from refold import (
+    App, CannotUndo, Decider, Process, Projection, Publication, Recorded, Table, after, cancel, command, effect, event,
+    finish, sql, undoes,
+)
 
 
 @event("cart.item-added")
@@ -78,13 +82,70 @@ def note(e):
     yield sql("insert into notes values (:position, :note)", position=e.position, note=e.data.note)
 
 
+@command("cart.add")
+class Add:
+    sku: str
+    pieces: int
+
+
+class Full(Exception): ...
+
+
+def decide(command: Add, cart: Cart):
+    if cart.items + command.pieces > 10:
+        raise Full(f"{cart.items} are in it")
+    yield ItemAdded(command.sku, command.pieces)
+
+
 def without_notes(event):
     if event.type != "cart.noted":
         yield replace(event, tags=event.tags | {"copied"})
 
 
-app = App(Fold("cart", initial=Cart, evolve=evolve, inverses=(take_out,)), carts, notes)
+app = App(Decider("cart", initial=Cart, evolve=evolve, decide=decide, inverses=(take_out,)), carts, notes)
 not_an_app = 1
+
+@event("cart.forgotten")
+class Forgotten: ...
+
+
+@command("mail.send")
+class Mail:
+    text: str
+
+
+@effect("mail")
+def mail(request: Mail, key: str) -> None:
+    if request.text == "lost":
+        raise OSError("no connection")
+
+
+def remind(e: Recorded[ItemAdded | Noted | Forgotten], seen: int):
+    match e.data:
+        case ItemAdded():
+            yield cancel(Forgotten)
+            yield after(timedelta(days=36_500), Forgotten())
+        case Noted(note=note):
+            if note == "unreadable":
+                raise ValueError("who can read this?")
+            yield mail.send(Mail(note))
+        case Forgotten():
+            yield decider.send(e.stream.id, Add("reminder", 1))
+            yield finish()
+
+
+def seen_more(seen: int, event: ItemAdded | Noted | Forgotten) -> int:
+    return seen + 1
+
+
+(decider,) = app.folds.values()
+reminders = Process("reminders", int, remind, seen_more, starts_on=(ItemAdded,), otherwise="park")
+desk = App(decider, reminders, mail)
+both = App(decider, reminders, mail, carts)
+
+sent = []
+carts_out = Publication("carts-out", ItemAdded, to=sent.append, source="/shop")
+outbox = App(carts_out)
 """
 LOG: Final = """case_id,activity,timestamp,officer
 1001,application received,2024-03-01T09:00:00Z,Ada

@@ -28,10 +28,14 @@ def test_every_example_runs(refold: Run, directory: Path, name: str | None, exam
     program, *args = shlex.split(example)
     if args[0] in {"projections", "dead-letters"}:
         assert refold("run", "--once", "--app", "shop:app", "--store", "shop.db").code == Exit.FINDINGS
+    if args[0] in {"processes", "timers"}:
+        assert refold("run", "--once", "--app", "shop:desk", "--store", "shop.db").code == Exit.OK
     if args[0] == "redo":
         assert refold("undo", "cart-c-1@2", "--app", "shop:app", "--store", "shop.db", "--yes").code == Exit.OK
     if args[:2] in (["schema", "lock"], ["schema", "diff"]) and "--app" in args:
         assert refold("schema", "lock", "--app", "shop:app").code == Exit.OK
+    if args[:2] == ["schedules", "remove"]:
+        assert refold(*shlex.split(examples("schedules")[1])[1:]).code == Exit.OK
     done = refold(*args)
     words = (name or args[0]).split()
     assert (program, args[: len(words)], done.err.startswith("Usage")) == ("refold", words, False), done

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from refold import Store
+from refold.backends.sqlite.connection import FORMAT
 from refold.cli.program import program
 from refold.testing.postgres import PostgresServer
 
@@ -42,7 +43,7 @@ def test_a_new_store_is_checked_shown_and_made(url: str, tmp_path: Path) -> None
     assert refold("--store", url, "--check")[0] == 1
 
     code, (line,) = refold("--store", url)
-    assert (code, line.endswith("was brought from format none to 3.")) == (0, True)
+    assert (code, line.endswith(f"was brought from format none to {FORMAT}.")) == (0, True)
     assert refold("--store", url, "--check")[0] == 0
     assert refold("--store", url, "--sql") == (0, [])
     with Store.open(f"{url}{'&' if '?' in url else '?'}mode=ro") as store:
@@ -67,7 +68,7 @@ def test_a_store_of_a_newer_format_is_left_alone(tmp_path: Path) -> None:
     db.execute("pragma user_version = 99")
     db.close()
     code, (line,) = refold("--store", f"{tmp_path}/new.db")
-    assert (code, "has format 99, this Refold reads up to 3" in line) == (5, True)
+    assert (code, f"has format 99, this Refold reads up to {FORMAT}" in line) == (5, True)
 
 
 def test_what_has_no_format_says_so() -> None:

@@ -81,9 +81,13 @@ def test_a_store_is_a_url_or_a_path(refold: Run, store: str) -> None:
 
 
 CODES = {
-    "CannotUndo": 7, "NotACopy": 7, "SnapshotMismatch": 1, "TransformFailed": 7, "UpcasterError": 2,
+    "Archived": 5, "ArchiveDamaged": 6, "CannotUndo": 7, "NotACopy": 7, "SnapshotMismatch": 1, "TransformFailed": 7,
+    "UpcasterError": 2,
+    "AddressRefused": 7, "BadMessage": 7, "BadSignature": 7, "DeliveryError": 7, "MessageRefused": 7, "ReceiverAway": 5,
+    "ReceiverGone": 7,
     "Conflict": 4, "EventLogError": 6, "IdReused": 7, "InvalidEvent": 7, "InvalidName": 2, "KeyReused": 7, "MissingExtra": 2,
-    "NewerFormat": 5, "NoSuchProjection": 3, "NoSuchVersion": 3, "NotAStore": 5, "NotCaughtUp": 1, "OutcomeUnknown": 5,
+    "NewerFormat": 5, "NoSuchInstance": 3, "NoSuchProjection": 3, "NoSuchVersion": 3, "NotAStore": 5, "NotCaughtUp": 1,
+    "OutcomeUnknown": 5,
     "ProjectionChanged": 7, "ProjectionStopped": 7, "RefoldError": 1, "Refused": 7, "StoreBusy": 5, "StoreClosed": 5,
     "StoreCorrupt": 6, "StoreError": 5, "StoreFull": 5, "StoreReadOnly": 5, "StoreUnreachable": 5, "TooLarge": 7,
     "UndecodableEvent": 6, "UnknownEventType": 6, "Unreadable": 6, "Unsupported": 2, "UsageError": 2, "NotFound": 3,

@@ -177,7 +177,7 @@ class Process:
         self.process.send_signal(number)
 
     def end(self) -> tuple[int, str, str]:
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=120)  # as long as it takes on a busy machine
         return self.process.returncode, out, err
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import apsw
 import pytest
 from tests.cli.conftest import Run
-from tests.cli.shop import Outcome
+from tests.cli.shop import PROGRAM, Outcome
 
+from refold.cli.apps import application
 from refold.cli.states import merged
+from refold.flows.shortcuts import Saving
+from refold.flows.snapshots import checksum_of
 
 
 def state(refold: Run, *args: str) -> tuple[int, object]:
@@ -155,6 +159,61 @@ def test_where_nothing_changed_a_diff_is_empty(refold: Run) -> None:
 
 def test_a_diff_of_an_app_is_of_its_states(refold: Run) -> None:
     assert diff(refold, "0", "3", "--app", "shop:app").out == "replace\t/items\t0\t3\n"
+
+
+# Saved states ------------------------------------------------------------------
+
+SAVING = PROGRAM.replace(
+    'app = App(Decider("cart", initial=Cart, evolve=evolve, decide=decide, inverses=(take_out,)), carts, notes)',
+    'cart = Decider("cart", initial=Cart, evolve=evolve, decide=decide, inverses=(take_out,))\n'
+    "app = App(cart, carts, notes, snapshots={cart: Snapshots(every=1, version=3)})",
+).replace("    App, CannotUndo", "    App, Snapshots, CannotUndo")
+
+
+@pytest.fixture
+def saving(refold: Run, directory: Path) -> Run:
+    """The shop whose app saves states; that of version 2 was saved, and is not what the events give."""
+    (directory / "saving.py").write_text(SAVING)
+    assert refold("snapshots", "create", "cart-c-1", "--at", "2", "--app", "saving:app", "--store", "shop.db").code == 0
+    app = application("saving:app")
+    assert app is not None
+    ((cart, policy),) = app.snapshots.items()
+    state = b'{"items":70}'
+    checksum = checksum_of(Saving(cart, policy).fingerprint, "cart-c-1", 2, 2, state)
+    db = apsw.Connection(str(directory / "shop.db"))
+    db.execute("update refold_snapshots set state = ?, checksum = ?", (state, checksum))
+    assert db.changes() == 1
+    db.close()
+    return refold
+
+
+APP = ("--app", "saving:app")
+
+
+def test_a_state_begins_with_a_saved_one_unless_it_is_not_to_be_trusted(saving: Run) -> None:
+    assert state(saving, "cart-c-1", *APP) == (3, {"items": 70})
+    assert state(saving, "cart-c-1", *APP, "--at", "1") == (1, {"items": 2})
+    assert state(saving, "cart-c-1", *APP, "--no-snapshots") == (3, {"items": 3})
+    assert saving("state", "cart-c-1", *APP, "--store", "shop.db", "--output", "table").out.splitlines()[0] == (
+        "cart-c-1  version 3, position 3, from the one saved at version 2"
+    )
+
+
+def test_so_does_a_diff(saving: Run) -> None:
+    assert diff(saving, "1", "3", *APP).out == "replace\t/items\t2\t70\n"
+    assert diff(saving, "1", "3", *APP, "--no-snapshots").out == "replace\t/items\t2\t3\n"
+
+
+def test_looking_saves_nothing(saving: Run, directory: Path) -> None:
+    state(saving, "cart-c-1", *APP)
+    diff(saving, "1", "3", *APP)
+    db = apsw.Connection(str(directory / "shop.db"))
+    assert list(db.execute("select version from refold_snapshots")) == [(2,)]
+    db.close()
+
+
+def test_where_the_app_saves_none_it_folds_them_all(refold: Run) -> None:
+    assert state(refold, "cart-c-1", "--app", "shop:app") == (3, {"items": 3})
 
 
 # The rules --------------------------------------------------------------------

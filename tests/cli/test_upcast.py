@@ -12,7 +12,7 @@ from tests.cli.shop import PROGRAM
 from refold import RawEvent, Store
 
 TODAY = (
-    PROGRAM.replace("undoes\n", "undoes, upcast, move\n", 1)
+    PROGRAM.replace("sql, undoes,\n", "sql, undoes, upcast, move,\n", 1)
     .replace(
         '@event("cart.item-added")',
         '@upcast("cart.item-added", 1, to=2)\ndef boxed(data):\n    return {**data, "sku": "box-" + data["sku"]}\n\n\n'

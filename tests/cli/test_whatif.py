@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,46 @@ def test_what_cannot_be_is_told(refold: Run, directory: Path, options: list[str]
     done = whatif(refold, *options)
     assert (done.code, done.out) == (code, "")
     assert error in " ".join(done.err.split())
+
+
+def test_an_event_in_an_older_shape_is_read_as_it_would_be_from_the_store(refold: Run, directory: Path) -> None:
+    split = """
+from refold import split
+
+
+@split("cart.item-swapped", 1, into={"cart.item-removed": 1, "cart.item-added": 1})
+def swapped(data):
+    yield "cart.item-removed", {"sku": data["old"], "qty": data["qty"]}
+    yield "cart.item-added", {"sku": data["new"], "qty": 2 * data["qty"]}
+"""
+    program = PROGRAM.replace('@event("cart.item-added")', split + '\n\n@event("cart.item-added", upcasters=[swapped])')
+    (directory / "swapping").mkdir()
+    (directory / "swapping" / "shop.py").write_text(program)
+    (directory / "old.json").write_text('{"type": "cart.item-swapped", "data": {"old": "x", "new": "y", "qty": 1}}')
+    (directory / "odd.json").write_text('{"type": "cart.item-swapped", "data": {"old": "x", "new": "y"}}')
+    command = [
+        sys.executable,
+        "-c",
+        "from refold.cli import main; main()",
+        "whatif",
+        "cart-c-1",
+        "--store",
+        "../shop.db",
+    ]
+
+    def told(*args: str) -> subprocess.CompletedProcess[str]:
+        line = [*command, "--app", "shop:app", *args]
+        return subprocess.run(line, cwd=directory / "swapping", capture_output=True, text=True, check=False)
+
+    done = told("--replace", "1=../old.json", "--insert", "3=../old.json", "--output", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    (first, *_, last) = json.loads(done.stdout)["steps"]
+    pair = [("cart.item-removed", 1), ("cart.item-added", 2)]
+    assert [(each["type"], each["data"]["qty"]) for each in first["instead"]] == pair
+    assert [(each["type"], each["data"].get("qty")) for each in last["instead"]] == [("cart.noted", None), *pair]
+    odd = told("--replace", "1=../odd.json")
+    assert odd.returncode == 2
+    assert "the data of an event 'cart.item-swapped' do not fit its class: " in odd.stderr
 
 
 # Other code -------------------------------------------------------------------

@@ -17,6 +17,8 @@ import refold
 from refold import Limits, Metadata, RawEvent, Recorded, Store, UsageError, errors, telemetry, testing
 from refold.backends.sqlite import Location
 from refold.cli.program import COMMANDS
+from refold.flows.processes.journal import ENTRIES, TimedOut
+from refold.messages import spec_of
 from refold.testing import contract
 
 REFERENCE = DOCS / "reference"
@@ -107,13 +109,13 @@ def test_an_unknown_setting_is_refused_as_the_page_says(text: str, tmp_path: Pat
 
 def test_every_field_of_the_envelope_is_listed() -> None:
     page = Page(REFERENCE / "names.md")
-    reserved = ("$command", "$cause", "$undoes", "$redoes")
+    reserved = ("$command", "$asked", "$cause", "$undoes", "$redoes")
     assert page.column() == (*Recorded.__struct_fields__, *Metadata.__struct_fields__, *reserved)
 
 
 def test_the_reserved_keys_are_those_of_the_source() -> None:
-    text = "".join((SOURCE / name).read_text("utf-8") for name in ("flows/prepare.py", "marks.py"))
-    assert set(re.findall(r'"(\$[a-z]+)"', text)) == {"$command", "$cause", "$undoes", "$redoes"}
+    text = "".join((SOURCE / name).read_text("utf-8") for name in ("flows/prepare.py", "commands.py", "marks.py"))
+    assert set(re.findall(r'"(\$[a-z]+)"', text)) == {"$command", "$asked", "$cause", "$undoes", "$redoes"}
 
 
 def test_every_table_and_column_of_the_file_is_listed(tmp_path: Path) -> None:
@@ -130,6 +132,12 @@ def test_every_table_and_column_of_the_file_is_listed(tmp_path: Path) -> None:
 
 def _columns(db: apsw.Connection, table: str) -> list[object]:
     return [row[1] for row in db.execute(f"pragma table_xinfo({table})")]
+
+
+def test_every_entry_of_a_journal_is_listed_with_its_fields() -> None:
+    rows = Page(REFERENCE / "storage-format.md").table("Journals of processes")
+    told = {name: names.split(", ") for name, names, _ in rows}
+    assert told == {spec_of(cls).name: [*cls.__annotations__] for cls in (*ENTRIES, TimedOut)}
 
 
 def test_every_command_has_its_heading() -> None:

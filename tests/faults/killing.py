@@ -131,7 +131,7 @@ def is_caught_up(store: Store, names: Sequence[str]) -> bool:
 
 def run(url: str, names: list[str], lease: float, face: str = "Store") -> None:
     """Keep projections running for ever, and tell of the first step that applied something."""
-    keep_running(url, [PROJECTIONS[name]() for name in names], lease, face, _told_once())
+    keep_running(url, [PROJECTIONS[name]() for name in names], lease, face, told_once())
 
 
 def keep_running(
@@ -157,7 +157,7 @@ async def _keep_awaiting(
         await running.join()
 
 
-def _told_once() -> Callable[[StepSeen], None]:
+def told_once() -> Callable[[StepSeen], None]:
     told = threading.Event()
 
     def observe(step: StepSeen) -> None:

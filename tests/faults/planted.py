@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
+from tests.faults import planted_sagas
+
 from refold import runner
-from refold.flows.projections import batch, rebuilding, switching, work
+from refold.flows.projections import batch, publishing, rebuilding, switching, work
 from refold.flows.projections.builds import builds, with_role
 from refold.ports import Own, Rows
 from refold.projection import Statement
+from refold.publication import Publication
 
 Put: TypeAlias = Callable[[Any, str, Any], None]
 """`setattr`, or that of a monkeypatch."""
@@ -49,6 +52,23 @@ def _torn(put: Put, *, claim_first: bool) -> None:
     async def done(target: Any, runtime: Any, at: Any, events: Any, to: int, inside: Any) -> Any:
         return await whole(target if inside else Torn(target, claim_first=claim_first), runtime, at, events, to, inside)
 
+    put(work, "_done", done)
+
+
+def sent_last(put: Put) -> None:
+    """The checkpoint is moved, and then the messages are sent."""
+    whole: Any = work._done
+
+    async def publish(runtime: Any, at: Any, publication: Any, events: Any, to: int) -> int:
+        return to
+
+    async def done(target: Any, runtime: Any, at: Any, events: Any, to: int, inside: Any) -> Any:
+        finished = await whole(target, runtime, at, events, to, inside)
+        if isinstance(at.projection, Publication):
+            await publishing.send_all(at.projection, events)
+        return finished
+
+    put(work, "publish", publish)
     put(work, "_done", done)
 
 
@@ -120,10 +140,10 @@ def _without(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-PLANTS: Final[Mapping[str, Callable[[Put], None]]] = {
+PLANTS: Final[Mapping[str, Callable[[Put], None]]] = dict(planted_sagas.PLANTS) | {
     plant.__name__: plant
     for plant in (
-        checkpoint_first, checkpoint_last, no_fence, no_fence_and_no_position, effects_while_building,
+        checkpoint_first, checkpoint_last, sent_last, no_fence, no_fence_and_no_position, effects_while_building,
         no_effects_after_the_switch, effects_of_what_the_other_did_not_come_to, a_switch_before_the_time, a_switch_in_two_parts,
     )
 }  # fmt: skip

@@ -17,9 +17,9 @@ from refold.flows.projections.builds import active_build
 from refold.flows.projections.persevering import Persevering
 from refold.flows.projections.rebuilding import rebuild
 from refold.flows.projections.work import partitions, take_up
-from refold.ports import Backend, Capabilities, Own, Rows, Selection, Unclaimed
+from refold.ports import Append, AppendResult, Backend, Capabilities, Outcome, Own, Rows, Selection, Unclaimed
 from refold.projection import Statement
-from refold.rows import Row
+from refold.rows import Payload, Row
 
 T = TypeVar("T")
 Way: TypeAlias = Literal["busy", "unknown", "usage", "dead"]
@@ -76,6 +76,18 @@ class Failing:
 
     async def query(self, statement: Own | Statement) -> Rows:
         return await self._call(lambda: self._backend.query(statement), changes=False)
+
+    async def find(self, ids: Sequence[bytes]) -> Sequence[Row]:
+        return await self._call(lambda: self._backend.find(ids), changes=False)
+
+    async def payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
+        return await self._call(lambda: self._backend.payloads(stream, after, until), changes=False)
+
+    async def request(self, key: str) -> Outcome | None:
+        return await self._call(lambda: self._backend.request(key), changes=False)
+
+    async def append(self, append: Append) -> AppendResult:
+        return await self._call(lambda: self._backend.append(append), changes=True)
 
     async def work(self, steps: Sequence[Own | Statement]) -> Sequence[Rows]:
         return await self._call(lambda: self._backend.work(steps), changes=True)

@@ -59,6 +59,15 @@ def test_what_if_drops_and_replaces_them_together() -> None:
     assert order.diff("1", 0, 1) == (Operation("replace", "", 30, 0),)
 
 
+def test_what_if_puts_several_in_the_place_of_one_that_is_read_as_several() -> None:
+    order = kept().bind(orders)
+    found = order.whatif("1", replace={1: [Opened("Ada"), Charged(10), Charged(2)], 2: []}, insert={1: Charged(1)})
+    assert (found.hypothetical, found.differing) == (13, 2)
+    assert found.steps[0].instead == (Opened("Ada"), Charged(10), Charged(2), Charged(1))
+    assert found.steps[1].instead == ()
+    assert order.whatif("1", replace={1: [Opened("Ada"), Charged(30)]}).steps == ()
+
+
 def test_what_the_fold_raises_says_where_in_the_hypothetical_history_it_was() -> None:
     def strict(charged: int, event: OrderEvent) -> int:
         if isinstance(event, Charged) and event.amount > 99:

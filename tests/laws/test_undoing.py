@@ -250,3 +250,44 @@ def test_an_event_that_is_read_as_several_is_undone_part_by_part_from_the_last()
         story = next(store.read("basket-1", limit=1)).metadata.correlation_id
         again = store.plan_undo(correlation_id=story, folds=[baskets])
         assert [step.proposed for step in again.steps] == [(Weighed(-7),), (BasketClosed(),)]
+
+
+def filled(store: Store, *tags: str) -> None:
+    """A basket that was stored as one event, which is read as two."""
+    event = NewEvent(RawEvent("basket.filled", {"grams": 7}), tags=frozenset(tags))
+    store.append("basket-1", [event])
+
+
+def test_every_part_of_an_event_that_is_redone_keeps_its_tags() -> None:
+    baskets = Fold("basket", initial=tuple[BasketEvent, ...], evolve=carried, inverses=(close, unweigh))
+    with Store.open("memory://", events=[RawEvent]) as store:
+        filled(store, "shop:7")
+        id = next(store.read("basket-1")).id
+        store.undo(store.plan_undo(id, folds=[baskets]))
+        redo = store.plan_redo(id, folds=[baskets])
+        assert [(step.event.data, [part.data for part in step.rest]) for step in redo.steps] == [
+            (BasketOpened(), [Weighed(7)])
+        ]
+        store.redo(redo)
+        again = list(store.read("basket-1"))[-2:]
+        assert [(each.data, each.tags) for each in again] == [
+            (BasketOpened(), frozenset({"shop:7"})),
+            (Weighed(7), frozenset({"shop:7"})),
+        ]
+
+
+@pytest.mark.parametrize(
+    "declared", [close, unweigh], ids=["the first part can be undone", "the last part can be undone"]
+)
+def test_of_an_event_that_is_read_as_several_a_part_without_an_inverse_is_in_the_way_of_all(declared: Any) -> None:
+    baskets = Fold("basket", initial=tuple[BasketEvent, ...], evolve=carried, inverses=(declared,))
+    without = "Weighed" if declared is close else "BasketOpened"
+    with Store.open("memory://", events=[RawEvent]) as store:
+        filled(store)
+        undo = store.plan_undo(next(store.read("basket-1")).id, folds=[baskets])
+        assert not undo.steps
+        (obstacle,) = undo.obstacles
+        assert f"declares no inverse of it: @undoes({without})" in obstacle.reason
+        with pytest.raises(CannotUndo):
+            store.undo(undo)
+    assert without not in {inverse.event.__name__ for inverse in baskets.inverses}

@@ -57,14 +57,14 @@ def ids_that_nobody_looks_at(url: str) -> None:
     _replaced(
         url,
         (known + "(ids[lo:hi])) then", "if false then", 1),
-        (known + "(append_simple.ids)) then", "if false then", 1),
+        (known + "(append_simple.ids))", "if false", 1),
     )
 
 
 def _replaced(url: str, *changes: tuple[str, str, int]) -> None:
     """Replace the functions by their own text with changes in it, each made so many times, from the front."""
-    (text,) = (bound[0] for bound in migrations(PostgresLocation.parse(url), 0) if "append_simple" in bound[0])
-    found = re.findall(r"create function \S+?\.append(?:_simple)?\(.*?end \$\$;", text, re.DOTALL)
+    *_, text = (bound[0] for bound in migrations(PostgresLocation.parse(url), 0) if "append_simple" in bound[0])
+    found = re.findall(r"create (?:or replace )?function \S+?\.append(?:_simple)?\(.*?end \$\$;", text, re.DOTALL)
     functions = "\n".join(str(function).replace("create function", "create or replace function") for function in found)
     for old, new, times in changes:
         named = old.replace("{schema}", '"refold"')

@@ -254,8 +254,13 @@ def test_no_verb_of_a_store_is_left_out() -> None:
     named = {name for name, _ in inspect.getmembers(Store) if not name.startswith("_")}
     elsewhere = {"open", "close", "bind", "join", "limits"}  # bind: handle, do, state; join: tested with its drivers
     of_these = {
+        "process",
         "run",
         "runners",
+        "received",
+        "schedule",
+        "unschedule",
+        "schedules",
         "plan_redo",
         "undo",
         "redo",

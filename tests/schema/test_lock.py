@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from tests.schema.shops import FIRST, Edits, now
 
+from refold import App, schedules
 from refold.errors import UsageError
 from refold.schema.checking import check
 from refold.schema.lock import Lock, of_text, to_text
-from refold.schema.present import Present
+from refold.schema.present import Present, present
 from refold.schema.writing import accepted, retired, taken_in
 
 LOST: Edits = [(" | Closed", ""), ('@event("order.closed")\n', "")]
@@ -130,3 +131,7 @@ def test_commands_that_change_are_noted(history: Lock, tmp_path: Path) -> None:
             "renamed to buyer: one that waits cannot be carried out, or does something else",
         )
     ]
+
+
+def test_types_of_refolds_own_are_not_in_it() -> None:
+    assert present(App(schedules)).events == {}

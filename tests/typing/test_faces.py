@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import Any, get_overloads
 
 import pytest
@@ -14,20 +17,24 @@ import refold
 from refold import (
     AsyncBoundary,
     AsyncCommandStreams,
+    AsyncInstances,
     AsyncLiveModel,
     AsyncLiveState,
     AsyncPeriods,
     AsyncReadModel,
+    AsyncReceived,
     AsyncRunning,
     AsyncStore,
     AsyncStreams,
     AsyncSubscription,
     Boundary,
     CommandStreams,
+    Instances,
     LiveModel,
     LiveState,
     Periods,
     ReadModel,
+    Received,
     Running,
     Store,
     Streams,
@@ -35,15 +42,35 @@ from refold import (
 )
 
 PAIRS = [
-    (Store, AsyncStore), (Streams, AsyncStreams), (CommandStreams, AsyncCommandStreams), (Boundary, AsyncBoundary),
-    (ReadModel, AsyncReadModel), (Running, AsyncRunning), (Subscription, AsyncSubscription),
-    (LiveModel, AsyncLiveModel), (LiveState, AsyncLiveState), (Periods, AsyncPeriods),
+    (Store, AsyncStore),
+    (Streams, AsyncStreams),
+    (CommandStreams, AsyncCommandStreams),
+    (Boundary, AsyncBoundary),
+    (ReadModel, AsyncReadModel),
+    (Running, AsyncRunning),
+    (Subscription, AsyncSubscription),
+    (LiveModel, AsyncLiveModel),
+    (LiveState, AsyncLiveState),
+    (Periods, AsyncPeriods),
+    (Received, AsyncReceived),
+    (Instances, AsyncInstances),
 ]
 AWAITED = {
     f"Async{name}": name
     for name in (
-        "Store", "Streams", "CommandStreams", "Boundary", "Iterator", "ReadModel", "Running", "Subscription", "LiveModel",
-        "LiveState", "Periods",
+        "Store",
+        "Streams",
+        "CommandStreams",
+        "Boundary",
+        "Iterator",
+        "ReadModel",
+        "Running",
+        "Subscription",
+        "LiveModel",
+        "LiveState",
+        "Periods",
+        "Received",
+        "Instances",
     )
 }
 
@@ -102,7 +129,18 @@ def test_overloads_are_the_same_too(blocking: type[Any], awaiting: type[Any]) ->
 
 def test_what_waits_is_awaited_and_what_does_not_is_not() -> None:
     coroutines = {name for name, member in members(AsyncStore).items() if inspect.iscoroutinefunction(function(member))}
-    assert {"open", "append", "append_all", "decide", "find", "head", "catch_up", "query", "stats", "close"} <= coroutines
+    assert {
+        "open",
+        "append",
+        "append_all",
+        "decide",
+        "find",
+        "head",
+        "catch_up",
+        "query",
+        "stats",
+        "close",
+    } <= coroutines
     assert coroutines & {"context", "bind", "read", "subscribe", "streams", "verify", "durability"} == set()
 
 
@@ -113,7 +151,23 @@ def test_every_public_name_is_there_once_and_has_a_docstring() -> None:
         assert not inspect.isclass(thing) or thing.__doc__, name
 
 
-@pytest.mark.parametrize("module", ["asyncio", "apsw", "rich", "click", "psycopg", "nats", "pytest", "pydantic", "attrs"])
+def test_a_public_name_is_loaded_from_where_the_type_checkers_find_it() -> None:
+    tree = ast.parse(Path(refold.__file__).read_text("utf-8"))
+    homes = {
+        name.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("refold")
+        for name in node.names
+    }
+    elsewhere = [
+        name for name in refold.__all__ if getattr(refold, name) is not getattr(import_module(homes[name]), name)
+    ]
+    assert elsewhere == []
+
+
+@pytest.mark.parametrize(
+    "module", ["asyncio", "apsw", "rich", "click", "psycopg", "nats", "pytest", "pydantic", "attrs"]
+)
 def test_importing_refold_loads_little(module: str) -> None:
     program = f"import refold, sys; sys.exit({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

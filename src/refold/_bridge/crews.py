@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
+from inspect import iscoroutinefunction
 from typing import Any, Final, Protocol, TypeAlias
 
 from refold._bridge.blocking import BlockingEngine
 from refold._bridge.native import NativeBlockingEngine
 from refold._bridge.stepping import run_sync
-from refold.errors import RefoldError
+from refold.errors import RefoldError, UsageError
 
 Job: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
@@ -42,6 +44,21 @@ class Crew(Protocol):
         """Let a job run beside the others."""
         ...
 
+    async def call(self, function: Callable[..., Any], args: Sequence[Any], limit: timedelta) -> object:
+        """Call a function that does something outside the store; what a coroutine function does is cut off at the limit."""
+        ...
+
+
+async def call_here(function: Callable[..., Any], args: Sequence[Any], limit: timedelta) -> object:  # noqa: ARG001 - a call that blocks sees to that itself
+    """Call a function in this thread.
+
+    Raises:
+        UsageError: it would have to be awaited.
+    """
+    if iscoroutinefunction(function):
+        raise UsageError(f"{function.__qualname__} is a coroutine function: AsyncStore awaits it, Store cannot.")
+    return function(*args)
+
 
 class ThreadCrew:
     """Jobs on threads."""
@@ -72,6 +89,9 @@ class ThreadCrew:
         thread = threading.Thread(target=lambda: run_sync(job()), name=name)
         self._threads.append(thread)
         thread.start()
+
+    async def call(self, function: Callable[..., Any], args: Sequence[Any], limit: timedelta) -> object:
+        return await call_here(function, args, limit)
 
     def watch(self) -> None:
         """Tell the others of the head, from a thread of its own."""

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
+from inspect import iscoroutinefunction
+from typing import Any
 
 from refold._bridge.awaiting import AwaitingEngine
 from refold._bridge.crews import LOOK, Job
 from refold._bridge.native import NativeAwaitingEngine
 from refold.errors import RefoldError
+
+
+async def call_there(function: Callable[..., Any], args: Sequence[Any], limit: timedelta) -> object:
+    """Await a coroutine function, at most for so long; let any other run in a thread."""
+    if not iscoroutinefunction(function):
+        return await asyncio.to_thread(function, *args)
+    async with asyncio.timeout(limit.total_seconds()):
+        return await function(*args)
 
 
 class TaskCrew:
@@ -42,6 +54,9 @@ class TaskCrew:
         task = asyncio.get_running_loop().create_task(job(), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def call(self, function: Callable[..., Any], args: Sequence[Any], limit: timedelta) -> object:
+        return await call_there(function, args, limit)
 
     def watch(self) -> None:
         """Tell the others of the head, in a task of its own."""

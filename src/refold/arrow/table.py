@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from refold.arrow.shapes import Kind, ListOf, ObjectOf, Shape, fit, merged_objects, settled, shape_of_objects
 from refold.clock import as_text
 from refold.errors import MissingExtra, UsageError
-from refold.flows.read import Wanted, beyond
+from refold.flows.read import Wanted, beyond, without_journals
 from refold.ports import PAGE, Backend
 from refold.rows import Row
 
@@ -81,12 +81,12 @@ async def _pages(backend: Backend, wanted: Wanted, head: int) -> AsyncIterator[S
     while left != 0:
         limit = PAGE if left is None else min(left, PAGE)
         rows = await backend.read(replace(selection, limit=limit))
-        if rows:
-            yield rows
-            selection = beyond(selection, rows[-1])
+        seen = rows if wanted.journals else without_journals(selection, rows)
+        if seen:
+            yield seen
         if len(rows) < limit:
             return
-        left = None if left is None else left - limit
+        selection, left = beyond(selection, rows[-1]), None if left is None else left - len(seen)
 
 
 def _page(rows: Sequence[Row]) -> pa.Table:

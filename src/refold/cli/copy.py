@@ -12,7 +12,7 @@ from refold.app import App
 from refold.cli.apps import application
 from refold.cli.copies import Told, print_told, told
 from refold.cli.exits import Exit, Interrupted
-from refold.cli.options import app_option, output_option, reading, store_url, writing
+from refold.cli.options import app_option, archive_option, output_option, reading, store_url, writing
 from refold.cli.progress import Tell, progress
 from refold.cli.stopping import stopping
 from refold.cli.transforms import transform_named
@@ -59,6 +59,7 @@ _LOOKS = 0.5
 @click.option("--dry-run", is_flag=True, help="Only say what would be copied.")
 @click.option("--states", is_flag=True, help="Compare the states of the folds of --app, too.")
 @click.option("--streams", is_flag=True, help="Tell the count and digest of each stream, too.")
+@archive_option
 @app_option
 @output_option(("auto", "json", "jsonl", "plain"))
 @click.pass_context

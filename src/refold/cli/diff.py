@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from refold.cli.options import app_option, as_of, output_option, reading, store_option
+from refold.cli.options import app_option, as_of, output_option, reading, snapshots_option, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.states import States
 from refold.cli.values import as_text, for_people
@@ -34,7 +34,8 @@ def _told(value: object) -> str:
     short_help="Show what changed between two states of a stream.",
     help="""Show what changed in the state of a stream from one version or time to another.
 
-    Places are JSON pointers (RFC 6901). In JSON, `data` is a JSON Patch (RFC 6902) that also tells the old values.
+    Places are JSON pointers (RFC 6901). In JSON, `data` is a JSON Patch (RFC 6902) that also tells the old values. Where
+    the application saves states of the fold (App(..., snapshots=...)), folding begins with the nearest ones.
 
     \b
     Examples:
@@ -48,11 +49,12 @@ def _told(value: object) -> str:
 @click.argument("new", type=as_of)
 @store_option
 @app_option
+@snapshots_option
 @output_option()
-def command(stream: str, old: AsOf, new: AsOf, url: str, app: str | None, output: str) -> None:
+def command(*, stream: str, old: AsOf, new: AsOf, url: str, app: str | None, trusting: bool, output: str) -> None:
     """See `help` above."""
     with reading(url) as store:
-        states = States(store, stream, app)
+        states = States(store, stream, app, trusting=trusting)
         before, after = states.folded(old), states.folded(new)
     found = difference(before.state, after.state)
     if chosen(output) == "table":

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from refold.codec import Codec, as_json
-from refold.errors import UsageError
+from refold.codec import Codec, as_json, events_of
+from refold.errors import UndecodableEvent, UnknownEventType, UsageError
 from refold.flows.whatif import Edits
 from refold.fold import Fold
 from refold.messages import RawEvent, spec_of
@@ -39,27 +40,32 @@ class ToldEdits(msgspec.Struct, frozen=True):
         """
         read = reader(fold)
         replace = {version: read(told) for version, told in self.replace.items()}
-        insert = {after: tuple(map(read, told)) for after, told in self.insert.items()}
+        insert = {after: tuple(chain.from_iterable(map(read, told))) for after, told in self.insert.items()}
         return Edits[Any].of(self.drop, replace, insert)
 
 
-def reader(fold: Fold[Any, Any]) -> Callable[[Told], object]:
-    """Makes events of a fold's classes of what people write."""
+def reader(fold: Fold[Any, Any]) -> Callable[[Told], Sequence[object]]:
+    """Makes events of a fold's classes of what people write: one, unless upcasters read it as several, or none."""
     decoders = Codec().decoders(fold.event_types)
 
-    def read(told: Told) -> object:
+    def read(told: Told) -> Sequence[object]:
+        shape = told.type, told.schema_version
         try:
-            decode = decoders[told.type, told.schema_version]
-        except KeyError as error:
-            raise UsageError(
-                f"the fold of {fold.category!r} takes in no event {told.type!r} of schema version {told.schema_version}."
-            ) from error
-        try:
-            return decode(msgspec.json.encode(told.data))
-        except Exception as error:  # a user's validator may raise anything
-            raise UsageError(f"the data of an event {told.type!r} do not fit its class: {error}.") from error
+            return events_of(decoders, *shape, msgspec.json.encode(told.data), f"{fold.category}-?", 0, 0)
+        except UndecodableEvent as error:
+            if decoders.raw or shape in decoders or shape in decoders.older:
+                raise UsageError(f"the data of an event {told.type!r} do not fit its class: {error.reason}.") from error
+            raise _not_taken_in(fold, told) from error
+        except UnknownEventType as error:
+            raise _not_taken_in(fold, told) from error
 
     return read
+
+
+def _not_taken_in(fold: Fold[Any, Any], told: Told) -> UsageError:
+    return UsageError(
+        f"the fold of {fold.category!r} takes in no event {told.type!r} of schema version {told.schema_version}."
+    )
 
 
 def told(event: object) -> Told:

@@ -15,7 +15,7 @@ import click
 from refold.cli.events import Event
 from refold.cli.exits import Interrupted
 from refold.cli.nearby import no_such_stream
-from refold.cli.options import reading, store_option
+from refold.cli.options import journals_option, reading, store_option
 from refold.cli.progress import Tell, progress
 from refold.errors import Refused, UsageError
 from refold.eventlogs.exporter import FORMATS
@@ -49,6 +49,7 @@ _TOLD_EVERY = 1_000
 @click.option(
     "--format", type=click.Choice(list(FORMATS)), help="Told by the end of the name; on stdout jsonl, if not given."
 )
+@journals_option
 @click.option("--yes", is_flag=True, help="Replace FILE if it is there.")
 def command(
     file: str,
@@ -58,6 +59,7 @@ def command(
     types: tuple[str, ...],
     format: str | None,
     *,
+    journals: bool,
     yes: bool,
 ) -> None:
     """See `help` above."""
@@ -65,7 +67,7 @@ def command(
     if file != "-" and Path(file).exists() and not yes:
         raise Refused(f"{file!r} is there already: choose another name, or replace it with --yes.")
     with reading(url) as store, progress() as tell, _opened(file) as out:
-        counted = _Counted(_wanted(store, stream, category, types), int(store.head()), tell)
+        counted = _Counted(_wanted(store, stream, category, types, journals=journals), int(store.head()), tell)
         out.writelines(lines(counted))
     if file != "-":
         click.echo(f"exported {counted.count:,} event{'' if counted.count == 1 else 's'} to {file}")
@@ -80,11 +82,13 @@ def _told_by(file: str) -> str:
     return ending
 
 
-def _wanted(store: Store, stream: str | None, category: str | None, types: tuple[str, ...]) -> Iterator[Event]:
+def _wanted(
+    store: Store, stream: str | None, category: str | None, types: tuple[str, ...], *, journals: bool
+) -> Iterator[Event]:
     if stream is not None and next(store.read(stream, limit=1), None) is None:
         raise no_such_stream(store, stream)
     query = Query.of(types=types) if types and stream is None and category is None else None
-    events = store.read(stream, category=category, query=query)
+    events = store.read(stream, category=category, query=query, journals=journals)
     return (event for event in events if not types or event.type in types)
 
 

@@ -1,6 +1,7 @@
-"""The other process of `refold whatif --code`: folds a stream by the code in its working directory, and tells each state.
+"""The other process of `--code`: folds a stream, or decides again, by the code in its working directory.
 
-It is asked on stdin, and answers with one line of JSON for each state: before the first event, and after each version.
+It is asked on stdin, and answers with one line of JSON for each state (before the first event, and after each version) or
+for each decision.
 """
 
 from __future__ import annotations
@@ -11,23 +12,25 @@ from pathlib import Path
 import msgspec
 
 from refold.cli.apps import application, file_of
+from refold.cli.decisions import Decisions
 from refold.cli.exits import code_of
 from refold.cli.options import reading
-from refold.cli.other_code import Asked
+from refold.cli.other_code import Asked, AskedDecisions
 from refold.cli.states import States
 from refold.errors import RefoldError, UsageError
 from refold.flows.whatif import Hypothesis
+from refold.messages import Position
 from refold.patching import comparable
 
 
 def main() -> int:
     """Answer, and give the exit code."""
-    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Asked)
+    asked: Asked | AskedDecisions = msgspec.json.decode(sys.stdin.buffer.read(), type=Asked | AskedDecisions)
     here = Path.cwd()
     sys.path[:0] = [str(here), str(here / "src")]
     try:
         _check_is_from(here, asked.app)
-        _fold(asked)
+        _fold(asked) if isinstance(asked, Asked) else _decide(asked)
     except RefoldError as error:
         sys.stderr.write(f"{error}\n")
         return code_of(error)
@@ -55,6 +58,12 @@ def _fold(asked: Asked) -> None:
 
 def _tell(state: object) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(comparable(state)) + b"\n")
+
+
+def _decide(asked: AskedDecisions) -> None:
+    with reading(asked.store) as store:
+        for decision in Decisions(store, asked.app, asked.subject, Position(asked.until)):
+            sys.stdout.buffer.write(msgspec.json.encode(decision) + b"\n")
 
 
 if __name__ == "__main__":

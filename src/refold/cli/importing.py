@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from refold.cli.exits import Exit, Interrupted
-from refold.cli.options import output_option, store_option, writing
+from refold.cli.options import live_store_option, output_option, writing
 from refold.cli.output import chosen, print_object
 from refold.cli.progress import Tell, progress
 from refold.errors import EventLogError
@@ -50,7 +50,7 @@ class Summary(msgspec.Struct, frozen=True):
     """,
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True))
-@store_option
+@live_store_option
 @click.option("--stream-from", metavar="COLUMN", help="The column that names the stream.")
 @click.option("--type-from", metavar="COLUMN", help="The column that names the type of the event.")
 @click.option("--time-from", metavar="COLUMN", help="The column that tells when it was true.")

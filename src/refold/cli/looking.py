@@ -14,6 +14,7 @@ from refold.cli.output import chosen, print_list, print_object
 from refold.cli.stopping import stopping
 from refold.cli.watching import watching
 from refold.errors import NoSuchProjection
+from refold.flows.processes.consuming import CONSUMER
 from refold.flows.projections.status import ProjectionStatus
 
 _LOOK: Final = 1.0
@@ -48,7 +49,11 @@ def listed(*, everything: bool, watch: bool, url: str, into: str | None, output:
     with Models.reading(url, into) as models:
 
         def found() -> Sequence[ProjectionStatus]:
-            return [status for status in models.statuses() if everything or status.role != "retired"]
+            return [
+                status
+                for status in models.statuses()
+                if (everything or status.role != "retired") and not _is_process(status)
+            ]
 
         if watch:
             _watch(found, output)
@@ -95,6 +100,10 @@ def _table(builds: Sequence[ProjectionStatus]) -> None:
         if number:
             print_line(("", ""))
         print_facts(facts(build))
+
+
+def _is_process(status: ProjectionStatus) -> bool:
+    return status.name.startswith(CONSUMER)
 
 
 def _watch(found: Callable[[], Sequence[ProjectionStatus]], output: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from refold.cli.exits import Exit
-from refold.cli.options import store_option, writing
+from refold.cli.options import live_store_option, writing
 from refold.limits import Limits
 from refold.opening import migration
 
@@ -24,7 +24,7 @@ from refold.opening import migration
       refold migrate --store new.db
     """,
 )
-@store_option
+@live_store_option
 @click.option(
     "--check", is_flag=True, help="Only say where it stands; the exit code is 1 when there is something to do."
 )

@@ -12,8 +12,10 @@ import click
 from refold.app import App
 from refold.cli.apps import application
 from refold.cli.exits import NotFound
-from refold.cli.options import app_option_for, reading, store_url
+from refold.cli.loops import Looped
+from refold.cli.options import app_option_for, archive_given, reading, store_url
 from refold.errors import UsageError
+from refold.flows.processes.consuming import CONSUMER
 from refold.flows.projections.status import ProjectionStatus
 from refold.projection import Projection
 from refold.read_model import ReadModel
@@ -37,6 +39,7 @@ class Models:
 
     def __init__(self, store: Store, into: Store | None, app: str | None = None) -> None:
         self.store, self.into, self._app = store, into, app
+        self.looped = Looped()
 
     @classmethod
     def reading(cls, url: str, into: str | None) -> Self:
@@ -54,6 +57,8 @@ class Models:
         Raises:
             NotFound: it has none of this name.
         """
+        if name.startswith(CONSUMER):
+            raise NotFound(f"{name!r} is a process: `refold processes` mends it, retry and skip among its commands.")
         found = app_with_projections(self._app).projections
         if name not in found:
             raise NotFound(f"the app has no projection {name!r}: it has {', '.join(found)}.")
@@ -61,7 +66,7 @@ class Models:
 
     def model(self, name: str) -> ReadModel:
         """A read model, with the application's handlers."""
-        return self.store.model(self.projection(name), into=self.into)
+        return self.store.model(self.looped.blocking(self.projection(name)), into=self.into)
 
     def named(self, name: str) -> ReadModel:
         """A read model for what takes no handlers, so that no application is needed."""
@@ -77,6 +82,7 @@ class Models:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.looped.close()
         for store in (self.store, self.into):
             if store is not None:
                 store.close()
@@ -100,4 +106,4 @@ def existing(url: str) -> Store:
     """The store, opened for writing; where there is none, that is told as it is when reading."""
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///").partition("?")[0]).is_file():
         reading(url).close()
-    return Store.open(url)
+    return Store.open(url, archive=archive_given())

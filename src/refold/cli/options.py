@@ -79,7 +79,7 @@ def place_of(text: str) -> Position | int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
-store_option = click.option(
+live_store_option = click.option(
     "--store",
     "url",
     type=store_url,
@@ -89,6 +89,35 @@ store_option = click.option(
     show_envvar=True,
     help="The store: sqlite:///shop.db, or just the path of its file.",
 )
+
+
+_ARCHIVE = "refold.archive"
+
+
+def _note_archive(ctx: click.Context, _: click.Parameter, place: str | None) -> None:
+    ctx.meta[_ARCHIVE] = place
+
+
+def archive_given() -> str | None:
+    """What `--archive` names, of the command that runs."""
+    ctx = click.get_current_context(silent=True)
+    return None if ctx is None else ctx.meta.get(_ARCHIVE)
+
+
+archive_option = click.option(
+    "--archive",
+    metavar="DIR",
+    envvar="REFOLD_ARCHIVE",
+    show_envvar=True,
+    expose_value=False,
+    callback=_note_archive,
+    help="Where old streams were archived to, so that they are read, too.",
+)
+
+
+def store_option(command: F) -> F:
+    """`--store`, and `--archive`, without which archived events are not read."""
+    return live_store_option(archive_option(command))
 
 
 def app_option_for(what: str, *, without: str = "") -> Callable[[F], F]:
@@ -102,6 +131,18 @@ def app_option_for(what: str, *, without: str = "") -> Callable[[F], F]:
 app_option = app_option_for(
     "folds to use",
     without="Without one, states are the JSON data of the events, merged in their order (RFC 7396).",
+)
+
+journals_option = click.option(
+    "--journals", is_flag=True, help="Also what processes keep for themselves: $process.NAME-ID, $schedule-NAME."
+)
+
+snapshots_option = click.option(
+    "--no-snapshots",
+    "trusting",
+    flag_value=False,
+    default=True,
+    help="Fold all events, whatever states the application saves.",
 )
 
 
@@ -120,7 +161,7 @@ def reading(url: str) -> Store:
     """The store, opened for reading alone, with every event as raw JSON: a mistyped path never makes a file."""
     if not url.startswith("memory:"):
         url += f"{'&' if '?' in url else '?'}mode=ro"
-    return Store.open(url, events=[RawEvent])
+    return Store.open(url, events=[RawEvent], archive=archive_given())
 
 
 def writing(url: str, limits: Limits) -> Store:

@@ -22,7 +22,7 @@ from refold.cli.edits import ToldEdits
 from refold.errors import UsageError
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True, tag="states"):
     """What the other process is to fold: a stream up to a version, edited, by the app of this name."""
 
     store: str
@@ -30,6 +30,29 @@ class Asked(msgspec.Struct, frozen=True):
     app: str
     until: int
     edits: ToldEdits
+
+    def __str__(self) -> str:
+        return f"fold {self.stream}"
+
+    def has_all(self, told: int) -> bool:
+        """Whether so many answers are all: one before the first event, and one after each version."""
+        return told == self.until + 1
+
+
+class AskedDecisions(msgspec.Struct, frozen=True, tag="decisions"):
+    """What the other process is to decide again: the kept commands of a stream, a category or all, up to a position."""
+
+    store: str
+    app: str
+    subject: str | None
+    until: int
+
+    def __str__(self) -> str:
+        return f"decide again upon what {self.subject or 'the store'} keeps"
+
+    def has_all(self, told: int) -> bool:
+        """Nobody knows beforehand how many there are."""
+        return told >= 0
 
 
 @contextmanager
@@ -63,8 +86,8 @@ def _git(code: str, *arguments: str) -> bytes:
 
 
 @contextmanager
-def states_by(directory: Path, asked: Asked) -> Generator[Iterator[Any]]:
-    """The states, as JSON, that the code there folds: before the first event, and after each.
+def told_by(directory: Path, asked: Asked | AskedDecisions) -> Generator[Iterator[Any]]:
+    """What the code there answers, as JSON: the states before the first event and after each, or the decisions.
 
     Raises:
         UsageError: it cannot be loaded, or fails; with what it said.
@@ -76,12 +99,14 @@ def states_by(directory: Path, asked: Asked) -> Generator[Iterator[Any]]:
         )
         with process:
             try:
-                yield _states(process, asked, directory, complaints)
+                yield _answers(process, asked, directory, complaints)
             finally:
                 process.kill()  # it may have been asked for less than it tells
 
 
-def _states(process: subprocess.Popen[bytes], asked: Asked, directory: Path, complaints: IO[bytes]) -> Iterator[Any]:
+def _answers(
+    process: subprocess.Popen[bytes], asked: Asked | AskedDecisions, directory: Path, complaints: IO[bytes]
+) -> Iterator[Any]:
     assert process.stdin  # noqa: S101 - they are pipes
     assert process.stdout  # noqa: S101
     with suppress(BrokenPipeError), process.stdin as asking:  # whoever has ended already has said why
@@ -90,12 +115,10 @@ def _states(process: subprocess.Popen[bytes], asked: Asked, directory: Path, com
     for line in process.stdout:
         yield msgspec.json.decode(line)
         told += 1
-    if process.wait() or told <= asked.until:
+    if process.wait() or not asked.has_all(told):
         complaints.seek(0)
         said = complaints.read().decode(errors="replace").strip()
-        raise UsageError(
-            f"the code in {directory} cannot fold {asked.stream}: {said.splitlines()[-1] if said else 'it ended'}"
-        )
+        raise UsageError(f"the code in {directory} cannot {asked}: {said.splitlines()[-1] if said else 'it ended'}")
 
 
 def absolute(url: str) -> str:

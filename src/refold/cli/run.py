@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -12,15 +14,17 @@ from typing import Final
 import click
 
 from refold.cli.builds import listing, short
-from refold.cli.exits import Exit, NotFound, code_of
-from refold.cli.models import Models, app_with_projections, existing, into_option, projections_option
+from refold.cli.exits import Exit, code_of
+from refold.cli.loops import Looped
+from refold.cli.models import Models, existing, into_option, projections_option
 from refold.cli.options import output_option, store_option
 from refold.cli.output import chosen, print_list
+from refold.cli.parts import Parts, parts_of
 from refold.cli.stopping import stopping
 from refold.cli.watching import watching
 from refold.errors import OutcomeUnknown, RefoldError, StoreError
+from refold.flows.processes.consuming import CONSUMER
 from refold.flows.projections.status import ProjectionStatus
-from refold.projection import Projection
 from refold.running import Running
 from refold.store import Store
 
@@ -31,12 +35,16 @@ _LOOK_ONCE: Final = 0.05
 
 @click.command(
     "run",
-    short_help="Keep the projections of an application running.",
-    help="""Keep the projections of an application running until Ctrl-C or SIGTERM; what is under way is finished first.
+    short_help="Keep the projections and processes of an application running.",
+    help="""Keep the projections and processes of an application running until Ctrl-C or SIGTERM; what is under way is finished
+    first.
 
     Any number of processes may do this: they share the partitions out, and take over from one that is not heard of for
     --lease seconds. A new version of a projection is built beside the old one, and takes its place. On a terminal there is
     a table, else a line whenever a state changes.
+
+    Processes send to the deciders and effects of the application; with --into they are not run. --once does all that they can
+    do now, and then catches the projections up.
 
     It ends by itself, and not with 0, when none of the projections can be run here; --once with 1 if events were parked.
 
@@ -51,7 +59,11 @@ _LOOK_ONCE: Final = 0.05
 @store_option
 @into_option
 @click.option(
-    "--only", "names", multiple=True, metavar="NAME", help="Only this projection; may be given several times."
+    "--only",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Only this projection or process; may be given several times.",
 )
 @click.option(
     "--lease", type=click.FloatRange(0.1), default=5.0, show_default=True, metavar="SECONDS",
@@ -72,65 +84,71 @@ def command(
     output: str,
 ) -> None:
     """See `help` above."""
-    wanted = _wanted(app_with_projections(app).projections, names)
-    with Models(existing(url), None if into is None else Store.open(into)) as models, _logged():
-        run = _Run(models, wanted, timedelta(seconds=lease), chosen(output))
+    looped = Looped()
+    parts = parts_of(app, names, looped, elsewhere=into is not None)
+    with Models(existing(url), None if into is None else Store.open(into)) as models, logged():
+        models.looped = looped
+        run = Run(models, parts, timedelta(seconds=lease), chosen(output))
         ctx.exit(run.once() if once else run.on())
 
 
-def _wanted(projections: Mapping[str, Projection], names: Sequence[str]) -> Sequence[Projection]:
-    for name in names:
-        if name not in projections:
-            raise NotFound(f"the app has no projection {name!r}: it has {', '.join(projections)}.")
-    return [projections[name] for name in names or projections]
-
-
-class _Run:
+class Run:
     """One runner, and whoever looks at it."""
 
-    def __init__(self, models: Models, projections: Sequence[Projection], lease: timedelta, output: str) -> None:
-        self._models, self._projections, self._lease, self._output = models, projections, lease, output
+    def __init__(self, models: Models, parts: Parts, lease: timedelta, output: str) -> None:
+        self._models, self._parts, self._lease, self._output = models, parts, lease, output
 
     def on(self) -> int:
         """Until it is told to stop, or cannot run anything."""
-        with stopping(_tell_stopping) as stop, self._running() as running:
+        with stopping(_tell_stopping) as stop, self._running(self._parts) as running:
             self._tell_start(running.name)
             with watching(self._output) as show:
-                while not stop.wait(_LOOK) and len(running.troubles) < len(self._projections):
+                while not stop.wait(_LOOK) and len(running.troubles) < len(self._parts.names):
                     with suppress(StoreError, OutcomeUnknown):  # the runner notices it, too, and says so
                         show(self._statuses())
         return _code(running.troubles)
 
-    def once(self) -> int:
-        """Until each projection is where the head is now, or cannot get there."""
-        head = int(self._models.store.head())
-        with stopping(_tell_stopping) as stop, self._running() as running:
-            while not (stop.wait(_LOOK_ONCE) or self._are_done(head, running.troubles)):
-                pass
+    def once(self, seconds: float | None = None) -> int:
+        """Until each projection is where the head is then, or cannot get there, or so many seconds are over.
+
+        Before that, processes do all that they can do now.
+        """
+        stopped = self._parts.catch_up(self._models.store)
+        for error in stopped.values():
+            _tell(str(error))
+        head, is_done = int(self._models.store.head()), False
+        end = math.inf if seconds is None else time.monotonic() + seconds
+        with stopping(_tell_stopping) as stop, self._running(Parts(self._parts.projections)) as running:
+            while not (stop.wait(_LOOK_ONCE) or is_done or time.monotonic() > end):
+                is_done = self._are_done(head, running.troubles)
         statuses = self._statuses()
         print_list(listing(self._output, statuses), statuses, self._output)
         sys.stdout.flush()
         if stop.is_set():
             return Exit.INTERRUPTED
-        return _code(running.troubles) or max(map(_finding, statuses), default=Exit.OK)
+        return (
+            _code({**running.troubles, **stopped})
+            or max(map(_finding, statuses), default=Exit.OK)
+            or (Exit.OK if is_done else Exit.FINDINGS)
+        )
 
-    def _running(self) -> Running:
-        return self._models.store.run(*self._projections, into=self._models.into, lease=self._lease)
+    def _running(self, parts: Parts) -> Running:
+        every = *parts.projections, *parts.processes, *parts.receivers
+        return self._models.store.run(*every, into=self._models.into, lease=self._lease)
 
     def _statuses(self) -> Sequence[ProjectionStatus]:
-        """The builds that a runner of these projections has to do with."""
-        names = {projection.name for projection in self._projections}
+        """The builds that a runner of these parts has to do with."""
+        names = self._parts.names
         return [status for status in self._models.statuses() if status.name in names and status.role != "retired"]
 
     def _are_done(self, head: int, troubles: Mapping[str, RefoldError]) -> bool:
-        wanted = {(each.name, each.version) for each in self._projections if each.name not in troubles}
+        wanted = {(each.name, each.version) for each in self._parts.projections if each.name not in troubles}
         return wanted <= {(status.name, status.version) for status in self._statuses() if _is_done(status, head)}
 
     def _tell_start(self, name: str) -> None:
         runners = [each.name for each in self._models.store.runners(into=self._models.into) if each.name != name]
         others = f"beside {', '.join(map(short, runners))}" if runners else "nobody else does"
-        what = ", ".join(f"{each.name} (version {each.version})" for each in self._projections)
-        _tell(f"{short(name)} runs {what}; {others}. Ctrl-C stops it.")
+        _tell(f"{short(name)} runs {', '.join(self._parts.told)}; {others}. Ctrl-C stops it.")
 
 
 def _is_done(status: ProjectionStatus, head: int) -> bool:
@@ -145,9 +163,17 @@ def _finding(status: ProjectionStatus) -> Exit:
         _tell(f"projection {status.name!r} is {status.state}: {status.reason}")
         return Exit.REFUSED
     if status.parked_keys:
-        _tell(f"projection {status.name!r} could not apply some events: see refold dead-letters list {status.name}.")
+        _tell(_parked(status.name))
         return Exit.FINDINGS
     return Exit.OK
+
+
+def _parked(name: str) -> str:
+    if name.startswith(CONSUMER):
+        return (
+            f"process {name.removeprefix(CONSUMER)!r} could not take in some events: see refold processes list --stuck."
+        )
+    return f"projection {name!r} could not apply some events: see refold dead-letters list {name}."
 
 
 def _code(troubles: Mapping[str, RefoldError]) -> Exit:
@@ -171,7 +197,7 @@ class _ToStderr(logging.Handler):
 
 
 @contextmanager
-def _logged() -> Generator[None]:
+def logged() -> Generator[None]:
     """What the runner has to say is said."""
     logger, handler = logging.getLogger("refold.runner"), _ToStderr()
     logger.addHandler(handler)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from refold.cli.options import an_instant, app_option, as_of, output_option, reading, store_option
+from refold.cli.options import an_instant, app_option, as_of, output_option, reading, snapshots_option, store_option
 from refold.cli.output import print_object
 from refold.cli.states import States
 from refold.flows.load import AsOf, Loaded
@@ -19,7 +19,8 @@ from refold.flows.load import AsOf, Loaded
     help="""Show the state of a stream: now, or at a time.
 
     --at asks what the store knew then, --valid-at what was true in the world then; together: what was known then of how
-    it was then. A date alone is its first instant; a time without a zone is UTC; -1h is an hour ago.
+    it was then. A date alone is its first instant; a time without a zone is UTC; -1h is an hour ago. Where the
+    application saves states of the fold (App(..., snapshots=...)), folding begins with the nearest one.
 
     \b
     Examples:
@@ -27,7 +28,7 @@ from refold.flows.load import AsOf, Loaded
       refold state cart-c-1 --store shop.db --at 1 --output json
       refold state cart-c-1 --store shop.db --at 2026-01-31T12:00+01:00
       refold state cart-c-1 --store shop.db --valid-at 2026-01-31
-      refold state cart-c-1 --store shop.db --app shop:app
+      refold state cart-c-1 --store shop.db --app shop:app --no-snapshots
     """,
 )
 @click.argument("stream")
@@ -41,13 +42,14 @@ from refold.flows.load import AsOf, Loaded
 )
 @click.option("--valid-at", type=an_instant, metavar="TIME", help="As it was in the world at a time.")
 @app_option
+@snapshots_option
 @output_option()
 def command(
-    stream: str, url: str, moment: AsOf | None, valid_at: datetime | None, app: str | None, output: str
-) -> None:
+    *, stream: str, url: str, moment: AsOf | None, valid_at: datetime | None, app: str | None, trusting: bool, output: str
+) -> None:  # fmt: skip
     """See `help` above."""
     with reading(url) as store:
-        loaded = States(store, stream, app).load(moment, valid_at)
+        loaded = States(store, stream, app, trusting=trusting).load(moment, valid_at)
     form = {"stream": stream, "version": loaded.version, "state": loaded.state}
     print_object(form, output, lambda: _table(stream, loaded))
 
@@ -55,5 +57,6 @@ def command(
 def _table(stream: str, loaded: Loaded[Any]) -> None:
     from refold.cli.tables import print_json, print_line  # noqa: PLC0415 - rich is loaded when it is needed
 
-    print_line((stream, "bold cyan"), (f"  version {loaded.version}, position {loaded.position}", "dim"))
+    began = f", from the one saved at version {loaded.began}" if loaded.began else ""
+    print_line((stream, "bold cyan"), (f"  version {loaded.version}, position {loaded.position}{began}", "dim"))
     print_json(loaded.state)

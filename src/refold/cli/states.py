@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import click
+from msgspec.structs import replace
 
 from refold.app import App
 from refold.cli.apps import application
@@ -16,24 +17,26 @@ from refold.flows.load import AsOf, Loaded
 from refold.flows.whatif import Edits, WhatIf
 from refold.fold import Fold
 from refold.messages import RawEvent, Recorded, StreamName
+from refold.snapshot import Snapshots
 from refold.store import Store
 
 
 class States:
-    """The states of one stream."""
+    """The states of one stream; `trusting` the saved ones, if the application saves some: loads begin there."""
 
-    def __init__(self, store: Store, stream: str, app: str | None) -> None:
+    def __init__(self, store: Store, stream: str, app: str | None, *, trusting: bool = False) -> None:
         name = StreamName.parse(stream)
         if next(store.read(name, limit=1), None) is None:
             raise no_such_stream(store, stream)
         self.stream, self._id = stream, name.id
-        self.fold = _fold(name.category, application(app))
-        self._streams = store.bind(self.fold)
+        found = application(app)
+        self.fold = _fold(name.category, found)
+        self._streams = store.bind(self.fold, snapshots=_saved(found, self.fold) if trusting else None)
 
     def load(self, as_of: AsOf | None, valid_at: datetime | None = None) -> Loaded[Any]:
         """The state as JSON, with the version and position that it stands at."""
         loaded = self.folded(as_of, valid_at)
-        return Loaded(as_json(loaded.state), loaded.version, loaded.position)
+        return replace(loaded, state=as_json(loaded.state))
 
     def folded(self, as_of: AsOf | None, valid_at: datetime | None = None) -> Loaded[Any]:
         """The same, as the fold has it."""
@@ -64,6 +67,12 @@ def _fold(category: str, app: App | None) -> Fold[Any, Any]:
         note = f"the app has no fold for category {category!r} (it has: {known}), so the data of the events are merged."
         click.echo(f"refold: {note}", err=True)
     return Fold(category, dict, lambda state, event: merged(state, event.data), events=(RawEvent,))
+
+
+def _saved(app: App | None, fold: Fold[Any, Any]) -> Snapshots | None:
+    """What the application has saved of a fold, to be read; nothing is saved here."""
+    policy = None if app is None else app.snapshots.get(fold)
+    return None if policy is None else Snapshots(version=policy.version)
 
 
 def merged(target: object, patch: object) -> Any:  # noqa: ANN401 - JSON of any shape

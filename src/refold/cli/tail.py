@@ -13,7 +13,7 @@ import click
 
 from refold.cli.events import OF_THE_STORE, Event
 from refold.cli.exits import Interrupted
-from refold.cli.options import a_start, output_option, reading, store_option
+from refold.cli.options import a_start, journals_option, output_option, reading, store_option
 from refold.cli.output import chosen, print_list
 from refold.cli.paging import Page
 from refold.cli.values import for_people
@@ -34,12 +34,18 @@ class _Wanted:
     store: Store = field(repr=False)
     category: str | None
     types: tuple[str, ...]
+    journals: bool
 
     def forward(self, after: int | None = None, since: datetime | None = None) -> Iterator[Event]:
-        return self._of_types(self.store.read(category=self.category, query=self._query, after=after, since=since))
+        events = self.store.read(
+            category=self.category, query=self._query, after=after, since=since, journals=self.journals
+        )
+        return self._of_types(events)
 
     def newest(self, count: int) -> list[Event]:
-        events = self.store.read(category=self.category, query=self._query, direction="backward")
+        events = self.store.read(
+            category=self.category, query=self._query, direction="backward", journals=self.journals
+        )
         return list(islice(self._of_types(events), count))[::-1]
 
     @property
@@ -54,6 +60,8 @@ class _Wanted:
     "tail",
     short_help="Show the newest events, and follow them.",
     help="""Show the newest events of the store, oldest first; with --from all since then; with --follow those to come, too.
+
+    What processes keep for themselves is left out, unless their category or a type is named, or --journals is given.
 
     \b
     Examples:
@@ -76,6 +84,7 @@ class _Wanted:
 @click.option(
     "--limit", type=click.IntRange(1), metavar="N", help=f"At most so many; without --from, the newest {_NEWEST}."
 )
+@journals_option
 @click.option("--follow", "-f", is_flag=True, help="Wait for new events and show them, until Ctrl-C.")
 @output_option()
 def command(
@@ -86,13 +95,14 @@ def command(
     limit: int | None,
     output: str,
     *,
+    journals: bool,
     follow: bool,
 ) -> None:
     """See `help` above."""
     if follow and output == "json":
         raise click.UsageError("--follow never ends, so it is no JSON list: take --output jsonl.")
     with reading(url) as store:
-        wanted = _Wanted(store, category, types)
+        wanted = _Wanted(store, category, types, journals)
         if follow:
             _follow(wanted, start, limit, chosen(output))
             return

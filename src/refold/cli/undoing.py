@@ -104,7 +104,8 @@ def _agreed(plan: Plan, *, yes: bool, dry_run: bool) -> bool:
 
 def _lines(plan: Plan) -> Iterator[str]:
     for step in plan.steps:
-        yield f"{plan.way} {step.event.stream}@{step.event.version} ({step.event.type})"
+        types = ", ".join(event.type for event in (step.event, *step.rest))
+        yield f"{plan.way} {step.event.stream}@{step.event.version} ({types})"
         yield from (f"  append {_told(data)}" for data in step.proposed)
 
 

@@ -13,7 +13,7 @@ from refold.cli.consent import counted
 from refold.cli.diff import print_operations
 from refold.cli.edits import Told, ToldEdits, one_event, some_events, told
 from refold.cli.options import app_option, as_of, output_option, reading, store_option
-from refold.cli.other_code import Asked, absolute, directory_of, states_by
+from refold.cli.other_code import Asked, absolute, directory_of, told_by
 from refold.cli.output import print_object
 from refold.cli.states import States
 from refold.errors import UsageError
@@ -84,7 +84,7 @@ def _by_other_code(
     read.checked(states.fold, states.stream, until)
     comparing = Comparing[Any, Any](limit)
     asked = Asked(absolute(url), states.stream, app, until, edits)
-    with directory_of(code) as directory, states_by(directory, asked) as others:
+    with directory_of(code) as directory, told_by(directory, asked) as others:
         comparing.take(0, (), read.at(0, ()), comparable(states.fold.initial()), next(others))
         for (version, events, state), other in zip(states.versions(until), others, strict=True):
             instead = read.at(version, [event.data for event in events])

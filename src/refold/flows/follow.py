@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from refold.errors import Unreadable, UsageError
 from refold.flows.prepare import Runtime
-from refold.flows.read import as_stored, opened_all, wanted
+from refold.flows.read import as_stored, opened_all, wanted, without_journals
 from refold.messages import Recorded, StreamName
 from refold.ports import PAGE, Backend, InStream, Matching, Selection
 from refold.query import Query
@@ -48,10 +48,13 @@ class Follower:
     `position`: everything selected up to here was handed out; a version, when a stream is followed.
     """
 
-    def __init__(self, runtime: Runtime, selection: Selection, *, from_end: bool, idle: float) -> None:
+    def __init__(
+        self, runtime: Runtime, selection: Selection, *, from_end: bool, idle: float, journals: bool = False
+    ) -> None:
         self.position = selection.after or 0
         self.closed = False
         self._runtime, self._selection, self._from_end, self._idle = runtime, selection, from_end, idle
+        self._journals = journals
         self.by_version = isinstance(selection.source, InStream)
         self._seen = 0 if self.by_version else self.position
         self._head = 0
@@ -125,11 +128,12 @@ class Follower:
             selection.source.query if stored is not selection and isinstance(selection.source, Matching) else None
         )
         rows = await engine.outside(lambda backend: backend.read(stored))
-        self._rows, self._events = list(reversed(rows)), None
+        seen = rows if self._journals else without_journals(stored, rows)
+        self._rows, self._events = list(reversed(seen)), None
         self._seen = rows[-1].position if len(rows) == PAGE else self._head
         if not self.by_version:
             self._selection = replace(self._selection, after=self._seen)
-            self.position = self.position if rows else self._seen
+            self.position = self.position if seen else self._seen
         elif rows:
             self._selection = replace(self._selection, after=rows[-1].version)
 
@@ -144,6 +148,7 @@ def follower(
     after: Start,
     since: datetime | None,
     idle: float | None,
+    journals: bool = False,
 ) -> Follower:
     """What a call of `subscribe` asks for.
 
@@ -159,4 +164,6 @@ def follower(
     rest = wanted(
         stream, category, query, correlation_id, after=place, since=since, until=None, direction="forward", limit=None
     )
-    return Follower(runtime, rest.selection, from_end=after == "end", idle=math.inf if idle is None else idle)
+    return Follower(
+        runtime, rest.selection, from_end=after == "end", idle=math.inf if idle is None else idle, journals=journals
+    )

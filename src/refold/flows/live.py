@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from refold.codec import Decoders
 from refold.errors import UsageError
 from refold.flows.prepare import Runtime, instant
-from refold.flows.read import all_rows, opened
+from refold.flows.read import all_rows, is_hidden, opened
 from refold.fold import Fold, Scoped
 from refold.messages import Position, Recorded
 from refold.ports import Backend, Matching, Selection
@@ -67,7 +67,7 @@ async def fold(source: Backend, runtime: Runtime, kept: Kept, until: int) -> Non
         decoders = runtime.codec.selecting(kept.event_types)
         selection = Selection(Matching(_selected(decoders, kept)), kept.position, position_until=until)
         async for row in all_rows(source, selection):
-            for recorded in opened(decoders, row)[kept.taken :]:
+            for recorded in () if is_hidden(decoders, row) else opened(decoders, row)[kept.taken :]:
                 kept.take(recorded)
                 kept.taken += 1
             kept.position, kept.taken = row.position, 0

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeGuard, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from refold.codec import Decoders, events_of
 from refold.errors import NoSuchVersion, SnapshotMismatch
-from refold.flows.prepare import Runtime, checked_stream, instant
+from refold.flows.prepare import Runtime, instant, stream_of
 from refold.flows.read import all_rows
 from refold.flows.shortcuts import Shortcut, Standing, StateCache
 from refold.flows.snapshots import nearest
@@ -56,7 +56,7 @@ async def load(
         NoSuchVersion: `as_of` is a version that the stream has not reached.
         UnknownEventType, UndecodableEvent: the fold cannot read the stream.
     """
-    stream = checked_stream(fold.stream(id))
+    stream = stream_of(fold, id)
     until = None if as_of is None else await version_at(backend, stream, as_of)
     if valid_at is not None:
         return await _load_valid(backend, runtime, fold, stream, instant("valid_at", valid_at), until)
@@ -124,14 +124,18 @@ async def _verify(backend: Backend, runtime: Runtime, fold: Fold[S, Any], stream
 async def _load_valid(
     backend: Backend, runtime: Runtime, fold: Fold[S, Any], stream: str, valid_at: int, until: int | None
 ) -> Loaded[S]:
-    rows = await valid_rows(backend, stream, valid_at, until)
+    return of_rows(runtime, fold, await valid_rows(backend, stream, valid_at, until))
+
+
+def of_rows(runtime: Runtime, fold: Fold[S, Any], rows: Sequence[Row]) -> Loaded[S]:
+    """The state that events give in this order, with the place of the one that was recorded last."""
     decoders = runtime.codec.decoders(fold.event_types)
     events = (
         event
         for r in rows
         for event in events_of(decoders, r.type, r.schema_version, r.data, r.stream, r.version, r.position)
     )
-    last = max(rows, key=lambda row: row.version, default=None)
+    last = max(rows, key=lambda row: row.position, default=None)
     return Loaded(fold(events), last.version if last else 0, last.position if last else 0)
 
 
@@ -166,33 +170,42 @@ def folded(
     return Loaded(state, version, position, loaded.began)
 
 
+def is_version(as_of: AsOf | None) -> TypeGuard[int]:
+    """Whether it is a plain int: a place in one stream, in place of one in the whole store."""
+    return isinstance(as_of, int) and not isinstance(as_of, Position)
+
+
 async def version_at(backend: Backend, stream: str, as_of: AsOf) -> int:
     """The version that a stream had then.
 
     Raises:
         NoSuchVersion: it is a version that the stream has not reached.
     """
-    if isinstance(as_of, int) and not isinstance(as_of, Position):
+    if is_version(as_of):
         actual = await backend.version(stream)
         if not 0 <= as_of <= actual:
             raise NoSuchVersion(stream, as_of, actual)
         return as_of
-    last = Selection(
-        InStream(stream),
-        backward=True,
-        limit=1,
-        position_until=as_of if isinstance(as_of, Position) else None,
-        recorded_until=None if isinstance(as_of, Position) else instant("as_of", as_of),
-    )
-    page = await backend.read(last)
+    page = await backend.read(known(Selection(InStream(stream), backward=True, limit=1), as_of))
     return page[0].version if page else 0
+
+
+def known(selection: Selection, as_of: AsOf | None) -> Selection:
+    """What the store knew of a selection then; of a version, all of it."""
+    if isinstance(as_of, datetime):
+        return replace(selection, recorded_until=instant("as_of", as_of))
+    return replace(selection, position_until=as_of) if isinstance(as_of, Position) else selection
 
 
 async def valid_rows(backend: Backend, stream: str, valid_at: int, until: int | None) -> list[Row]:
     """The events of a stream that were true at a time, in the order in which they became so, then as they were recorded."""
     rows = [row async for row in all_rows(backend, Selection(InStream(stream)))]
-    known = (row for row in rows if until is None or row.version <= until)
-    return sorted((row for row in known if became_valid(row) <= valid_at), key=became_valid)
+    return true_at(valid_at, (row for row in rows if until is None or row.version <= until))
+
+
+def true_at(valid_at: int, rows: Iterable[Row]) -> list[Row]:
+    """Those of the events that were true at a time, in the order in which they became so."""
+    return sorted((row for row in rows if became_valid(row) <= valid_at), key=became_valid)
 
 
 def became_valid(row: Row) -> int:

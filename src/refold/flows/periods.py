@@ -9,9 +9,10 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from refold.closing import Closing
-from refold.errors import Conflict, UsageError
+from refold.commands import Commands
+from refold.errors import Conflict, NoSuchVersion
 from refold.flows.commit import commit
-from refold.flows.load import Loaded, load
+from refold.flows.load import AsOf, Loaded, is_version, known, load, of_rows, true_at
 from refold.flows.prepare import Cause, Runtime, checked_stream, instant, prepare
 from refold.flows.read import all_rows
 from refold.flows.transact import ATTEMPTS, Handled, handle, request_of
@@ -22,6 +23,7 @@ from refold.ports import (
     Appended,
     Backend,
     Conflicted,
+    InStream,
     Matching,
     Outcome,
     Request,
@@ -29,6 +31,7 @@ from refold.ports import (
     Write,
 )
 from refold.query import NO_STREAM, AppendCondition
+from refold.rows import Row
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -42,33 +45,64 @@ class Period(Struct, frozen=True):
     opened_at: int
 
 
-async def current(
-    backend: Backend, closing: Closing[C, S, E], id: str, as_of: datetime | Position | None = None
-) -> Period:
-    """The period that a thing is in, or was in then.
-
-    Raises:
-        UsageError: `as_of` is a version, which each period has.
-    """
-    if type(as_of) is int:
-        raise UsageError(f"as_of={as_of!r} is a version, and each period has that: give a time or Position({as_of}).")
-    newest = Selection(
-        Matching(closing.openings(id)),
-        backward=True,
-        limit=1,
-        position_until=as_of if isinstance(as_of, Position) else None,
-        recorded_until=instant("as_of", as_of) if isinstance(as_of, datetime) else None,
-    )
-    opened = await backend.read(newest)
+async def current(backend: Backend, closing: Closing[C, S, E], id: str, as_of: AsOf | None = None) -> Period:
+    """The period that a thing is in, or was in at a time or a position."""
+    newest = Selection(Matching(closing.openings(id)), backward=True, limit=1)
+    opened = await backend.read(known(newest, as_of))
     return Period(parsed(opened[0].stream), opened[0].position) if opened else Period(closing.stream(id), 0)
 
 
 async def load_period(
-    backend: Backend, runtime: Runtime, closing: Closing[C, S, E], id: str, as_of: datetime | Position | None
+    backend: Backend,
+    runtime: Runtime,
+    closing: Closing[C, S, E],
+    id: str,
+    as_of: AsOf | None = None,
+    valid_at: datetime | None = None,
 ) -> Loaded[S]:
-    """The state of a thing, whatever the period; the version is that of the period's stream."""
+    """The state of a thing, whatever the period; the version is that of the period's stream.
+
+    Raises:
+        NoSuchVersion: `as_of` is a version, which counts over all periods, and there were not so many events.
+    """
+    if valid_at is not None:
+        rows = true_at(instant("valid_at", valid_at), await _known_rows(backend, closing, id, as_of))
+        return of_rows(runtime, closing.decider, sorted(rows, key=lambda row: not _carries_over(closing, row)))
+    if is_version(as_of):
+        stream, version = await _at_version(backend, closing, id, as_of)
+        return await load(backend, runtime, closing.decider, stream.id, version)
     period = await current(backend, closing, id, as_of)
     return await load(backend, runtime, closing.decider, period.stream.id, as_of)
+
+
+async def _at_version(backend: Backend, closing: Closing[C, S, E], id: str, version: int) -> tuple[StreamName, int]:
+    """The period in which the event stands that is so many-th of a thing, and its version there."""
+    before = 0
+    for stream in await periods(backend, closing, id):
+        held = await backend.version(str(stream))
+        if before <= version <= before + held:
+            return stream, version - before
+        before += held
+    raise NoSuchVersion(closing.stream(id), version, before, ", counted over all its periods")
+
+
+async def _known_rows(backend: Backend, closing: Closing[C, S, E], id: str, as_of: AsOf | None) -> Sequence[Row]:
+    """The events of all periods, oldest first, without those that open a period and so repeat what the one before says."""
+    last, until = await _at_version(backend, closing, id, as_of) if is_version(as_of) else (None, None)
+    rows: list[Row] = []
+    for stream in await periods(backend, closing, id):
+        selection = known(Selection(InStream(str(stream))), as_of)
+        told = [row async for row in all_rows(backend, selection) if stream != last or row.version <= (until or 0)]
+        follows = bool(rows) and closing.period_of(parsed(rows[-1].stream)) == closing.period_of(stream) - 1
+        rows = [*rows, *told[1:]] if follows or not told else told
+        if stream == last:
+            break
+    return rows
+
+
+def _carries_over(closing: Closing[C, S, E], row: Row) -> bool:
+    """Whether an event opens a period: of such, only the first is ever among those of `_known_rows`."""
+    return row.version == 1 and closing.period_of(parsed(row.stream)) > 1
 
 
 async def periods(backend: Backend, closing: Closing[C, S, E], id: str) -> Sequence[StreamName]:
@@ -85,17 +119,22 @@ async def handle_in_period(
     command: C,
     context: Context,
     key: str | None,
+    *,
+    keeping: Commands | None = None,
 ) -> Handled[S, E]:
     """Let the decider decide upon a command in the current period; if it yields the closing event, open the next with it.
 
+    `keeping`: its events bring it along, but for the opening one, which it did not lead to.
+
     Raises:
-        UsageError: the command's class is not marked, something follows the closing event, or the opening event does not
-            carry the state over.
+        UsageError: the command's class is not marked, or cannot be kept; something follows the closing event, or the opening
+            event does not carry the state over.
         KeyReused: the idempotency key belongs to another request.
         Conflict: other writers were first a hundred times.
     """
     spec = spec_of(type(command), "command")
     cause = Cause.of_command(context, runtime.clock.new_id(), spec.name)
+    kept = None if keeping is None else keeping.kept(command)
     if key is not None and (outcome := await backend.request(key)):
         return await handle(backend, runtime, closing.decider, _first(closing, id, outcome), command, context, key)
     for left in reversed(range(ATTEMPTS)):
@@ -103,7 +142,7 @@ async def handle_in_period(
         loaded = await load(backend, runtime, closing.decider, period.stream.id)
         stream = checked_stream(period.stream)
         request = None if key is None else request_of(key, command, stream)
-        decided = _decided(runtime, closing, period, loaded, command, cause, request)
+        decided = _decided(runtime, closing, period, loaded, command, cause, request, kept=kept)
         if not decided.events and request is None:
             return Handled(loaded.state, loaded.version, (), Position(loaded.position))
         result = await commit(backend, runtime, decided.append)
@@ -135,11 +174,14 @@ def _decided(
     command: C,
     cause: Cause,
     request: Request | None,
+    *,
+    kept: str | None,
 ) -> _Decided[S, E]:
     """What is to be appended, unless the next period was opened meanwhile."""
     id, events = closing.id_of(period.stream), tuple(closing.decider.decide(command, loaded.state))
     after = closing.decider(events, loaded.state)
-    writes = [Write(checked_stream(period.stream), prepare(runtime, events, cause), loaded.version)] if events else []
+    rows = prepare(runtime, events, cause.keeping(kept))
+    writes = [Write(checked_stream(period.stream), rows, loaded.version)] if rows else []
     if closing.ends(events):
         following = checked_stream(closing.stream(id, closing.period_of(period.stream) + 1))
         opening = NewEvent(closing.opened_with(after), tags=frozenset({closing.tag(id)}))

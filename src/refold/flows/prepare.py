@@ -10,12 +10,14 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from refold.clock import Clock, as_microseconds, as_text
 from refold.codec import Codec, raw_json
+from refold.commands import KEPT
 from refold.errors import InvalidEvent, InvalidName, UsageError, shortened
 from refold.flows.shortcuts import Shortcut, StateCache
-from refold.fold import Fold
+from refold.fold import Fold, OwnDecider
 from refold.limits import Limits
 from refold.messages import Context, Metadata, NewEvent, RawEvent, StreamName, checked_name
 from refold.ports import Backend
@@ -94,6 +96,10 @@ class Cause(Struct, frozen=True):
         story = _named("correlation id", context.correlation_id) or own
         return Cause(story, own, _named("actor", context.actor), free, _valid_at(context.valid_at))
 
+    def keeping(self, command: str | None) -> Cause:
+        """The same, which brings the command itself along, as JSON, if it is kept."""
+        return self if command is None else replace(self, free={**self.free, KEPT: command})
+
 
 def _valid_at(moment: datetime | None) -> int | None:
     return None if moment is None else instant("valid_at", moment)
@@ -115,6 +121,16 @@ def checked_stream(name: StreamName | str) -> str:
             "stream name", str(stream), "categories that begin with '$' are kept for Refold's own streams"
         )
     return str(stream)
+
+
+def stream_of(fold: Fold[Any, Any], id: str) -> str:
+    """The text of the name of a fold's stream.
+
+    Raises:
+        InvalidName: as `checked_stream`; a decider of Refold's own has streams of its own, too.
+    """
+    name = fold.stream(id)
+    return str(name) if isinstance(fold, OwnDecider) else checked_stream(name)
 
 
 def checked_expected(expected: object) -> ExpectedVersion:

@@ -14,7 +14,7 @@ from refold.clock import as_datetime, as_datetimes, as_uuid, as_uuids
 from refold.codec import Decoders, OlderShape, recorded, recorded_all
 from refold.errors import UsageError
 from refold.flows.prepare import Runtime, instant
-from refold.messages import Recorded, StreamName
+from refold.messages import OWN, Recorded, StreamName
 from refold.ports import EVERYTHING, PAGE, Backend, InCategory, InStory, InStream, Matching, Selection, Source
 from refold.query import Query
 from refold.rows import Row
@@ -33,10 +33,15 @@ class Page(Struct, frozen=True):
 
 
 class Wanted(Struct, frozen=True):
-    """What is still to be read of a selection, and how many events of it, `None` for all."""
+    """What is still to be read of a selection, and how many events of it, `None` for all.
+
+    `journals`: those of processes are read, too. `many`: read whole pages, since of the last one something was passed over.
+    """
 
     selection: Selection
     left: int | None
+    journals: bool = False
+    many: bool = False
 
 
 def wanted(
@@ -50,6 +55,7 @@ def wanted(
     until: datetime | None,
     direction: Direction,
     limit: int | None,
+    journals: bool = False,
 ) -> Wanted:
     """What a call of `read` asks for.
 
@@ -65,7 +71,7 @@ def wanted(
         recorded_from=None if since is None else instant("since", since),
         recorded_until=None if until is None else instant("until", until),
     )
-    return Wanted(selection, limit)
+    return Wanted(selection, limit, journals)
 
 
 def _source(
@@ -87,17 +93,35 @@ def _source(
 
 async def page(backend: Backend, runtime: Runtime, wanted: Wanted) -> Page:
     """The next page."""
-    limit = PAGE if wanted.left is None else min(wanted.left, PAGE)
+    limit = PAGE if wanted.left is None or (wanted.many and wanted.left) else min(wanted.left, PAGE)
     selection = replace(wanted.selection, limit=limit)
     stored, decoders = as_stored(runtime, selection), runtime.codec.known
     rows = await backend.read(stored) if limit else ()
-    events = meant(selection, stored, opened_all(decoders, rows, backward=selection.backward))
-    left = None if wanted.left is None else wanted.left - len(rows)
-    if wanted.left is not None and (stored is not selection or decoders.has_older(rows)):
+    seen = rows if wanted.journals else without_journals(stored, rows)
+    events = meant(selection, stored, opened_all(decoders, seen, backward=selection.backward))
+    left = None if wanted.left is None else wanted.left - len(seen)
+    if wanted.left is not None and (stored is not selection or decoders.has_older(seen) or len(seen) > wanted.left):
         counted = list(islice(events, wanted.left))  # there may be more events than rows, or fewer
         events, left = iter(counted), wanted.left - len(counted)
-    rest = None if len(rows) < limit or left == 0 or not rows else Wanted(beyond(selection, rows[-1]), left)
-    return Page(events, rest)
+    if len(rows) < limit or left == 0 or not rows:
+        return Page(events, None)
+    return Page(events, Wanted(beyond(selection, rows[-1]), left, wanted.journals, many=len(seen) < len(rows)))
+
+
+def without_journals(stored: Selection, rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows, without those in journals of processes that were not asked for: by a stream, a category, a story or a type."""
+    if not isinstance(stored.source, Matching):
+        return rows
+    items = stored.source.query.items
+    if items and all(item.types for item in items):
+        return rows
+    asked = {type for item in items for type in item.types}
+    return [row for row in rows if not row.stream.startswith(OWN) or row.type in asked]
+
+
+def is_hidden(decoders: Decoders, row: Row) -> bool:
+    """Whether it stands in a journal, and is only read as every type is: who wants it must name its class."""
+    return decoders.raw and row.stream.startswith(OWN) and row.type not in decoders.types
 
 
 def as_stored(runtime: Runtime, selection: Selection) -> Selection:

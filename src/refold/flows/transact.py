@@ -8,10 +8,11 @@ from typing import Any, Final, Generic, TypeVar
 from msgspec import Struct
 
 from refold.codec import events_of, form_of
-from refold.errors import Conflict
+from refold.commands import Commands
+from refold.errors import Conflict, UsageError
 from refold.flows.commit import commit
 from refold.flows.load import Loaded, advance, as_loaded, folded, load, reached
-from refold.flows.prepare import Cause, Runtime, checked_stream, prepare
+from refold.flows.prepare import Cause, Runtime, prepare, stream_of
 from refold.fold import Decider, Fold
 from refold.messages import Context, Position, checked_name, spec_of
 from refold.ports import AlreadyAsked, Append, Appended, Backend, Conflicted, Outcome, Request, StreamMoved, Write
@@ -54,16 +55,20 @@ async def handle(
     command: C,
     context: Context,
     key: str | None = None,
+    *,
+    keeping: Commands | None = None,
 ) -> Handled[S, E]:
-    """Let the decider decide upon a command.
+    """Let the decider decide upon a command. `keeping`: its events bring it along.
 
     Raises:
-        UsageError: the command's class is not marked with `@command`.
+        UsageError: the command's class is not marked with `@command`, or it cannot be kept.
+        InvalidEvent: it is to be kept, and would not read back equal.
         KeyReused: the idempotency key belongs to another request.
     """
     spec = spec_of(type(command), "command")
     cause = Cause.of_command(context, runtime.clock.new_id(), spec.name)
-    request = None if key is None else request_of(key, command, checked_stream(decider.stream(id)))
+    cause = cause.keeping(None if keeping is None else keeping.kept(command))
+    request = None if key is None else request_of(key, command, stream_of(decider, id))
     return await transact(backend, runtime, decider, id, lambda state: decider.decide(command, state), cause, request)
 
 
@@ -75,8 +80,19 @@ async def do(
     name: str,
     decision: Callable[[S], Iterable[E]],
     context: Context,
+    *,
+    keeping: Commands | None = None,
 ) -> Handled[S, E]:
-    """Let a method of the state decide."""
+    """Let a method of the state decide.
+
+    Raises:
+        UsageError: commands are to be kept, and a method is none.
+    """
+    if keeping is not None:
+        raise UsageError(
+            f"{fold.category}.{name} cannot be kept: a method that decides (`do`) has no wire name and no JSON. Hand a command "
+            "to `handle`, or bind without keep_commands=True."
+        )
     cause = Cause.of_command(context, runtime.clock.new_id(), f"{fold.category}.{name}")
     return await transact(backend, runtime, fold, id, decision, cause)
 
@@ -112,7 +128,7 @@ async def transact(
     Raises:
         Conflict: other writers were first a hundred times.
     """
-    stream = checked_stream(fold.stream(id))
+    stream = stream_of(fold, id)
     if request and (outcome := await backend.request(request.key)):
         return await _recalled(backend, runtime, fold, id, request, outcome)
     asked, known = _Asked(stream, cause, request), cached_state(runtime, fold, stream)

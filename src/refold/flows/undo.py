@@ -208,4 +208,4 @@ def _metadata(step: UndoStep, plan: Plan, context: Context) -> Metadata:
 
 def _tags(step: UndoStep, data: object) -> frozenset[str]:
     """An event that is appended again keeps its tags."""
-    return step.event.tags if data == step.event.data else frozenset()
+    return step.event.tags if any(data == part.data for part in (step.event, *step.rest)) else frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, Generic, TypeVar, cast
 
 from msgspec import Struct
@@ -78,11 +79,13 @@ class Edits(Struct, Generic[E], frozen=True):
     """What is to be otherwise: events by the versions that they have, and what is inserted by those that it follows."""
 
     drop: frozenset[int]
-    replace: Mapping[int, E]
+    replace: Mapping[int, tuple[E, ...]]
     insert: Mapping[int, tuple[E, ...]]
 
     @staticmethod
-    def of(drop: Collection[int], replace: Mapping[int, E], insert: Mapping[int, E | Sequence[E]]) -> Edits[E]:
+    def of(
+        drop: Collection[int], replace: Mapping[int, E | Sequence[E]], insert: Mapping[int, E | Sequence[E]]
+    ) -> Edits[E]:
         """As a caller says it.
 
         Raises:
@@ -90,7 +93,7 @@ class Edits(Struct, Generic[E], frozen=True):
         """
         if both := sorted({*drop} & {*replace}):
             raise UsageError(f"version {both[0]} is both dropped and replaced: say one of them.")
-        return Edits(frozenset(drop), dict(replace), {after: _several(events) for after, events in insert.items()})
+        return Edits(frozenset(drop), _all_several(replace), _all_several(insert))
 
     def checked(self, fold: Fold[Any, Any], stream: str, last: int) -> None:
         """Whether a history of so many events can be edited so.
@@ -105,14 +108,18 @@ class Edits(Struct, Generic[E], frozen=True):
         for version in sorted(self.insert):
             if not 0 <= version <= last:
                 raise NoSuchVersion(stream, version, last)
-        for event in (*self.replace.values(), *(event for events in self.insert.values() for event in events)):
+        for event in chain.from_iterable((*self.replace.values(), *self.insert.values())):
             if type(event) not in fold.event_types:
                 raise UsageError(f"{shortened(event)} is of no class that the fold of {fold.category!r} takes in.")
 
     def at(self, version: int, happened: Sequence[E]) -> tuple[E, ...]:
         """What is folded in place of what happened at a version."""
-        kept = () if version in self.drop else (self.replace[version],) if version in self.replace else tuple(happened)
+        kept = () if version in self.drop else self.replace.get(version, tuple(happened))
         return (*kept, *self.insert.get(version, ()))
+
+
+def _all_several(edits: Mapping[int, E | Sequence[E]]) -> Mapping[int, tuple[E, ...]]:
+    return {version: _several(events) for version, events in edits.items()}
 
 
 def _several(events: E | Sequence[E]) -> tuple[E, ...]:

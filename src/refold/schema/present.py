@@ -12,7 +12,7 @@ from refold.chains import Chains, Key
 from refold.codec import form_of
 from refold.errors import UpcasterError, UsageError
 from refold.fold import Decider, Fold, parameter_classes
-from refold.messages import RawEvent, Spec, spec_of
+from refold.messages import OWN, RawEvent, Spec, spec_of
 from refold.schema.canonical import canonical, fingerprint
 from refold.schema.hashing import function_hash
 from refold.schema.lock import Lock, Shape, named
@@ -76,12 +76,12 @@ class Present:
 
 
 def present(app: App) -> Present:
-    """The application as it is.
+    """The application as it is; types of Refold's own are not its business.
 
     Raises:
         UsageError: two classes claim one name, or a class has no JSON Schema.
     """
-    classes = [cls for cls in app.event_types if cls is not RawEvent]
+    classes = [cls for cls in app.event_types if cls is not RawEvent and not spec_of(cls).name.startswith(OWN)]
     own = [upcaster for cls in classes for upcaster in spec_of(cls).upcasters]
     return Present(
         _by_name(classes, "event"),

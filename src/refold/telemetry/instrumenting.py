@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 from refold.aio import AsyncStore
 from refold.aio_running import AsyncRunning
+from refold.duties import Runs
 from refold.errors import UsageError
-from refold.projection import Projection
 from refold.runner import Observe
 from refold.running import Running
 from refold.store import Store
@@ -81,9 +81,9 @@ class InstrumentedStore(Store):
             Gauges(signals, runtime.clock, store.projections)
         return cls(cast("Blocking", InstrumentedEngine(engine, signals)), runtime, context)  # it does all that these do
 
-    def run(self, *projections: Projection, observe: Observe | None = None, **options: Any) -> Running:  # noqa: ANN401 - as they are
+    def run(self, *parts: Runs, observe: Observe | None = None, **options: Any) -> Running:  # noqa: ANN401 - as they are
         engine = cast("InstrumentedEngine", self._engine)
-        return super().run(*projections, observe=observed(engine.signals, observe), **options)
+        return super().run(*parts, observe=observed(engine.signals, observe), **options)
 
 
 class AsyncInstrumentedStore(AsyncStore):
@@ -97,6 +97,6 @@ class AsyncInstrumentedStore(AsyncStore):
             Gauges(signals, runtime.clock, asked_from_outside(store))
         return cls(cast("Awaiting", AsyncInstrumentedEngine(engine, signals)), runtime, context)
 
-    def run(self, *projections: Projection, observe: Observe | None = None, **options: Any) -> AsyncRunning:  # noqa: ANN401
+    def run(self, *parts: Runs, observe: Observe | None = None, **options: Any) -> AsyncRunning:  # noqa: ANN401
         engine = cast("AsyncInstrumentedEngine", self._engine)
-        return super().run(*projections, observe=observed(engine.signals, observe), **options)
+        return super().run(*parts, observe=observed(engine.signals, observe), **options)

@@ -1,4 +1,4 @@
-"""given / when / then, for everything that is pure: deciders, folds, processes, projections, decision models."""
+"""given / when / then, for everything that is pure: deciders, folds, processes, sagas, projections, decision models."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from refold.inverse import Way
 from refold.messages import StreamName, spec_of
 from refold.process import Effect, Process
 from refold.projection import Projection
+from refold.sagas import Saga
 from refold.testing.history import in_stream, placed
 from refold.testing.outcomes import Outcome, outcome_of
 from refold.testing.projections import ProjectionSpec
+from refold.testing.sagas import SagaSpec
 
+B = TypeVar("B")
 C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
@@ -153,6 +156,8 @@ def spec(subject: Fold[S, E]) -> FoldSpec[S, E]: ...
 @overload
 def spec(subject: Process[E, S]) -> ProcessSpec[E, S]: ...
 @overload
+def spec(subject: Saga[B]) -> SagaSpec[B]: ...
+@overload
 def spec(subject: Projection) -> ProjectionSpec: ...
 @overload
 def spec(subject: DecisionModel[*Ss]) -> ModelSpec[*Ss]: ...
@@ -160,16 +165,19 @@ def spec(subject: Any) -> Any:
     """Begin sentences about one subject; hello.py shows how they go on.
 
     Raises:
-        UsageError: it is no decider, fold, process, projection or decision model.
+        UsageError: it is no decider, fold, process, saga, projection or decision model.
     """
     kinds: Sequence[tuple[type[Any], Callable[[Any], Any]]] = (
         (Decider, DeciderSpec[Any, Any, Any]),
         (Fold, FoldSpec[Any, Any]),
         (Process, ProcessSpec[Any, Any]),
+        (Saga, SagaSpec[Any]),
         (Projection, ProjectionSpec),
         (DecisionModel, ModelSpec[*tuple[Any, ...]]),
     )
     for kind, make in kinds:
         if issubclass(type(subject), kind):
             return make(subject)
-    raise UsageError(f"spec() takes a Decider, a Fold, a Process, a Projection or a DecisionModel, not {subject!r}.")
+    raise UsageError(
+        f"spec() takes a Decider, a Fold, a Process, a Saga, a Projection or a DecisionModel, not {subject!r}."
+    )

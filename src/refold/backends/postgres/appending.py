@@ -12,7 +12,7 @@ import psycopg
 from msgspec import Struct
 
 from refold.backends.postgres.session import PAUSE, Session, lost
-from refold.errors import OutcomeUnknown, StoreError
+from refold.errors import Archived, OutcomeUnknown, StoreError
 from refold.ports import (
     PAGE,
     Append,
@@ -43,12 +43,12 @@ _SIMPLE: Final = ("bigint", "text[]", "text[]", "integer[]", "integer[]", *_EVEN
 class Reads(Protocol):
     """What settling an append needs to read."""
 
-    async def find(self, ids: Sequence[bytes]) -> Sequence[Row]:
-        """The events with these ids."""
+    async def live_find(self, ids: Sequence[bytes]) -> Sequence[Row]:
+        """The events with these ids, but those that are archived."""
         ...
 
-    async def payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
-        """A page of a stream."""
+    async def live_payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
+        """A page of a stream, empty if it is archived."""
         ...
 
 
@@ -58,6 +58,7 @@ class Answer(Struct):
     done: tuple[int, int] | None = None
     versions: tuple[int, ...] = ()
     ids: bool = False
+    archived: tuple[str, str] | None = None
     asked: tuple[str, str, int, int, int] | None = None
     streams: tuple[tuple[int, int], ...] = ()
     queries: tuple[tuple[int, int], ...] = ()
@@ -160,6 +161,9 @@ class Appends:
             return Appended(tuple(range(answer.done[0], answer.done[1] + 1)), answer.versions)
         if answer.asked is not None and append.request is not None:
             return asked_before(append.request, Outcome(*answer.asked))
+        if answer.archived is not None:
+            stream, place = answer.archived
+            raise Archived(stream, place, is_written=True)
         if answer.ids:
             first = repeated(append, await self._found(append))
             if first is not None:
@@ -168,7 +172,7 @@ class Appends:
 
     async def _found(self, append: Append) -> Sequence[Row]:
         try:
-            return await self._reads.find(_ids(append))
+            return await self._reads.live_find(_ids(append))
         except StoreError as error:  # it may be this very call that wrote them
             raise OutcomeUnknown(error) from error
 
@@ -182,8 +186,9 @@ class Appends:
     async def _moved(self, stream: str, expected: ExpectedVersion, actual: int) -> StreamMoved:
         if isinstance(expected, Expected):
             return StreamMoved(stream, expected, actual)
-        tail = tuple(await self._reads.payloads(stream, expected, actual))
-        return StreamMoved(stream, expected, actual, tail, len(tail) < PAGE)
+        tail = tuple(await self._reads.live_payloads(stream, expected, actual))
+        reached = tail[-1][0] if tail else expected  # of an archived stream there is no tail here
+        return StreamMoved(stream, expected, actual, tail, len(tail) < PAGE and reached >= actual)
 
 
 def _outrun(error: psycopg.Error) -> bool:

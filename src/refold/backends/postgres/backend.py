@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 
+from refold.archives import Archives, NoArchive
 from refold.backends.postgres import reading, schema, surveying
 from refold.backends.postgres.appending import Appends
 from refold.backends.postgres.joining import joined
@@ -16,7 +17,7 @@ from refold.backends.postgres.location import PostgresLocation
 from refold.backends.postgres.named import numbered
 from refold.backends.postgres.session import AwaitingSession, BlockingSession, Bound, Many, Must, Session, Steady, lost
 from refold.backends.postgres.troubles import as_ours, translated
-from refold.errors import OutcomeUnknown, StoreReadOnly
+from refold.errors import OutcomeUnknown, StoreBusy, StoreReadOnly
 from refold.migration import Migration
 from refold.ports import (
     Append,
@@ -37,6 +38,9 @@ from refold.rows import Payload, Row
 
 T = TypeVar("T")
 
+DEADLOCKS: Final = 5
+"""So often a transaction is begun that the server undoes since it and another one wait for each other."""
+
 
 class PostgresBackend:
     """A schema of a database, used by any number of threads, or tasks, at once."""
@@ -47,8 +51,13 @@ class PostgresBackend:
         location: PostgresLocation,
         capabilities: Capabilities | None = None,
         ears: Ears | None = None,
+        archives: Archives | None = None,
     ) -> None:
-        """`ears`: those of the store whose tenant this is, which then closes them and the session."""
+        """`ears`: those of the store whose tenant this is, which then closes them and the session.
+
+        `archives`: what its reads do about archived events; of its own, it tells that they are there.
+        """
+        self._archives = archives or NoArchive()
         self.capabilities = capabilities or Capabilities("postgresql", durability="disk", sql=True)
         self._session, self._location = session, location
         self._lent, self._ears = ears is not None, ears or _ears(session, location)
@@ -65,7 +74,7 @@ class PostgresBackend:
 
     def joined(self, connection: object) -> Backend:
         """The same store, inside the transaction that is open on a connection of the application's."""
-        return PostgresBackend(joined(connection), self._location, self.capabilities)
+        return PostgresBackend(joined(connection), self._location, self.capabilities, archives=self._archives)
 
     async def append(self, append: Append) -> AppendResult:
         if self._location.read_only:
@@ -74,14 +83,24 @@ class PostgresBackend:
             return await self._appends.append(append)
 
     async def read(self, selection: Selection) -> Sequence[Row]:
-        async with translated(self._location):
-            return await reading.rows(self._steady, self._sql, selection)
+        return await self._archives.page(self, selection)
 
     async def payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
+        found = await self.live_payloads(stream, after, until)
+        return found or await self._archives.payloads(self, stream, after, until)
+
+    async def find(self, ids: Sequence[bytes]) -> Sequence[Row]:
+        return await self._archives.find(self, ids)
+
+    async def live_rows(self, selection: Selection, *, strict: bool) -> Sequence[Row]:
+        async with translated(self._location):
+            return await reading.rows(self._steady, self._sql, selection, strict=strict)
+
+    async def live_payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
         async with translated(self._location):
             return await reading.payloads(self._steady, self._sql, stream, after, until)
 
-    async def find(self, ids: Sequence[bytes]) -> Sequence[Row]:
+    async def live_find(self, ids: Sequence[bytes]) -> Sequence[Row]:
         async with translated(self._location):
             return await reading.by_ids(self._steady, self._sql, ids)
 
@@ -108,9 +127,21 @@ class PostgresBackend:
         groups = list(neighbours(steps))
         models = self._location.models()
         texts = [*[""] * len(models), *(_shown(group[0]) for group in groups)]
-        async with translated(self._location, texts):
-            found = await self._session.transaction([*models, *map(self._sent, groups)])
+        sent = [*models, *map(self._sent, groups)]
+        found = await self._transaction(sent, texts)
         return [rows for group, rows in zip(groups, found[len(models) :], strict=True) for rows in [rows] * len(group)]
+
+    async def _transaction(self, sent: Sequence[Bound | Many | Must], texts: Sequence[str]) -> Sequence[Rows]:
+        """Run it whole; it is begun anew when the server broke a deadlock by undoing it."""
+        for left in reversed(range(DEADLOCKS)):
+            try:
+                async with translated(self._location, texts):
+                    return await self._session.transaction(sent)
+            except StoreBusy as error:
+                is_ours = isinstance(self._session, BlockingSession | AwaitingSession)  # and not one that was lent us
+                if not is_ours or not left or not isinstance(error.__cause__, psycopg.errors.DeadlockDetected):
+                    raise
+        raise AssertionError  # the last attempt returned or raised
 
     async def within(self, flow: Within[T]) -> T:
         async with translated(self._location):
@@ -139,7 +170,8 @@ class PostgresBackend:
             return await surveying.damages(self._steady, self._survey, after, limit)
 
     async def tenant(self, name: str) -> Backend:
-        backend = PostgresBackend(self._session, self._location.tenant(name), ears=self._ears)
+        location, archives = self._location.tenant(name), self._archives.tenant(name)
+        backend = PostgresBackend(self._session, location, ears=self._ears, archives=archives)
         await backend.prepare()
         return backend
 
@@ -184,10 +216,10 @@ def _ears(session: Session, location: PostgresLocation) -> Ears:
     return Polling(session)
 
 
-def opened_blocking(url: str) -> PostgresBackend:
+def opened_blocking(url: str, archives: Archives | None = None) -> PostgresBackend:
     """The store at a URL, for threads."""
     location = PostgresLocation.parse(url)
-    backend = PostgresBackend(_connected(location), location)
+    backend = PostgresBackend(_connected(location), location, archives=archives)
     try:
         _stepped(backend.prepare())
     except BaseException:
@@ -213,11 +245,11 @@ def _stepped(steps: Coroutine[Any, Any, T]) -> T:
     raise AssertionError(steps)
 
 
-async def opened_awaiting(url: str) -> PostgresBackend:
+async def opened_awaiting(url: str, archives: Archives | None = None) -> PostgresBackend:
     """The store at a URL, for the tasks of the running event loop."""
     location = PostgresLocation.parse(url)
     session = AwaitingSession(location)
-    backend = PostgresBackend(session, location)
+    backend = PostgresBackend(session, location, archives=archives)
     try:
         async with translated(location):
             await session.open()

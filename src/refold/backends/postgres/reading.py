@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
+from refold.archiving import Gone
 from refold.backends.postgres.session import Steady
 from refold.ports import PAGE, InCategory, InStory, InStream, Matching, Selection
 from refold.query import Query, QueryItem
@@ -20,9 +21,9 @@ _COLUMNS: Final = (
 _FORM: Final = """
 select {columns} from {tables}
 where {key} and {place} > %(low)s and {place} < %(high)s
-  and e.position <= %(last)s
-  and (%(from)s::bigint is null or e.position > (select {schema}.last_until(%(from)s - 1)))
-  and (%(until)s::bigint is null or e.position <= (select {schema}.last_until(%(until)s)))
+  and {position} <= %(last)s
+  and (%(from)s::bigint is null or {position} > (select {schema}.last_until(%(from)s - 1)))
+  and (%(until)s::bigint is null or {position} <= (select {schema}.last_until(%(until)s)))
 order by {place} {direction} limit %(limit)s"""
 
 _TABLES: Final = "{schema}.events e"
@@ -40,6 +41,8 @@ _TAG: Final = (
     ),
     "t.position",
 )
+# Where the event of a tag is archived, its columns are null.
+_TAG_OF_ALL: Final = (_TAG[0].replace("join {schema}.events", "left join {schema}.events"), *_TAG[1:])
 
 Way = tuple[str, str, str]
 Lane = tuple[Way, dict[str, Any]]
@@ -59,17 +62,22 @@ class Statements:
         self.ids = f"select {_COLUMNS} from {events} e where id = any (%s::uuid[]) order by position"  # noqa: S608
         self.ways: dict[tuple[Way, bool, bool], str] = {
             (way, whole, backward): _FORM.format(
-                columns=_COLUMNS if whole else way[2],
+                columns=_COLUMNS.replace("e.position", _position(way)) if whole else way[2],
                 tables=way[0],
                 key=way[1],
                 place=way[2],
+                position=_position(way),
                 direction="desc" if backward else "asc",
                 schema="{schema}",
             ).replace("{schema}", f'"{schema}"')
-            for way in (_STREAM, _CATEGORY, _STORY, _ALL, _TYPE, _TAG)
+            for way in (_STREAM, _CATEGORY, _STORY, _ALL, _TYPE, _TAG, _TAG_OF_ALL)
             for whole in (True, False)
             for backward in (True, False)
         }
+
+
+def _position(way: Way) -> str:
+    return "e.position" if way is _STREAM else way[2]
 
 
 async def payloads(session: Steady, sql: Statements, stream: str, after: int, until: int | None) -> Sequence[Payload]:
@@ -78,11 +86,11 @@ async def payloads(session: Steady, sql: Statements, stream: str, after: int, un
     return cast("Sequence[Payload]", rows)
 
 
-async def rows(session: Steady, sql: Statements, selection: Selection) -> Sequence[Row]:
-    """A page of whole events."""
+async def rows(session: Steady, sql: Statements, selection: Selection, *, strict: bool = False) -> Sequence[Row]:
+    """A page of whole events. Raises `Gone` at a tag of an archived event if it is `strict`, else leaves that out."""
     match selection.source:
         case Matching(query) if query.items:
-            return await _matching(session, sql, query, selection)
+            return await _matching(session, sql, list(_lanes(query, strict=strict)), selection)
         case Matching():
             return await _page(session, sql, (_ALL, {"key": None}), selection)
         case InStream(name):
@@ -93,17 +101,26 @@ async def rows(session: Steady, sql: Statements, selection: Selection) -> Sequen
             return await _page(session, sql, (_STORY, {"key": name}), selection)
 
 
-async def _matching(session: Steady, sql: Statements, query: Query, selection: Selection) -> Sequence[Row]:
-    lanes = list(_lanes(query))
+async def _matching(session: Steady, sql: Statements, lanes: Sequence[Lane], selection: Selection) -> Sequence[Row]:
     if len(lanes) == 1:
-        return await _page(session, sql, lanes[0], selection)
+        return _all_there(await _page(session, sql, lanes[0], selection))
     found: set[int] = set()
     bounds = _bounds(await _bounded(session, sql, selection))
     for way, key in lanes:
         text = sql.ways[way, False, selection.backward]
         found.update(position for (position,) in await session.fetch(text, {**key, **bounds}))
     page = sorted(found, reverse=selection.backward)[: selection.limit]
-    return (await _made(session, sql.at, (page,)))[:: -1 if selection.backward else 1]
+    rows = (await _made(session, sql.at, (page,)))[:: -1 if selection.backward else 1]
+    if len(rows) < len(page) and any(way is _TAG_OF_ALL for way, _ in lanes):
+        raise Gone(min({*page} - {row.position for row in rows}))
+    return rows
+
+
+def _all_there(rows: Sequence[Row]) -> Sequence[Row]:
+    for row in rows:
+        if not row.stream:
+            raise Gone(row.position)
+    return rows
 
 
 async def _bounded(session: Steady, sql: Statements, selection: Selection) -> Selection:
@@ -113,14 +130,14 @@ async def _bounded(session: Steady, sql: Statements, selection: Selection) -> Se
     return replace(selection, position_until=head if until is None else min(until, head))
 
 
-def _lanes(query: Query) -> Iterator[Lane]:
+def _lanes(query: Query, *, strict: bool) -> Iterator[Lane]:
     for item in query.items:
-        yield from _tag_lane(item) if item.tags else _type_lanes(item)
+        yield from _tag_lane(item, strict=strict) if item.tags else _type_lanes(item)
 
 
-def _tag_lane(item: QueryItem) -> Iterator[Lane]:
+def _tag_lane(item: QueryItem, *, strict: bool) -> Iterator[Lane]:
     first, *others = sorted(item.tags)
-    yield _TAG, {"key": first, "others": others, "types": sorted(item.types) or None}
+    yield (_TAG_OF_ALL if strict else _TAG), {"key": first, "others": others, "types": sorted(item.types) or None}
 
 
 def _type_lanes(item: QueryItem) -> Iterator[Lane]:

@@ -12,7 +12,13 @@ from refold.backends.postgres.session import Bound, Failed, Session, Steady
 from refold.errors import NewerFormat, NotAStore, StoreReadOnly, StoreUnreachable, UsageError
 from refold.ports import Durability
 
-MIGRATIONS: Final = "0001_events.sql", "0002_read_models.sql", "0003_snapshots.sql"
+MIGRATIONS: Final = (
+    "0001_events.sql",
+    "0002_read_models.sql",
+    "0003_snapshots.sql",
+    "0004_archive.sql",
+    "0005_processes.sql",
+)
 """Each brings a store from the format before it to the next."""
 FORMAT: Final = len(MIGRATIONS)
 

@@ -9,7 +9,7 @@ from refold.backends.postgres.session import Steady
 from refold.clock import as_datetime
 from refold.ports import Damage, Stats, StreamInfo
 
-_STREAMS: Final = """
+_LIVE_STREAMS: Final = """
 with recursive name (name) as (
   (select stream from {schema}.events where stream > %(after)s and stream >= %(prefix)s order by stream limit 1)
   union all
@@ -20,6 +20,10 @@ select name, last.version, last.position, first.recorded_at, last.recorded_at fr
 join {schema}.events first on first.stream = name and first.version = 1
 join lateral (select * from {schema}.events where stream = name order by version desc limit 1) last on true
 where starts_with(name, %(prefix)s) limit %(limit)s"""
+_ARCHIVED_STREAMS: Final = """
+select stream, events, last_position, first_recorded_at, last_recorded_at from {schema}.archived
+where stream > %(after)s and stream >= %(prefix)s and starts_with(stream, %(prefix)s) order by stream limit %(limit)s"""
+_STREAMS: Final = f"({_LIVE_STREAMS}) union all ({_ARCHIVED_STREAMS}) order by 1 limit %(limit)s"
 
 _PROBLEMS: Final = (
     """select position, 'version ' || version || ' of stream ' || stream || ' does not follow version ' || (version - 1)
@@ -30,13 +34,43 @@ _PROBLEMS: Final = (
        (select recorded_at from {schema}.events p where p.position < e.position order by p.position desc limit 1)""",
     """select position, 'the event before it is missing' from {schema}.events e
        where position > %(after)s and position <= %(until)s and position > 1 and not exists
-       (select from {schema}.events p where p.position = e.position - 1)""",
+       (select from {schema}.events p where p.position = e.position - 1) and not exists
+       (select from {schema}.archived a where a.last_position >= e.position - 1 and a.first_position < e.position)""",
+    """select position, 'its stream ' || stream || ' is archived' from {schema}.events e
+       where position > %(after)s and position <= %(until)s and version = 1 and exists
+       (select from {schema}.archived a where a.stream = e.stream)""",
     """select position, 'its tag ' || tag.name || ' is not in the index'
        from {schema}.events e, json_array_elements_text(e.tags) tag(name)
        where position > %(after)s and position <= %(until)s
        and not exists (select from {schema}.event_tags t where t.tag = tag.name and t.position = e.position)""",
 )
-_TRIGGERS: Final = ("events_are_facts", "tags_are_facts")
+_COUNT: Final = """
+select (select count(*) from {schema}.events) + (select coalesce(sum(events), 0) from {schema}.archived)::bigint,
+       (select count(*) from {schema}.events where version = 1) + (select count(*) from {schema}.archived)"""
+_TYPES: Final = """
+select type, sum(events)::bigint from (
+  select type, count(*) as events from {schema}.events group by type union all
+  select type, events from {schema}.archived_types) counted group by type"""
+_CATEGORIES: Final = """
+select category, sum(events)::bigint from (
+  select split_part(stream, '-', 1) as category, count(*) as events from {schema}.events group by 1 union all
+  select category, events from {schema}.archived) counted group by category"""
+_ENDS: Final = """
+select coalesce(max(position), 0), least(min(recorded_at), (select min(first_recorded_at) from {schema}.archived)),
+  max(recorded_at) from {schema}.events"""
+_TRIGGERS: Final = (
+    "archived_events_go",
+    "archived_streams_are_back",
+    "archived_streams_are_facts",
+    "archived_streams_are_kept",
+    "archived_streams_are_whole",
+    "archived_streams_do_not_grow",
+    "archived_types_are_facts",
+    "archived_types_are_kept",
+    "events_are_facts",
+    "events_stay",
+    "tags_are_facts",
+)
 
 
 class Statements:
@@ -53,17 +87,16 @@ class Statements:
             "select asked, stream, version, first_position, last_position from {schema}.requests where key = %s"
         )
         self.streams = put(_STREAMS)
-        self.count = put("select count(*), count(*) filter (where version = 1) from {schema}.events")
-        self.types = put("select type, count(*) from {schema}.events group by type")
-        self.categories = put("select split_part(stream, '-', 1), count(*) from {schema}.events group by 1")
-        self.ends = put("select coalesce(max(position), 0), min(recorded_at), max(recorded_at) from {schema}.events")
+        self.count, self.types, self.categories, self.ends = map(put, (_COUNT, _TYPES, _CATEGORIES, _ENDS))
+        self.archived = put("select place from {schema}.archived, {schema}.archive where stream = %s")
         self.bytes = put(
             "select coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint from pg_class c"
             " where c.relnamespace = '{schema}'::regnamespace and c.relkind = 'r'"
         )
         self.problems = tuple(map(put, _PROBLEMS))
         self.triggers = put(
-            "select tgname::text from pg_trigger where tgrelid in ('{schema}.events'::regclass, '{schema}.event_tags'::regclass)"
+            "select tgname::text from pg_trigger where tgrelid in ('{schema}.events'::regclass, '{schema}.event_tags'::regclass,"
+            " '{schema}.archived'::regclass, '{schema}.archived_types'::regclass)"
         )
 
 
@@ -98,6 +131,11 @@ async def damages(session: Steady, sql: Statements, after: int, limit: int) -> S
         there = {name for (name,) in await session.fetch(sql.triggers)}
         missing = [name for name in _TRIGGERS if name not in there]
         found += [Damage(None, f"the trigger {name} is missing: events could be changed") for name in missing]
+        held, last = (await session.fetch(sql.count))[0][0], (await session.fetch(sql.ends))[0][0]
+        if last != held:
+            found.append(
+                Damage(None, f"the last position is {last}, but {held} events are in the store and its archive")
+            )
     for problem in sql.problems:
         rows = await session.fetch(problem, {"after": after, "until": after + limit})
         found += [Damage(position, what) for position, what in rows]

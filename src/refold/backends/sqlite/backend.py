@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 import apsw
 
+from refold.archives import Archives, NoArchive
 from refold.backends.sqlite import reading, surveying
 from refold.backends.sqlite.connection import Translation, as_ours, connected
 from refold.backends.sqlite.guard import Guard
@@ -41,8 +42,9 @@ T = TypeVar("T")
 class SqliteBackend:
     """One connection, used by one thread at a time."""
 
-    def __init__(self, location: Location) -> None:
-        self._location = location
+    def __init__(self, location: Location, archives: Archives | None = None) -> None:
+        """`archives`: what its reads do about archived events; of its own, it tells that they are there."""
+        self._location, self._archives, self._has_archive = location, archives or NoArchive(), False
         self._db = connected(location)
         self._translated = Translation(location)
         self._guard = Guard()
@@ -54,14 +56,42 @@ class SqliteBackend:
             return write(self._db, append)
 
     async def read(self, selection: Selection) -> Sequence[Row]:
-        with self._translated:
-            return reading.rows(self._db, selection)
+        if not self._has_archive:
+            found = await self.live_rows(selection, strict=False)
+            if not self._looked():
+                return found
+        return await self._archives.page(self, selection)
 
     async def payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
         with self._translated:
-            return reading.payloads(self._db, stream, after, until)
+            found = reading.payloads(self._db, stream, after, until)
+            if found or not self._looked():
+                return found
+        return await self._archives.payloads(self, stream, after, until)
 
     async def find(self, ids: Sequence[bytes]) -> Sequence[Row]:
+        if not self._has_archive:
+            found = await self.live_find(ids)
+            if not self._looked():
+                return found
+        return await self._archives.find(self, ids)
+
+    def _looked(self) -> bool:
+        """Whether there is an archive, after something was read: if there is none now, there was none then."""
+        if not self._has_archive:
+            with self._translated:
+                self._has_archive = surveying.has_archive(self._db)
+        return self._has_archive
+
+    async def live_rows(self, selection: Selection, *, strict: bool) -> Sequence[Row]:
+        with self._translated:
+            return reading.rows(self._db, selection, strict=strict)
+
+    async def live_payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
+        with self._translated:
+            return reading.payloads(self._db, stream, after, until)
+
+    async def live_find(self, ids: Sequence[bytes]) -> Sequence[Row]:
         with self._translated:
             return reading.by_ids(self._db, ids)
 
@@ -104,13 +134,13 @@ class SqliteBackend:
             return surveying.damages(self._db, after, limit)
 
     async def tenant(self, name: str) -> Backend:
-        return SqliteBackend(self._location.tenant(name))
+        return SqliteBackend(self._location.tenant(name), self._archives.tenant(name))
 
     async def close(self) -> None:
         self._db.close()
 
     def reader(self) -> Backend | None:
-        return None if self._location.in_memory else SqliteBackend(replace(self._location, mode="ro"))
+        return None if self._location.in_memory else SqliteBackend(replace(self._location, mode="ro"), self._archives)
 
     # SQL of the application -----------------------------------------------------
 

@@ -27,7 +27,13 @@ from refold.errors import (
 )
 from refold.migration import Migration
 
-MIGRATIONS: Final = "0001_events.sql", "0002_read_models.sql", "0003_snapshots.sql"
+MIGRATIONS: Final = (
+    "0001_events.sql",
+    "0002_read_models.sql",
+    "0003_snapshots.sql",
+    "0004_archive.sql",
+    "0005_processes.sql",
+)
 """Each brings a store from the format before it to the next, inside one transaction."""
 FORMAT: Final = len(MIGRATIONS)
 APPLICATION_ID: Final = int.from_bytes(b"RFLD", "big")

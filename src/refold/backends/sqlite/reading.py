@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 import apsw
 from msgspec.structs import replace
 
+from refold.archiving import Gone
 from refold.ports import PAGE, InCategory, InStory, InStream, Matching, Selection
 from refold.query import Query, QueryItem
 from refold.rows import Payload, Row, made
@@ -20,7 +21,7 @@ _COLUMNS: Final = ", ".join(f"e.{name}" for name in Row._fields)
 # the inclusive bounds of position that times and positions were turned into.
 _FORM: Final = """
 select {columns} from {tables}
-where {key} and {place} > :low and {place} < :high and e.position between :first and :last
+where {key} and {place} > :low and {place} < :high and {position} between :first and :last
 order by {place} {direction} limit :limit"""
 
 _KEYS: Final = {
@@ -41,6 +42,8 @@ _BY_TAG: Final = (
     ),
     "t.position",
 )
+# Where the event of a tag is archived, its columns are null.
+_BY_TAG_OF_ALL: Final = (_BY_TAG[0].replace("join events", "left join events"), *_BY_TAG[1:])
 
 PAYLOADS: Final = f"""
 select version, position, type, schema_version, data from events
@@ -50,6 +53,7 @@ where stream = ? and version > ? and version <= ? order by version limit {PAGE}"
 _AT_POSITIONS: Final = f"select {_COLUMNS} from json_each(:positions) p join events e on e.position = p.value"  # noqa: S608
 _WITH_IDS: Final = f"select {_COLUMNS} from json_each(:ids) i join events e on e.id = unhex(i.value)"  # noqa: S608
 _KNOWN: Final = "select e.id from json_each(:ids) i cross join events e on e.id = unhex(i.value)"
+_LAST_ARCHIVED: Final = "select max(last_position) from refold_archived_types where type = ? and last_position > ?"
 _RECORDED_AT: Final = "select recorded_at from events where position >= ? order by position limit 1"
 
 Lane = tuple[tuple[str, str, str], dict[str, str | None]]
@@ -61,11 +65,11 @@ def payloads(db: apsw.Connection, stream: str, after: int, until: int | None) ->
     return cast("Sequence[Payload]", rows)
 
 
-def rows(db: apsw.Connection, selection: Selection) -> Sequence[Row]:
-    """A page of whole events."""
+def rows(db: apsw.Connection, selection: Selection, *, strict: bool = False) -> Sequence[Row]:
+    """A page of whole events. Raises `Gone` at a tag of an archived event if it is `strict`, else leaves that out."""
     match selection.source:
         case Matching(query) if query.items:
-            return _matching(db, query, selection)
+            return _matching(db, query, selection, strict)
         case Matching():
             return _page(db, (_KEYS[Query], {"key": None}), selection)
         case InStream(name):
@@ -80,32 +84,44 @@ def last_match(db: apsw.Connection, query: Query, after: int) -> int:
     """The last position above `after` that matches the query, or 0."""
     one = Selection(after=_END, backward=True, limit=1)
     everything: Lane = (_KEYS[Query], {"key": None})
-    lanes = _lanes(query) if query.items else [everything]
+    lanes = _lanes(query, strict=True) if query.items else [everything]
     found = (_positions(db, lane, one, above=after) for lane in lanes)
-    return max((positions[0] for positions in found if positions), default=0)
+    live = max((positions[0] for positions in found if positions), default=0)
+    types = {type for item in query.items if not item.tags for type in item.types}
+    return max([live, *(db.execute(_LAST_ARCHIVED, (type, after)).get or 0 for type in types)])
 
 
-def _matching(db: apsw.Connection, query: Query, selection: Selection) -> Sequence[Row]:
-    lanes = list(_lanes(query))
+def _matching(db: apsw.Connection, query: Query, selection: Selection, strict: bool) -> Sequence[Row]:  # noqa: FBT001 - handed on
+    lanes = list(_lanes(query, strict=strict))
     if len(lanes) == 1:
-        return _page(db, lanes[0], selection)
+        return _all_there(_page(db, lanes[0], selection))
     last = head(db)  # each lane is read later than the one before it, and would else see more than that
     until = selection.position_until
     selection = replace(selection, position_until=last if until is None else min(until, last))
     found = {position for lane in lanes for position in _positions(db, lane, selection)}
     page = sorted(found, reverse=selection.backward)[: selection.limit]
-    return by_position(db, page, backward=selection.backward)
+    rows = by_position(db, page, backward=selection.backward)
+    if len(rows) < len(page) and strict:
+        raise Gone(min({*page} - {row.position for row in rows}))
+    return rows
 
 
-def _lanes(query: Query) -> Iterator[Lane]:
+def _all_there(rows: Sequence[Row]) -> Sequence[Row]:
+    for row in rows:
+        if not row.stream:
+            raise Gone(row.position)
+    return rows
+
+
+def _lanes(query: Query, *, strict: bool) -> Iterator[Lane]:
     for item in query.items:
-        yield from _tag_lane(item) if item.tags else _type_lanes(item)
+        yield from _tag_lane(item, strict=strict) if item.tags else _type_lanes(item)
 
 
-def _tag_lane(item: QueryItem) -> Iterator[Lane]:
+def _tag_lane(item: QueryItem, *, strict: bool) -> Iterator[Lane]:
     first, *others = sorted(item.tags)
     types = json.dumps(sorted(item.types)) if item.types else None
-    yield _BY_TAG, {"key": first, "others": json.dumps(others), "types": types}
+    yield (_BY_TAG_OF_ALL if strict else _BY_TAG), {"key": first, "others": json.dumps(others), "types": types}
 
 
 def _type_lanes(item: QueryItem) -> Iterator[Lane]:
@@ -128,9 +144,14 @@ def _positions(db: apsw.Connection, lane: Lane, selection: Selection, above: int
 
 _STATEMENTS: Final = {
     (tables, key, place, columns, backward): _FORM.format(
-        columns=columns, tables=tables, key=key, place=place, direction="desc" if backward else "asc"
+        columns=columns.replace("e.position", place) if place == "t.position" else columns,
+        tables=tables,
+        key=key,
+        place=place,
+        position="e.position" if place == "e.version" else place,
+        direction="desc" if backward else "asc",
     )
-    for tables, key, place in (*_KEYS.values(), _BY_TYPE, _BY_TAG)
+    for tables, key, place in (*_KEYS.values(), _BY_TYPE, _BY_TAG, _BY_TAG_OF_ALL)
     for columns in (_COLUMNS, place)
     for backward in (False, True)
 }

@@ -14,10 +14,11 @@ from refold.clock import as_datetime
 from refold.ports import Damage, Outcome, Stats, StreamInfo
 
 _VERSION: Final = "select max(version) from events where stream = ?"
+_ARCHIVED: Final = "select events, place from refold_archived, refold_archive where stream = ?"
 _OUTCOME: Final = "select asked, stream, version, first_position, last_position from refold_requests where key = ?"
 
 # One step in the index for each stream, instead of one for each event.
-_STREAMS: Final = """
+_LIVE_STREAMS: Final = """
 with recursive name (name) as (
   select min(stream) from events where stream > :after and stream >= :prefix
   union all
@@ -30,6 +31,12 @@ join events first on first.stream = name and first.version = 1
 join events last on last.stream = name and last.version = (select max(version) from events where stream = name)
 where substr(name, 1, length(:prefix)) = :prefix
 limit :limit"""
+_ARCHIVED_STREAMS: Final = """
+select stream, events, last_position, first_recorded_at, last_recorded_at from refold_archived
+where stream > :after and stream >= :prefix and substr(stream, 1, length(:prefix)) = :prefix order by stream limit :limit"""
+_STREAMS: Final = (
+    f"select * from ({_LIVE_STREAMS}) union all select * from ({_ARCHIVED_STREAMS}) order by 1 limit :limit"  # noqa: S608 - constants
+)
 
 _TRIGGERS: Final = "select name, sql from sqlite_master where type = 'trigger'"
 
@@ -43,7 +50,11 @@ _PROBLEMS: Final = (
        (select recorded_at from events p where p.position < e.position order by p.position desc limit 1)""",
     """select position, 'the event before it is missing' from events e
        where position > :after and position <= :until and position > 1 and not exists
-       (select 1 from events p where p.position = e.position - 1)""",
+       (select 1 from events p where p.position = e.position - 1) and not exists
+       (select 1 from refold_archived a where a.last_position >= e.position - 1 and a.first_position < e.position)""",
+    """select position, 'its stream ' || stream || ' is archived' from events e
+       where position > :after and position <= :until and version = 1 and exists
+       (select 1 from refold_archived a where a.stream = e.stream)""",
     """select position, 'its data or metadata are not JSON' from events
        where position > :after and position <= :until
        and not (json_valid(cast(data as text)) and json_valid(cast(metadata as text)) and json_valid(tags))""",
@@ -53,12 +64,47 @@ _PROBLEMS: Final = (
 )
 _TAG_ROWS: Final = """
 select (select count(*) from event_tags),
-       (select coalesce(sum(json_array_length(tags)), 0) from events where tags <> '[]' and json_valid(tags))"""
+       (select coalesce(sum(json_array_length(tags)), 0) from events where tags <> '[]' and json_valid(tags))
+       + (select coalesce(sum(tags), 0) from refold_archived)"""
+_HELD: Final = """
+select (select coalesce(max(position), 0) from events),
+       (select count(*) from events) + (select coalesce(sum(events), 0) from refold_archived)"""
+
+
+_FIRST: Final = """
+select min(recorded_at) from (
+  select recorded_at from (select recorded_at from events order by position limit 1)
+  union all select min(first_recorded_at) from refold_archived)"""
+_STREAM_COUNT: Final = "select (select count(*) from events where version = 1) + (select count(*) from refold_archived)"
+_TYPES: Final = """
+select type, sum(events) from (
+  select type, count(*) as events from events group by type union all
+  select type, sum(events) from refold_archived_types group by type) group by type"""
+_CATEGORIES: Final = """
+select category, sum(events) from (
+  select category, count(*) as events from events group by category union all
+  select category, sum(events) from refold_archived group by category) group by category"""
 
 
 def version(db: apsw.Connection, stream: str) -> int:
-    """The version of a stream; 0 if it is empty."""
+    """The version of a stream, archived or not; 0 if it is empty."""
+    return live_version(db, stream) or (archived(db, stream) or (0,))[0]
+
+
+def live_version(db: apsw.Connection, stream: str) -> int:
+    """The version of a stream; 0 if it is empty, or archived."""
     return int(db.execute(_VERSION, (stream,)).get or 0)
+
+
+def has_archive(db: apsw.Connection) -> bool:
+    """Whether anything was ever archived; that is never forgotten."""
+    return db.execute("select 1 from refold_archive").fetchone() is not None
+
+
+def archived(db: apsw.Connection, stream: str) -> tuple[int, str] | None:
+    """The version of an archived stream, and where the archive is."""
+    found = db.execute(_ARCHIVED, (stream,)).fetchone()
+    return None if found is None else (found[0], found[1])
 
 
 def outcome(db: apsw.Connection, key: str) -> Outcome | None:
@@ -77,13 +123,15 @@ def streams(db: apsw.Connection, after: str, prefix: str, limit: int) -> Sequenc
 
 def stats(db: apsw.Connection) -> Stats:
     """Counts, from the indexes."""
-    first = db.execute("select recorded_at from events order by position limit 1").get
+    first = db.execute(_FIRST).get
     last = db.execute("select recorded_at from events order by position desc limit 1").get
     return Stats(
-        events=db.execute("select count(*) from events").get,
-        streams=db.execute("select count(*) from events where version = 1").get,
-        types=dict(db.execute("select type, count(*) from events group by type")),
-        categories=dict(db.execute("select category, count(*) from events group by category")),
+        events=db.execute(
+            "select (select count(*) from events) + (select coalesce(sum(events), 0) from refold_archived)"
+        ).get,
+        streams=db.execute(_STREAM_COUNT).get,
+        types=dict(db.execute(_TYPES)),
+        categories=dict(db.execute(_CATEGORIES)),
         head=reading.head(db),
         first_recorded_at=None if first is None else as_datetime(first),
         last_recorded_at=None if last is None else as_datetime(last),
@@ -108,6 +156,9 @@ def _of_file(db: apsw.Connection) -> Iterator[Damage]:
     indexed, written = db.execute(_TAG_ROWS).get
     if indexed != written:
         yield Damage(None, f"the index of tags has {indexed} rows, the events have {written} tags")
+    last, held = db.execute(_HELD).get
+    if last != held:
+        yield Damage(None, f"the last position is {last}, but {held} events are in the store and its archive")
 
 
 def _as_made() -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Final
 import apsw
 
 from refold.backends.sqlite import reading, surveying
+from refold.errors import Archived
 from refold.ports import (
     PAGE,
     Append,
@@ -35,7 +36,7 @@ def write(db: apsw.Connection, append: Append) -> AppendResult:
     """Judge and write. The order of judgement: the request's key, the ids, then all that is expected."""
     if append.request and (outcome := surveying.outcome(db, append.request.key)):
         return asked_before(append.request, outcome)
-    versions = {w.stream: surveying.version(db, w.stream) for w in append.writes}
+    versions = {w.stream: _writable(db, w.stream) for w in append.writes}
     failures = [*_unmet(db, append, versions)]
     known = reading.known_ids(db, [new.id for w in append.writes for new in w.rows])
     if known and (first := repeated(append, reading.by_ids(db, known))):
@@ -43,6 +44,18 @@ def write(db: apsw.Connection, append: Append) -> AppendResult:
     if failures:
         return Conflicted(tuple(failures))
     return _write(db, append, versions)
+
+
+def _writable(db: apsw.Connection, stream: str) -> int:
+    """The version of a stream that is written.
+
+    Raises:
+        Archived: it is in the archive.
+    """
+    version = surveying.live_version(db, stream)
+    if not version and (archived := surveying.archived(db, stream)):
+        raise Archived(stream, archived[1], is_written=True)
+    return version
 
 
 def _unmet(db: apsw.Connection, append: Append, versions: dict[str, int]) -> Iterator[Failure]:
@@ -67,7 +80,8 @@ def _moved(db: apsw.Connection, check: Write | StreamCheck, actual: int) -> Stre
     if not isinstance(expected, int):
         return StreamMoved(check.stream, expected, actual)
     tail = reading.payloads(db, check.stream, expected, None)
-    return StreamMoved(check.stream, expected, actual, tuple(tail), len(tail) < PAGE)
+    reached = tail[-1][0] if tail else expected  # of an archived stream there is no tail here
+    return StreamMoved(check.stream, expected, actual, tuple(tail), len(tail) < PAGE and reached >= actual)
 
 
 def _write(db: apsw.Connection, append: Append, versions: dict[str, int]) -> Appended:

@@ -18,7 +18,7 @@ from refold.flows.projections.findings import Audit, Told, both
 from refold.flows.projections.mending import deliver, handled_types, mendable, rows_at, settle, work_on
 from refold.flows.projections.persevering import told
 from refold.flows.projections.work import Partition, Work, partitions
-from refold.flows.read import all_rows, opened
+from refold.flows.read import all_rows, is_hidden, opened
 from refold.messages import Position, Recorded
 from refold.ports import EVERYTHING, Backend, Matching, Own, Selection, Unclaimed
 from refold.projection import Projection, by_stream, slot_of
@@ -131,7 +131,9 @@ class _Auditor:
         names = self._names
         source = Matching(Query.of(types=names)) if self._sparse and names is not None else EVERYTHING
         async for row in all_rows(self._source, Selection(source, low - 1, position_until=high)):
-            if names is not None and (row.type not in names or not self._is_handled(row)):
+            if is_hidden(self._decoders, row) or (
+                names is not None and (row.type not in names or not self._is_handled(row))
+            ):
                 continue
             passed = row.position <= slowest or row.position <= self._reached(parts, row)
             (due if passed else early).append(row.position)

@@ -9,7 +9,7 @@ from refold.errors import OutcomeUnknown, StoreError, UsageError
 from refold.flows.projections.statements import lookups, renamed_statement, statement_of
 from refold.messages import Recorded
 from refold.ports import Backend, Performing, Rows
-from refold.projection import Caused, ForTarget, Handling, Projection, Question, Statement
+from refold.projection import Caused, ForTarget, Handling, Projection, Question, Statement, Together
 from refold.tables import Change, Delete, Key, Patch, Place, Put, Table
 
 
@@ -89,6 +89,9 @@ class Batch:
             HandlerFailed: a handler raised.
             AskedOutside: it asked without a transaction.
         """
+        if self._projection.together is not None:
+            await self._apply_together(self._projection.together, events)
+            return
         handlers: Mapping[type[Any], Handling] = self._projection.handlers
         effecting: Mapping[type[Any], Handling] = self._projection.effecting if effects_after is not None else {}
         for recorded in events:
@@ -111,6 +114,12 @@ class Batch:
                 raise
             except Exception as error:
                 raise HandlerFailed(recorded, error) from error
+
+    async def _apply_together(self, together: Together, events: Sequence[Recorded[Any]]) -> None:
+        if self._backend is None:
+            raise AskedOutside
+        self.applied += [event.position for event in events if event.parts == 1 or not self._is_further_part(event)]
+        await together(self._backend, events)
 
     def _is_further_part(self, recorded: Recorded[Any]) -> bool:
         """Whether it is of the same stored event as the one before it, which is taken in once for all its parts."""

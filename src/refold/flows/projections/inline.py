@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from refold.errors import ProjectionStopped
+from refold.errors import ProjectionStopped, UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.projections.batch import HandlerFailed, noted
 from refold.flows.projections.builds import active_build
@@ -13,6 +13,7 @@ from refold.flows.projections.catching_up import catch_up, checked
 from refold.flows.projections.work import Work, partitions, step, take_up
 from refold.ports import Backend, Unclaimed
 from refold.projection import Projection
+from refold.publication import Publication
 
 MOST: Final = 1_000
 """How many events one append may have to bring along that others appended without it."""
@@ -32,6 +33,12 @@ class Inline:
 
     async def begin(self, backend: Backend, runtime: Runtime) -> None:
         """Bring every read model up to date, before the first append."""
+        for projection in self.projections:
+            if isinstance(projection, Publication):
+                raise UsageError(
+                    f"publication {projection.name!r} cannot be kept inline: nothing is sent before its event is committed. "
+                    "Let store.run(...) or `refold run` publish."
+                )
         for projection in self.projections:
             await catch_up(backend, backend, runtime, projection)
 

@@ -10,10 +10,12 @@ from refold.flows.prepare import Runtime
 from refold.flows.projections.applied import Applied, keeping
 from refold.flows.projections.batch import Batch, HandlerFailed, is_one
 from refold.flows.projections.builds import Build, builds, with_role
+from refold.flows.projections.publishing import send_all
 from refold.flows.projections.work import Partition, Work
 from refold.messages import Recorded
 from refold.ports import EVERYTHING, PAGE, Backend, Own, Selection
 from refold.projection import Projection
+from refold.publication import Publication
 from refold.rows import Row
 
 _NEAR: Final = 16
@@ -89,7 +91,10 @@ async def deliver(target: Backend, work: Work, events: Sequence[Recorded[Any]], 
         Unclaimed: the partition was changed since it was read; nothing was done.
         HandlerFailed: a handler raised, or the statements of the only event cannot be run; nothing was done.
         UsageError: the statements of one of the events cannot be run; nothing was done.
+        ReceiverAway, ReceiverGone, AddressRefused: what it publishes is not taken now, or not any more.
     """
+    if isinstance(work.projection, Publication):
+        await send_all(work.projection, events)
     try:
         await target.within(lambda inside: _delivered(inside, work, events, settled))
     except UsageError as error:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 
-from refold.errors import RefoldError, Unreadable, UsageError, shortened
+from refold.errors import AddressRefused, ReceiverGone, RefoldError, Unreadable, UsageError, shortened
+from refold.external import Retry
 from refold.flows.prepare import Runtime
 from refold.flows.projections.batch import HandlerFailed
 from refold.flows.projections.traces import traces_of
 from refold.flows.projections.work import BATCH, Stepped, Work, step
 from refold.ports import Backend, Pace
-from refold.projection import Handling
+from refold.projection import Handling, Projection
+from refold.publication import Publication
 
 ATTEMPTS: Final = 3
 """How often an event is tried before its key is parked."""
@@ -20,6 +23,9 @@ IN_A_ROW: Final = 10
 """So many keys parked with no event applied in between: then not the events are wrong, but the handler."""
 FEWEST: Final = 50
 """So many events share a step, however long it takes."""
+
+
+_RETRY: Final = Retry(ATTEMPTS, timedelta(seconds=FIRST_WAIT))
 
 
 class GivenUp(Exception):
@@ -45,8 +51,8 @@ class Persevering:
         """The next step; one that failed for its events is taken again in a smaller or another way, and applied nothing.
 
         Raises:
-            Unclaimed, StoreError, OutcomeUnknown: as a step does.
-            GivenUp: too many keys had to be parked in a row, or the next event cannot even be tried.
+            Unclaimed, StoreError, OutcomeUnknown, ReceiverAway: as a step does.
+            GivenUp: too many keys had to be parked in a row, or the next event cannot even be tried, or must not.
         """
         stop = min((each for each in (until, self._stop) if each is not None), default=None)
         try:
@@ -55,6 +61,8 @@ class Persevering:
             await self._failed(failed, pace)
             traces = traces_of([failed.recorded]) if self.work.observed else ()
             return Stepped(self.work.position, 0, traces=traces, error=type(failed.error).__name__)
+        except (ReceiverGone, AddressRefused) as error:
+            raise GivenUp(str(error)) from error
         except (UsageError, Unreadable) as error:  # of one of the events: which one, smaller batches will tell
             await self._smaller(error, pace)
             return Stepped(self.work.position, 0)
@@ -99,13 +107,18 @@ class Persevering:
         self._stop = None
         self._attempts = self._attempts + 1 if at == self._failed_at else 1
         self._failed_at = at
-        if self._attempts < ATTEMPTS:
-            return await pace.pause(FIRST_WAIT * 2 ** (self._attempts - 1))
+        wait = _retry_of(self.work.projection).wait(self._attempts)
+        if wait is not None:
+            return await pace.pause(wait.total_seconds())
         self._in_a_row += 1
         if self._in_a_row >= IN_A_ROW:
             raise GivenUp(f"{self._in_a_row} keys in a row failed, the last one on {told(failed, self.work)}")
         self.work.doomed[at] = told(failed, self.work), self._attempts
         return None
+
+
+def _retry_of(projection: Projection) -> Retry:
+    return projection.retry if isinstance(projection, Publication) else _RETRY
 
 
 def told(failed: HandlerFailed, work: Work) -> str:

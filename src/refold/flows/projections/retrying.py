@@ -19,6 +19,7 @@ from refold.flows.read import opened
 from refold.messages import Recorded
 from refold.ports import PAGE, Backend, Own, Unclaimed
 from refold.projection import Projection, slot_of
+from refold.publication import Publication
 
 _AT: Final = f"select {COLUMNS} {IN} and position = :position"
 _OF_KEY: Final = (
@@ -76,7 +77,8 @@ async def _keys(target: Backend, build: Build, done: str, until: int) -> Sequenc
 async def _retry_key(
     source: Backend, target: Backend, runtime: Runtime, projection: Projection, key: str, until: int
 ) -> int:
-    applied, size = 0, BATCH
+    most = 1 if isinstance(projection, Publication) else BATCH  # what was sent is not sent again for one behind it
+    applied, size = 0, most
     failure: _Failure | None = None
     while True:
         build = await mendable(target, projection)
@@ -97,7 +99,7 @@ async def _retry_key(
             applied += len(events)
             if failure is not None:
                 return applied
-            size = min(BATCH, size * 2)
+            size = min(most, size * 2)
 
 
 async def _readable(

@@ -12,6 +12,7 @@ from refold.flows.projections.builds import Build, active_build, spans_of
 from refold.flows.projections.work import Partition, partitions, step, take_up
 from refold.ports import Backend, Own, Unclaimed
 from refold.projection import SLOTS, Projection, by_stream
+from refold.publication import Publication
 from refold.tables import SqlValue
 
 # Each says what it found, so that whoever moved the partition meanwhile is not overwritten.
@@ -32,7 +33,7 @@ def can_be_split(projection: Projection, parts: int) -> None:
     """Raises `UsageError` if its keys cannot be worked on side by side in so many parts."""
     if not 1 <= parts <= SLOTS:
         raise UsageError(f"{parts} parts: give 1 to {SLOTS:,}.")
-    if parts > 1 and projection.key is by_stream:
+    if parts > 1 and projection.key is by_stream and not isinstance(projection, Publication):
         raise UsageError(
             f"projection {projection.name!r} has no key of its own, so {parts} workers could change one row at once: "
             "give it key=..., such that no two keys change the same row."
@@ -93,7 +94,9 @@ async def _join(
     """Let the one that is ahead stand still until the other is as far; then they are one."""
     meeting = max(one.position, other.position)
     if one.position == other.position:
-        await target.work([_removed(build, other), _shrunk(build, one, other.last, None)])
+        await target.work(
+            [_shrunk(build, one, other.last, None), _removed(build, other)]
+        )  # locked in the order of slots
         return
     held = [part for part in (one, other) if part.stop_at != meeting]
     if held:

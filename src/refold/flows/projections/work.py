@@ -12,11 +12,13 @@ from refold.flows.prepare import Runtime
 from refold.flows.projections.applied import NEWEST, Applied, kept
 from refold.flows.projections.batch import AskedOutside, Batch, HandlerFailed, is_one
 from refold.flows.projections.builds import Build
+from refold.flows.projections.publishing import publish
 from refold.flows.projections.traces import traces_of
-from refold.flows.read import opened_all
+from refold.flows.read import is_hidden, opened_all
 from refold.messages import Recorded
 from refold.ports import EVERYTHING, Backend, Matching, Own, Selection
 from refold.projection import SLOTS, Projection, by_stream, slot_of
+from refold.publication import Publication
 from refold.query import Query
 from refold.rows import Row
 from refold.tables import SqlValue
@@ -79,6 +81,7 @@ class Work:
         self.position = partition.position
         self.batch = BATCH
         self.doomed: dict[int, tuple[str, int]] = {}
+        self.held: Exception | None = None
         self.rate = partition.rate
         self.asks = False
         self.sparse = False
@@ -137,12 +140,16 @@ async def step(
         Unclaimed: somebody else moved the partition on, or changed it; nothing was done.
         HandlerFailed: a handler raised, or the statements of the only event cannot be run; nothing was done.
         UsageError: the statements of one of the events cannot be run; nothing was done.
+        ReceiverAway, ReceiverGone, AddressRefused: what it publishes is not taken now, or not any more.
     """
     stops = [stop for stop in (until, work.partition.stop_at) if stop is not None]
     rows, to = await _next(source, runtime, work, min(stops, default=None))
     if to <= work.position:
         return None
     events = _wanted(runtime, work, rows)
+    if isinstance(work.projection, Publication):
+        to = await publish(runtime, work, work.projection, _sorted_out(runtime, work, events)[0], to)
+        events = [recorded for recorded in events if recorded.position <= to]
     if not (work.asks or target.capabilities.inside):
         try:
             return _kept_in_mind(work, await _done(target, runtime, work, events, to, None))
@@ -191,6 +198,8 @@ def _wanted(runtime: Runtime, work: Work, rows: Sequence[Row]) -> Sequence[Recor
     if decoders.names is not None:
         names = decoders.names
         rows = [row for row in rows if row.type in names]
+    if decoders.raw:
+        rows = [row for row in rows if not is_hidden(decoders, row)]
     if work.projection.key is by_stream:  # known without opening it
         mine = rows if work.is_whole else [row for row in rows if work.has(slot_of(row.stream))]
         return list(opened_all(decoders, mine))

@@ -11,8 +11,8 @@ from typing import Any, Final, Self
 
 from refold.read_model import ReadModel
 
-_BOUND: Final = {"bind", "context", "live", "model", "run"}
-_STREAMED: Final = {"history", "read", "streams", "verify"}
+_BOUND: Final = {"bind", "context", "live", "model", "process", "received", "run"}
+_STREAMED: Final = {"history", "read", "redecide", "streams", "verify"}
 _AT_ONCE: Final = 250
 _OVER: Final = object()
 

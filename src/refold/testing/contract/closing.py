@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, assert_never
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from refold.aio import AsyncStore
 from refold.aio_periods import AsyncPeriods
 from refold.closing import Closing
-from refold.errors import InvalidName, KeyReused, UsageError
+from refold.errors import InvalidName, KeyReused, NoSuchVersion, UsageError
 from refold.fold import Decider
 from refold.messages import Position, command, event
 from refold.testing.clock import ManualClock
@@ -133,8 +133,52 @@ class ClosingBooks(Contract):
         assert [await ledger.state("a", as_of=moment - timedelta(microseconds=1)) for moment in times] == [
             (0, 1), *(state for _, state in seen),
         ]  # fmt: skip
-        with pytest.raises(UsageError, match="is a version, and each period has that"):
-            await ledger.state("a", as_of=3)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - what is tested
+
+    async def test_a_version_counts_the_events_of_all_periods(self, store: AsyncStore) -> None:
+        ledger = bound(store)
+        for asked in (Write(5), Close(1), Write(2), Close(2)):
+            await ledger.handle("a", asked)
+
+        assert [await ledger.state("a", as_of=version) for version in range(7)] == [
+            (0, 1), (5, 1), (5, 2), (5, 2), (7, 2), (7, 3), (7, 3),
+        ]  # fmt: skip
+        opened = await ledger.load("a", as_of=3)
+        assert (opened.version, opened.position) == (1, (await listed(ledger.read("a")))[2].position)
+        for version in (-1, 7):
+            with pytest.raises(
+                NoSuchVersion, match=f"no version {version}: .* 6, counted over all its periods"
+            ) as caught:
+                await ledger.state("a", as_of=version)
+            assert (caught.value.stream, caught.value.version, caught.value.actual) == ("book-a", version, 6)
+            with pytest.raises(NoSuchVersion):
+                await ledger.state("a", as_of=version, valid_at=datetime(2026, 1, 1, tzinfo=UTC))
+
+    async def test_what_was_true_then_may_have_been_learnt_in_a_later_period(self, stores: Stores) -> None:
+        clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+        store = await stores.open(clock=clock)
+        days = [clock.move(timedelta(days=n)) for n in (0, 10, 10, 10)]
+        clock.set(days[0])
+        await bound(store).handle("a", Write(5))
+        clock.set(days[2])
+        await bound(store).handle("a", Close(1))
+        clock.set(days[3])
+        await bound(store.context(valid_at=days[1])).handle("a", Write(2))
+
+        ledger = bound(store)
+        assert [await ledger.state("a", valid_at=day) for day in days] == [(5, 1), (7, 1), (7, 2), (7, 2)]
+        assert [await ledger.state("a", as_of=days[2], valid_at=day) for day in days] == [
+            (5, 1),
+            (5, 1),
+            (5, 2),
+            (5, 2),
+        ]
+        known = [await ledger.state("a", as_of=version, valid_at=days[1]) for version in range(5)]
+        assert known == [(0, 1), (5, 1), (5, 1), (5, 1), (7, 1)]
+        late = await ledger.load("a", valid_at=days[1])
+        assert (late.version, late.position) == (2, await store.head())
+        assert await ledger.state("a", valid_at=days[0] - timedelta(microseconds=1)) == (0, 1)
+        with pytest.raises(UsageError, match="valid_at="):
+            await ledger.state("a", valid_at=days[0].replace(tzinfo=None))
 
     async def test_a_repeated_command_gives_the_first_outcome_also_in_a_later_period(self, store: AsyncStore) -> None:
         ledger = bound(store)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import pytest
 
 from refold.aio import AsyncStore
 from refold.aio_read_model import AsyncReadModel
-from refold.errors import Conflict, UndecodableEvent, UnknownEventType, UsageError
+from refold.errors import CannotUndo, Conflict, UndecodableEvent, UnknownEventType, UsageError
 from refold.eventlogs.exporter import jsonl
 from refold.flows.projections.findings import Audit
 from refold.flows.together import StreamWrite
 from refold.fold import Decider, Fold, compose
+from refold.inverse import undoes
 from refold.messages import NewEvent, Position, RawEvent, Recorded, command, event
 from refold.projection import Projection
 from refold.query import AppendCondition, Query
@@ -122,7 +123,20 @@ def order_evolve(order: Order, event: OrderEvent) -> Order:
             return Order(order.buyer, order.owed, f"{to} by {by}", steps)
 
 
+@undoes(Paid)
+def pay_back(event: Paid, _: Order) -> Iterator[OrderEvent]:
+    """The money goes back."""
+    yield Paid(-event.amount)
+
+
+@undoes(Shipped)
+def send_back(event: Shipped, _: Order) -> Iterator[OrderEvent]:
+    """The goods come back the way they went."""
+    yield Shipped("us", event.by)
+
+
 orders: Final = Fold("order", initial=Order, evolve=order_evolve)
+returning: Final = Fold("order", initial=Order, evolve=order_evolve, inverses=(pay_back, send_back))
 
 
 def customers_evolve(customers: tuple[str, ...], event: PlacedOnce) -> tuple[str, ...]:
@@ -336,6 +350,45 @@ class Upcasting(Contract):
         repeated = await store.bind(today).handle("1", Place("ada", 3), idempotency_key="k")
         assert (repeated.events, repeated.state) == ((Placed("ada", 300, "EUR"),), Order("ada", 300, "", 1))
         assert repeated.repeated
+
+    async def test_parts_go_together_in_what_if(self, store: AsyncStore) -> None:
+        await store.append("order-1", [CLOSED])
+        order = store.bind(orders)
+        happened = (Paid(300), Shipped("Oslo", "post"))
+        assert await order.state("1") == orders(happened)
+        for instead in ((), (Paid(20),), (Shipped("Rome", "car"), Paid(1), Paid(2))):
+            found = await order.whatif("1", replace={1: instead})
+            assert (found.hypothetical, found.version, found.differing) == (orders(instead), 1, 1)
+            assert [(tuple(event.data for event in step.happened), step.instead) for step in found.steps] == [
+                (happened, instead)
+            ]
+        assert (await order.whatif("1", drop=[1], insert={1: happened})).steps == ()
+
+    async def test_parts_are_undone_and_redone_together_and_keep_their_tags(self, store: AsyncStore) -> None:
+        (id,) = (await store.append("order-1", [NewEvent(CLOSED, tags=frozenset({"t"}))])).ids
+        undo = await store.plan_undo(id, folds=[returning])
+        assert [((step.event.data, *(part.data for part in step.rest)), step.proposed) for step in undo.steps] == [
+            ((Paid(300), Shipped("Oslo", "post")), (Shipped("us", "post"), Paid(-300)))
+        ]
+        await store.undo(undo)
+        redo = await store.plan_redo(id, folds=[returning])
+        await store.redo(redo)
+        assert [(event.version, event.data, set(event.tags)) for event in await listed(store.read("order-1"))] == [
+            (1, Paid(300), {"t"}), (1, Shipped("Oslo", "post"), {"t"}),
+            (2, Shipped("us", "post"), set()), (3, Paid(-300), set()),
+            (4, Paid(300), {"t"}), (5, Shipped("Oslo", "post"), {"t"}),
+        ]  # fmt: skip
+        assert [receipt.repeated for receipt in (*await store.undo(undo), *await store.redo(redo))] == [True, True]
+
+    async def test_a_part_without_an_inverse_is_in_the_way_of_all(self, store: AsyncStore) -> None:
+        (id,) = (await store.append("order-1", [CLOSED])).ids
+        undo = await store.plan_undo(id, folds=[replace(returning, inverses=(pay_back,))])
+        assert (undo.steps, list(map(str, undo.obstacles))) == (
+            (), ["order-1@1 (order.closed): fold 'order' declares no inverse of it: @undoes(Shipped)"],
+        )  # fmt: skip
+        with pytest.raises(CannotUndo):
+            await store.undo(undo)
+        assert await store.head() == 1
 
     async def test_an_export_is_in_todays_shape(self, stores: Stores) -> None:
         store = await stores.open(events=NOW)

@@ -1,0 +1,1 @@
+"""An archive on disk: Parquet files, and a manifest that names them."""

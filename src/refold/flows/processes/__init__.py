@@ -1,0 +1,1 @@
+"""Processes: instances that are streams, what they wait for, and what they have sent."""

@@ -1,0 +1,119 @@
+"""Consume: a process as a projection that reacts. Inputs are taken in with the checkpoint, their effects, and the index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from refold.errors import OutcomeUnknown, StoreError
+from refold.flows.prepare import Cause, Runtime, prepare
+from refold.flows.processes.index import Noted, changes
+from refold.flows.processes.instance import Instance
+from refold.flows.processes.journal import CancelAsked, Entry, is_journal
+from refold.flows.processes.known import Known
+from refold.flows.processes.reactions import reaction
+from refold.flows.projections.batch import HandlerFailed
+from refold.messages import NewEvent, Recorded
+from refold.ports import Append, Appended, Backend, Write
+from refold.process import Process
+from refold.projection import Projection
+
+CONSUMER: Final = "$process."
+"""What the name of the projection that a process is begins with."""
+
+
+def consumer(runtime: Runtime, process: Process[Any, Any]) -> Projection:
+    """The projection that takes in a process's inputs: with its checkpoint, its partitions and its dead letters, by instance."""
+
+    def key(recorded: Recorded[Any]) -> str:
+        try:
+            return instance_of(process, recorded)
+        except Exception:  # noqa: BLE001 - the step will say so; until then it must be parked somewhere
+            return str(recorded.stream)
+
+    def nothing(recorded: Recorded[Any]) -> tuple[()]:  # noqa: ARG001 - all of a step is reacted to at once, below
+        return ()
+
+    nothing.__qualname__ = getattr(
+        process.react, "__qualname__", nothing.__qualname__
+    )  # where an error says that it was
+    projection = Projection(consumer_name(process.name), key=key)
+    for cls in dict.fromkeys((*process.event_types, CancelAsked)):
+        projection.on(cls)(nothing)
+    projection.together = _Together(runtime, process)
+    return projection
+
+
+def instance_of(process: Process[Any, Any], recorded: Recorded[Any]) -> str:
+    """Which instance an input belongs to. What is in a journal, of whatever process, is its instance's."""
+    return recorded.stream.id if is_journal(recorded.stream) else process.key(recorded)
+
+
+def consumer_name(process: str) -> str:
+    """The name of a process's projection."""
+    return f"{CONSUMER}{process}"
+
+
+class _Taken(Struct, frozen=True):
+    """What one input led to: entries of a journal, and the same as rows."""
+
+    instance: Instance
+    story: str
+    entries: Sequence[tuple[UUID, Entry]]
+    write: Write
+
+
+class _Together:
+    """All inputs of one step: reacted to one after another, and written in one append."""
+
+    def __init__(self, runtime: Runtime, process: Process[Any, Any]) -> None:
+        self._runtime, self._process, self._known = runtime, process, Known(process)
+        self._own = process.journal("x").category
+
+    async def __call__(self, inside: Backend, events: Sequence[Recorded[Any]]) -> None:
+        """Raises `HandlerFailed` for the input that cannot be taken in; nothing was done then."""
+        instances: dict[str, Instance] = {}
+        found: list[_Taken] = []
+        for recorded in events:
+            if is_journal(recorded.stream) and recorded.stream.category != self._own:
+                continue
+            try:
+                found += await self._taken(inside, instances, recorded)
+            except (StoreError, OutcomeUnknown):
+                raise
+            except Exception as error:
+                raise HandlerFailed(recorded, error) from error
+        if found:
+            for taken, version in zip(found, await _written(inside, self._runtime, found), strict=True):
+                self._known.keep(taken.instance, version, taken.write.rows[-1].id)
+
+    async def _taken(
+        self, inside: Backend, instances: dict[str, Instance], recorded: Recorded[Any]
+    ) -> Sequence[_Taken]:
+        id = instance_of(self._process, recorded)
+        if id not in instances:
+            instances[id] = await self._known.taken(inside, self._runtime, id)
+        entries = reaction(self._runtime, instances[id], recorded)
+        if not entries:
+            return ()
+        story = recorded.metadata.correlation_id
+        events = [NewEvent(entry, id=id) for id, entry in entries]
+        rows = prepare(self._runtime, events, Cause(story, str(recorded.id), None, {}))
+        return (_Taken(instances[id], story, entries, Write(instances[id].journal, rows)),)
+
+
+async def _written(inside: Backend, runtime: Runtime, found: Sequence[_Taken]) -> Sequence[int]:
+    """Append what inputs led to, bring the index along, and say to which versions the journals came."""
+    now = runtime.clock.now()
+    result = await inside.append(Append(tuple(taken.write for taken in found), now))
+    assert isinstance(result, Appended)  # noqa: S101 - nothing was expected
+    positions = iter(result.positions)
+    await inside.work(changes(
+        Noted(taken.instance.newest.name, taken.instance.id, id, entry, next(positions), taken.story, now)
+        for taken in found
+        for id, entry in taken.entries
+    ))  # fmt: skip
+    return result.versions

@@ -1,0 +1,184 @@
+"""Perform: what instances ask of the world outside is done there, at least once, and its answer comes back to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final, TypeAlias, cast
+
+import msgspec
+from msgspec import Struct
+
+from refold.codec import as_json, object_of
+from refold.errors import OutcomeUnknown, StoreError, UsageError
+from refold.external import Breaker, EffectHandler
+from refold.flows.prepare import Runtime
+from refold.flows.processes.delivering import NOBODY, Deciders, failed, read
+from refold.flows.processes.instance import Instance, loaded
+from refold.flows.processes.journal import Delivered, Message, Refused
+from refold.flows.processes.orchestrating import UNDOING, Orchestrated
+from refold.flows.processes.outgoing import Outgoing, given_up, held_back, settle
+from refold.messages import spec_of
+from refold.ports import Backend
+from refold.process import Process
+from refold.replaying import Run, returned
+from refold.steps import Declined, Want
+
+Effects: TypeAlias = Mapping[str, EffectHandler[Any]]
+"""Handlers of external effects by their name."""
+Call: TypeAlias = Callable[[Callable[..., Any], Sequence[Any], timedelta], Coroutine[Any, Any, object]]
+"""Calls a function with arguments, at most for so long: an edge, since only there is known what waiting means."""
+_CLOSED: Final = timedelta()
+
+
+class Fuse:
+    """A circuit breaker: how often an effect has failed in a row, and until when it is left alone."""
+
+    def __init__(self, breaker: Breaker) -> None:
+        self._breaker, self._failures, self._until = breaker, 0, 0.0
+
+    def left(self, now: float) -> timedelta:
+        """How long it is still left alone; nothing, if it may be tried."""
+        return timedelta(seconds=max(0.0, self._until - now))
+
+    def failed(self, now: float) -> None:
+        """One more failure; after a pause, a single one is enough."""
+        self._failures += 1
+        if self._failures >= self._breaker.failures:
+            self._until = now + self._breaker.pause.total_seconds()
+
+    def worked(self) -> None:
+        """It works again."""
+        self._failures = 0
+
+
+class Outside(Struct, frozen=True):
+    """Who takes what a process sends, how effects are called, and which of these are left alone for a while."""
+
+    deciders: Deciders
+    effects: Effects
+    call: Call
+    fuses: dict[str, Fuse]
+
+
+async def perform(
+    backend: Backend, runtime: Runtime, process: Process[Any, Any], outside: Outside, message: Outgoing, now: float
+) -> None:
+    """Do what one message asks for, and let its answer come back. `now`: seconds, for the circuit breaker.
+
+    Raises:
+        StoreError, OutcomeUnknown: the store is away; it will be done again, with the same key.
+        Unclaimed: somebody else has done it.
+    """
+    if isinstance(process, Orchestrated) and message.kind in {"step", "undo"}:
+        return await perform_step(backend, runtime, process, message, outside.call)
+    handler = outside.effects.get(message.receiver)
+    if handler is None:
+        why = f"no effect {message.receiver!r} is run here: name it in store.run(...), or in the App"
+        return await held_back(backend, runtime, message, NOBODY, why)
+    fuse = outside.fuses.setdefault(handler.name, Fuse(handler.breaker))
+    if (left := fuse.left(now)) > _CLOSED:
+        why = f"effect {handler.name!r} failed too often in a row, and is left alone for a while: {message.error}"
+        return await held_back(backend, runtime, message, left, why)
+    try:
+        request = read(handler.request_types, message)
+        answer = await outside.call(handler.function, (request, str(message.id)), handler.timeout)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again
+        fuse.failed(now)
+        return await failed(backend, runtime, process, message, error, handler.retry)
+    fuse.worked()
+    return await _answered(backend, runtime, process, message, answer)
+
+
+async def perform_step(
+    backend: Backend, runtime: Runtime, process: Orchestrated, message: Outgoing, call: Call
+) -> None:
+    """Take, or undo, one step of a saga. Its function and its arguments are found by running the saga's code up to it.
+
+    Raises:
+        StoreError, OutcomeUnknown, Unclaimed: as `perform`.
+    """
+    try:
+        instance = await loaded(backend, runtime, process, message.instance)
+        want = step_named(process, instance, message.target)
+    except (StoreError, OutcomeUnknown):
+        raise
+    except Exception as error:  # noqa: BLE001 - of the saga's code, or of its journal
+        return await failed(backend, runtime, process, message, error, None)
+    function, retry = (want.function, want.retry) if message.kind == "step" else (want.undo, UNDOING)
+    assert callable(function)  # noqa: S101 - else there would be no such message
+    try:
+        result = _as_result(want, message, await call(function, want.args, want.timeout))
+    except Declined as declined:
+        return await _declined(backend, runtime, process, message, f"declined: {declined}")
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again
+        return await failed(backend, runtime, process, message, error, retry)
+    return await settle(backend, runtime, process, message, Delivered(message.id, 0, 0, message.lane, result))
+
+
+async def _declined(
+    backend: Backend, runtime: Runtime, process: Process[Any, Any], message: Outgoing, error: str
+) -> None:
+    """Where the saga can still turn back it is told; what must be done, an undo or a step after the pivot, is parked."""
+    if not message.fallback:
+        return await given_up(backend, runtime, process, message, error)
+    refused = Refused(message.id, message.attempts + 1, error, message.lane, declined=True)
+    return await settle(backend, runtime, process, message, refused)
+
+
+def step_named(process: Orchestrated, instance: Instance, name: str) -> Want:
+    """A step of an instance, as its code asks for it.
+
+    Raises:
+        UsageError: the code does not come to it.
+    """
+    want = Run(process.saga, instance.id, instance.state).met.get(name)
+    if want is None:
+        raise UsageError(f"saga {process.name!r}, version {process.version}, does not come to step {name!r} any more.")
+    return want
+
+
+def _as_result(want: Want, message: Outgoing, value: object) -> Any:
+    """What a step gave, as JSON that reads back equal.
+
+    Raises:
+        UsageError: it cannot be kept.
+    """
+    if message.kind == "undo":
+        return None
+    hint = returned(want.function)
+    try:
+        result = as_json(value)
+        same = hint is None or msgspec.convert(result, hint) == value
+    except Exception as error:
+        raise UsageError(f"what step {want.name!r} returned cannot be kept as JSON: {value!r} ({error}).") from error
+    if not same:
+        raise UsageError(f"what step {want.name!r} returned would not read back equal as {hint}: {value!r}.")
+    return result
+
+
+async def _answered(
+    backend: Backend, runtime: Runtime, process: Process[Any, Any], message: Outgoing, answer: object
+) -> None:
+    try:
+        answers = [_message(runtime, process, message, event) for event in _events(answer)]
+    except Exception as error:  # noqa: BLE001 - what was done is done: calling again would not help
+        return await failed(backend, runtime, process, message, error, None)
+    return await settle(backend, runtime, process, message, Delivered(message.id, 0, 0), answers)
+
+
+def _events(answer: object) -> Sequence[object]:
+    if isinstance(answer, list | tuple):
+        return cast("Sequence[object]", answer)
+    return () if answer is None else (answer,)
+
+
+def _message(runtime: Runtime, process: Process[Any, Any], message: Outgoing, event: object) -> Message:
+    cls = type(event)
+    if cls not in process.event_types:
+        raise UsageError(
+            f"effect {message.receiver!r} returned {event!r}, and process {process.name!r} does not react to that: name "
+            f"{spec_of(cls).name!r} ({cls.__qualname__}) in the annotation of `react`."
+        )
+    form = runtime.codec.form(cls)
+    return {"type": form.spec.name, "version": form.spec.version, "data": object_of(form.written(event))}

@@ -1,0 +1,309 @@
+"""Contract: a process takes each input in once, in its order, by the version that an instance keeps to. Where there is SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from refold.aio import AsyncStore
+from refold.errors import NoSuchInstance
+from refold.messages import Position, RawEvent, Recorded, event
+from refold.process import Effect, Process, after, fail, finish
+from refold.projection import Projection
+from refold.testing.clock import ManualClock
+from refold.testing.contract.ordering import (
+    HOUR,
+    Overdue,
+    Paid,
+    Placed,
+    ProcessContract,
+    State,
+    led_to,
+    payment,
+    quiet,
+    remembered,
+    state_of,
+    types_in,
+)
+from refold.testing.contract.sample import Deposit, Deposited, accounts
+from refold.upcasting import JsonObject, split
+
+
+def pays(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+    """Each payment is put into an account."""
+    if isinstance(recorded.data, Paid):
+        yield accounts.send("shop", Deposit(recorded.data.cents))
+
+
+class Refusing:
+    """Reacts to nothing, and raises at a payment of 13 until it is mended."""
+
+    def __init__(self) -> None:
+        self.is_mended = False
+
+    def __call__(self, recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+        if recorded.data == Paid(13) and not self.is_mended:
+            raise ZeroDivisionError("13 cannot be")
+        return ()
+
+
+def moved(state: State) -> State:
+    """The state of the next version."""
+    return ("moved", *state)
+
+
+def ends_on_payment(effect: Effect) -> Any:
+    """Sets a timer at first, and ends in this way when it is paid."""
+
+    def react(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+        if isinstance(recorded.data, Placed):
+            yield after(HOUR, Overdue())
+        if isinstance(recorded.data, Paid):
+            yield effect
+
+    return react
+
+
+@split("order.bought", 1, into={"order.ordered": 1, "order.settled": 1})
+def ordered_and_settled(data: JsonObject) -> Iterable[tuple[str, JsonObject]]:
+    """What is stored as one event, and read as two."""
+    yield "order.ordered", data
+    yield "order.settled", data
+
+
+@event("order.ordered")
+class Ordered:
+    cents: int
+
+
+@event("order.settled", upcasters=[ordered_and_settled])
+class Settled:
+    cents: int
+
+
+class Reacting(ProcessContract):
+    """`process(...).catch_up`, and what instances remember."""
+
+    async def test_inputs_come_to_their_instance_in_order(self, shop: AsyncStore) -> None:
+        await shop.append("order-1", [Placed(1), Paid(1)])
+        await shop.append("order-2", [Placed(2)])
+        instances = shop.process(payment(quiet))
+        done = await instances.catch_up()
+        assert (done.inputs, done.timers, done.commands, done.effects) == (3, 0, 0, 0)
+        assert await state_of(instances) == (Placed(1), Paid(1))
+        assert await state_of(instances, "2") == (Placed(2),)
+        assert [(each.id, each.state, each.inputs, each.version) for each in await instances.list()] == [
+            ("1", "running", 2, 1), ("2", "running", 1, 1),
+        ]  # fmt: skip
+
+    @pytest.mark.guarantee("G15")
+    async def test_an_input_is_reacted_to_once_however_often_it_is_consumed(self, shop: AsyncStore) -> None:
+        await shop.append("order-1", [Placed(1), Paid(1)])
+        instances = shop.process(payment(pays))
+        await instances.catch_up(accounts)
+        journal = await types_in(shop)
+        for _ in range(2):
+            await shop.model(Projection("$process.payment")).reset()  # as if it had never consumed anything
+            assert (await instances.catch_up(accounts)).inputs == 2
+        assert await types_in(shop) == journal
+        assert await shop.bind(accounts).state("shop") == 1
+
+    async def test_an_instance_that_is_unknown_is_told_so(self, shop: AsyncStore) -> None:
+        instances = shop.process(payment(quiet))
+        for call in (instances.show("x"), instances.cancel("x", ""), instances.retry("x", ""), instances.skip("x", "")):
+            with pytest.raises(NoSuchInstance, match=r"process 'payment' has no instance 'x'"):
+                await call
+
+    async def test_an_input_that_fails_parks_its_instance_and_no_other(self, shop: AsyncStore) -> None:
+        await shop.append("order-1", [Placed(), Paid(13), Paid(2)])
+        await shop.append("order-2", [Placed(), Paid(3)])
+        refusing = Refusing()
+        instances = shop.process(payment(refusing))
+        await instances.catch_up()
+        view = await instances.show("1")
+        assert (view.state, [(letter.position, letter.state) for letter in view.parked]) == (
+            (Placed(),), [(2, "failed"), (3, "waiting")],
+        )  # fmt: skip
+        assert view.parked[0].error.startswith("ZeroDivisionError: 13 cannot be")
+        assert await state_of(instances, "2") == (Placed(), Paid(3))
+        refusing.is_mended = True
+        mended = await instances.retry("1", "mended")
+        assert (mended.inputs, mended.messages, mended.parked) == (2, 0, 0)
+        assert await state_of(instances) == (Placed(), Paid(13), Paid(2))
+
+    async def test_two_processes_with_the_same_ids_do_not_mix(self, shop: AsyncStore, clock: ManualClock) -> None:
+        def remind(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+            if isinstance(recorded.data, Placed):
+                yield after(HOUR, Overdue(recorded.data.cents))
+
+        one, other = shop.process(payment(remind)), shop.process(payment(quiet, "watching"))
+        await shop.append("order-1", [Placed(7)])
+        for instances in (one, other):
+            await instances.catch_up()
+        clock.move(HOUR)
+        for instances in (one, other, one):
+            await instances.catch_up()
+        assert await state_of(one) == (Placed(7), Overdue(7))
+        assert await state_of(other) == (Placed(7),)
+        assert (await other.timers(), await one.timers()) == ((), ())
+
+    async def test_a_key_tells_which_instance_an_event_belongs_to(self, shop: AsyncStore) -> None:
+        process: Process[Any, State] = Process(
+            "savings", tuple[object, ...], quiet, remembered, lambda e: e.data.to, events=(Deposited,)
+        )
+        instances = shop.process(process)
+        await shop.append("account-1", [Deposited(1, "ada"), Deposited(2, "bob")])
+        await shop.append("account-2", [Deposited(3, "ada")])
+        await instances.catch_up()
+        assert await state_of(instances, "ada") == (Deposited(1, "ada"), Deposited(3, "ada"))
+
+    # The beginning and the end
+
+    async def test_what_begins_no_instance_is_ignored(self, shop: AsyncStore) -> None:
+        await shop.append("order-1", [Paid(1), Placed(), Paid(2)])
+        instances = shop.process(payment(quiet, starts_on=(Placed,)))
+        await instances.catch_up()
+        assert await state_of(instances) == (Placed(), Paid(2))
+
+    async def test_or_parked_until_an_operator_skips_it(self, shop: AsyncStore) -> None:
+        await shop.append("order-1", [Paid(1), Placed(), Paid(2)])
+        instances = shop.process(payment(quiet, starts_on=(Placed,), otherwise="park"))
+        await instances.catch_up()
+        view = await instances.show("1")
+        assert (view.status, view.version, view.state, view.waiting_for) == (
+            "unbegun", 0, None, "an event that begins it",
+        )  # fmt: skip
+        assert "process 'payment' has no instance '1' yet, and 'order.paid' begins none" in view.parked[0].error
+        ((found),) = await instances.list(stuck=True)
+        assert (found.id, found.state, found.inputs) == ("1", "unbegun", 0)
+        assert found.stuck.startswith(
+            "the input at position 1 is parked: UsageError: process 'payment' has no instance"
+        )
+        assert (await instances.skip("1", "came too early")).inputs == 2
+        assert await state_of(instances) == (Placed(), Paid(2))
+
+    async def test_or_kept_until_it_begins(self, shop: AsyncStore) -> None:
+        instances = shop.process(payment(pays, starts_on=(Placed,), otherwise="keep"))
+        await shop.append("order-1", [Paid(1)])
+        await shop.append("order-2", [Paid(4), Placed()])
+        await instances.catch_up(accounts)
+        await shop.append("order-1", [Paid(2)])
+        await instances.catch_up(accounts)
+        assert await shop.bind(accounts).state("shop") == 4
+        await shop.append("order-1", [Placed(), Paid(3)])
+        await instances.catch_up(accounts)
+        assert await state_of(instances) == (Placed(), Paid(1), Paid(2), Paid(3))
+        assert await state_of(instances, "2") == (Placed(), Paid(4))
+        assert await shop.bind(accounts).state("shop") == 10
+        history = (await instances.show("1")).history
+        assert [each.what for each in history][:6] == [
+            "order.paid", "order.paid", "order.placed", *["order.paid"] * 3,
+        ]  # fmt: skip
+        assert history[0].led_to == ("kept until it begins",)
+
+    async def test_what_is_kept_is_dropped_if_it_ends_where_it_begins(self, shop: AsyncStore) -> None:
+        def ends(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+            yield finish()
+
+        instances = shop.process(payment(ends, starts_on=(Placed,), otherwise="keep"))
+        await shop.append("order-1", [Paid(1), Placed(), Paid(2)])
+        await instances.catch_up()
+        assert await state_of(instances) == (Placed(),)
+
+    @pytest.mark.parametrize(
+        ("effect", "state", "reason"), [(finish(), "finished", ""), (fail("why"), "failed", "why")]
+    )
+    async def test_after_its_end_nothing_concerns_it(
+        self, shop: AsyncStore, clock: ManualClock, effect: Effect, state: str, reason: str
+    ) -> None:
+        await shop.append("order-1", [Placed(), Paid(1), Paid(2)])
+        instances = shop.process(payment(ends_on_payment(effect)))
+        await instances.catch_up()
+        clock.move(2 * HOUR)
+        await shop.append("order-1", [Paid(3)])
+        await instances.catch_up()
+        view = await instances.show("1")
+        assert (view.status, view.reason, view.state, view.timers) == (state, reason, (Placed(), Paid(1)), ())
+        assert (view.parked, [each.what for each in view.history]) == ((), ["order.placed", "order.paid"])
+        assert view.waiting_for == f"nothing: it is {state}"
+        ((found),) = await instances.list()
+        assert (found.state, found.reason, found.inputs) == (state, reason, 2)
+
+    async def test_its_end_comes_last(self, shop: AsyncStore) -> None:
+        def react(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+            yield finish()
+            yield after(HOUR, Overdue())
+
+        await shop.append("order-1", [Placed()])
+        instances = shop.process(payment(react))
+        await instances.catch_up()
+        assert "after its end: let finish() or fail() come last" in (await instances.show("1")).parked[0].error
+
+    # Versions
+
+    async def test_an_instance_keeps_to_the_version_that_it_began_with(self, shop: AsyncStore) -> None:
+        first = payment(quiet)
+        second = payment(ends_on_payment(finish()), version=2, earlier=(first,))
+        await shop.append("order-1", [Placed()])
+        await shop.process(first).catch_up()
+        await shop.append("order-2", [Placed()])
+        for id in ("1", "2"):
+            await shop.append(f"order-{id}", [Paid(1)])
+        instances = shop.process(second)
+        await instances.catch_up()
+        assert [(each.id, each.version, each.state) for each in await instances.list()] == [
+            ("1", 1, "running"), ("2", 2, "finished"),
+        ]  # fmt: skip
+
+    async def test_or_moves_to_the_newest_with_its_next_input(self, shop: AsyncStore) -> None:
+        first = payment(quiet)
+        second = replace(
+            payment(quiet, version=2, earlier=(first,), migrate={1: moved}),
+            initial=lambda: ("second",),
+        )
+        await shop.append("order-1", [Placed(1)])
+        await shop.process(first).catch_up()
+        await shop.append("order-1", [Paid(2), Paid(3)])
+        instances = shop.process(second)
+        await instances.catch_up()
+        view = await instances.show("1")
+        assert (view.version, view.state) == (2, ("moved", Placed(1), Paid(2), Paid(3)))
+        assert await led_to(instances) == [
+            ("order.placed", ("it began, as one of version 1",)), ("order.paid", ("it moved to version 2",)),
+            ("order.paid", ()),
+        ]  # fmt: skip
+
+    async def test_a_version_that_is_not_there_parks_the_instance_and_says_what_to_do(self, shop: AsyncStore) -> None:
+        first = payment(quiet)
+        await shop.append("order-1", [Placed(1)])
+        await shop.process(first).catch_up()
+        await shop.append("order-1", [Paid(2)])
+        await shop.append("order-2", [Placed(3)])
+        instances = shop.process(payment(quiet, version=2))
+        await instances.catch_up()
+        ((found),) = await instances.list(stuck=True)
+        assert "instance '1' of process 'payment' is one of version 1, and this program has 2: name it in earlier=" in (
+            found.stuck
+        )
+        assert await state_of(instances, "2") == (Placed(3),)
+        mended = shop.process(payment(quiet, version=2, earlier=(first,)))
+        await mended.retry("1", "the version is there again")
+        assert await state_of(mended) == (Placed(1), Paid(2))
+
+    # Inputs that are stored otherwise
+
+    async def test_what_is_stored_once_and_read_as_several_is_several_inputs(self, shop: AsyncStore) -> None:
+        process: Process[Any, State] = Process(
+            "settling", tuple[object, ...], quiet, remembered, events=(Ordered, Settled)
+        )
+        await shop.append("order-1", [RawEvent("order.bought", {"cents": 5}), Placed()])
+        instances = shop.process(process)
+        for _ in range(2):
+            await instances.catch_up()
+        assert await state_of(instances) == (Ordered(5), Settled(5))
+        assert [(each.what, each.position) for each in (await instances.show("1")).history] == [
+            ("order.ordered", Position(1)), ("order.settled", Position(1)),
+        ]  # fmt: skip
