@@ -128,9 +128,7 @@ class Duties:
         done = await fire(self._backend, self._runtime, self._process, self._slots)
         if commands := await self._ready(commands=True):
             done += await deliver(self._backend, self._runtime, self._process, self._outside.deciders, commands)
-        busy = frozenset(
-            self._under_way
-        )  # before looking: what is settled meanwhile may still be seen, and is not done again
+        busy = frozenset(self._under_way)  # before looking: what is settled meanwhile may still be seen then
         for message in await self._ready(commands=False):
             if message.id not in busy and len(self._under_way) < AT_ONCE:
                 done += 1

@@ -45,7 +45,10 @@ class SagaAborted(SagaFailure):
 
 
 class Declined(Exception):
-    """Raise it in a step, to say that certainly nothing happened, and that trying again is of no use."""
+    """Raise it in a step, to say that certainly nothing happened, and that trying again is of no use.
+
+    An undo, or a step after the pivot, is parked then: it must be done.
+    """
 
 
 class Want(Struct, frozen=True):
@@ -117,7 +120,8 @@ class Steps:
 
         `undo` is called with the same arguments if the saga fails later, and also if this step fails, since then nobody knows
         whether it had an effect: it must accept that there is nothing to undo. Hand on `key(name)`, so that the other side can
-        tell a repeat. After a step that is the `pivot` the saga only goes forward: what fails is parked, not undone.
+        tell a repeat, and does nothing more under a key that was undone: an attempt that was given up may still arrive. After a
+        step that is the `pivot` the saga only goes forward: what fails is parked, not undone.
         """
         return Step(
             Want(checked_name("step name", name), "step", function, args, undo, None, None, None, retry, timeout, pivot)

@@ -110,7 +110,7 @@ DONE: Final[dict[str, Callable[[Store, ManualClock, Instances, str, int], object
 
 def index(store: Store) -> object:
     """All that the index holds."""
-    texts = [f"select * from {{refold}}{table} order by 1, 2" for table in ("processes", "timers", "outbox")]  # noqa: S608
+    texts = [f"select * from {{refold}}{table} order by 1, 2" for table in ("processes", "timers", "outgoing")]  # noqa: S608
     return [store._engine.outside(partial(_rows, text=text)) for text in texts]
 
 

@@ -40,7 +40,7 @@ stricter = replace(accounts, decide=strict)
 @contextmanager
 def asked(
     commands: Sequence[tuple[str, AccountCommand]],
-) -> Iterator[tuple[Store, list[tuple[str, AccountCommand, int]]]]:
+) -> Generator[tuple[Store, list[tuple[str, AccountCommand, int]]]]:
     """A store after all of these were handled, with what was not refused and the balance that each met."""
     met: list[tuple[str, AccountCommand, int]] = []
     with Store.open("memory://") as store:

@@ -22,7 +22,7 @@ from refold.process import Process
 from refold.projection import Projection
 
 _LET_GO: Final = """
-update {refold}outbox set due = 0 where process = :process and state = 'pending' and attempts = 0 and due > 0"""
+update {refold}outgoing set due = 0 where process = :process and state = 'pending' and attempts = 0 and due > 0"""
 
 
 class CaughtUp(Struct):

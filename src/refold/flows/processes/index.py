@@ -46,14 +46,14 @@ values (:id, :process, :instance, :slot, :due, :type, :version, :data, :story)""
 _UNSET: Final = "delete from {refold}timers where timer = :timer"
 _UNSET_ALL: Final = f"delete from {{refold}}timers where {_OF}"  # noqa: S608
 _SEND: Final = """
-insert into {refold}outbox (message, process, instance, slot, lane, position, kind, receiver, target, type, data, fallback,
+insert into {refold}outgoing (message, process, instance, slot, lane, position, kind, receiver, target, type, data, fallback,
   story, state, due, attempts, error)
 values (:id, :process, :instance, :slot, :lane, :position, :kind, :receiver, :target, :type, :data, :fallback, :story,
   'pending', 0, 0, '')"""
-_SETTLE: Final = "delete from {refold}outbox where message = :message"
+_SETTLE: Final = "delete from {refold}outgoing where message = :message"
 _PARK: Final = """
-update {refold}outbox set state = 'parked', attempts = :attempts, error = :error where message = :message"""
-_AGAIN: Final = "update {refold}outbox set state = 'pending', attempts = 0, due = 0 where message = :message"
+update {refold}outgoing set state = 'parked', attempts = :attempts, error = :error where message = :message"""
+_AGAIN: Final = "update {refold}outgoing set state = 'pending', attempts = 0, due = 0 where message = :message"
 _ORDER: Final = (
     Started, Migrated, Reacted, Sent, TimerSet, TimersCancelled, Delivered, Refused, Skipped, Parked, Retried, Compensating,
     Ended,

@@ -36,7 +36,7 @@ _FAILS: Final = "(t.state = 'parked' or t.error <> '')"
 _STUCK: Final = f"""
 (exists (select 1 from {{refold}}dead_letters d where d.projection = :projection and d.build = :build and d.key = p.instance
    and d.state = 'failed')
- or exists (select 1 from {{refold}}outbox t where {_IS} and {_FAILS})
+ or exists (select 1 from {{refold}}outgoing t where {_IS} and {_FAILS})
  or exists (select 1 from {{refold}}timers t where {_IS} and t.due < :overdue)
  or (p.state = 'running' and p.moved_at < :quiet and not exists (select 1 from {{refold}}timers t where {_IS})))"""  # noqa: S608
 _PAGE: Final = f"""
@@ -44,10 +44,11 @@ select instance, version, state, reason, inputs, started_at, moved_at from {{ref
 where process = :process and instance > :after and (:state = '' or state = :state) and (:stuck = 0 or {_STUCK})
 order by instance limit :limit"""  # noqa: S608
 _MESSAGES: Final = f"""
-select instance, state, receiver, type, attempts, error from {{refold}}outbox t
+select instance, state, receiver, type, attempts, error from {{refold}}outgoing t
 where process = :process and instance between :first and :last and {_FAILS} order by position desc"""  # noqa: S608
 _PENDING: Final = """
-select instance, count(*) from {refold}outbox where process = :process and instance between :first and :last group by instance"""
+select instance, count(*) from {refold}outgoing
+where process = :process and instance between :first and :last group by instance"""
 _TIMERS: Final = """
 select instance, type, due from {refold}timers
 where process = :process and instance between :first and :last order by due desc"""

@@ -11,12 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from refold.clock import as_uuid
-from refold.errors import IdReused
 from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.processes.journal import Entry, Message, Parked, Refused, derived_id
-from refold.flows.processes.timers import WHOLE, timed
+from refold.flows.processes.timers import WHOLE, claimed, timed
 from refold.messages import NewEvent
-from refold.ports import Append, Backend, Own, Unclaimed, Write
+from refold.ports import Append, Backend, Own, Write
 from refold.process import Process
 from refold.rows import NewRow
 from refold.tables import SqlValue
@@ -29,26 +28,26 @@ _COLUMNS: Final = (
     "message, instance, lane, position, kind, receiver, target, type, data, fallback, story, state, attempts, error"
 )
 _READY: Final = f"""
-select {_COLUMNS} from {{refold}}outbox o
+select {_COLUMNS} from {{refold}}outgoing o
 where process = :process and state = 'pending' and due <= {{now}} and slot between :first and :last
   and (kind = 'command') = (:commands = 1)
-  and not exists (select 1 from {{refold}}outbox b where b.process = o.process and b.instance = o.instance and b.lane = o.lane
+  and not exists (select 1 from {{refold}}outgoing b where b.process = o.process and b.instance = o.instance and b.lane = o.lane
     and (b.position < o.position or (b.position = o.position and b.message < o.message)))
 order by due, position limit :limit"""  # noqa: S608 - texts of ours
 _NEXT: Final = """
-select min(due), {now} from {refold}outbox
+select min(due), {now} from {refold}outgoing
 where process = :process and state = 'pending' and due > {now} and slot between :first and :last"""
 _OF: Final = f"""
-select {_COLUMNS} from {{refold}}outbox
+select {_COLUMNS} from {{refold}}outgoing
 where process = :process and (:instance = '' or instance = :instance) and (:parked = 0 or state = 'parked')
 order by position limit :limit"""  # noqa: S608
 _LATER: Final = """
-update {refold}outbox set attempts = :attempts, error = :error, due = {now} + :wait
-where message = :message and state = 'pending' returning message"""
+update {refold}outgoing set attempts = :attempts, error = :error, due = {now} + :wait
+where message = :message and state = 'pending' and attempts = :seen"""
 _PARK: Final = """
-update {refold}outbox set state = 'parked', attempts = :attempts, error = :error, due = 0
+update {refold}outgoing set state = 'parked', attempts = :attempts, error = :error, due = 0
 where message = :message and state = 'pending' returning message"""
-_TAKE: Final = "delete from {refold}outbox where message = :message and state = :state returning message"
+_TAKE: Final = "delete from {refold}outgoing where message = :message and state = :state returning message"
 
 
 class Outgoing(Struct, frozen=True):
@@ -135,6 +134,7 @@ async def _put_off(
     values: dict[str, SqlValue] = {
         "message": str(message.id),
         "attempts": attempts,
+        "seen": message.attempts,
         "error": error,
         "wait": microseconds,
     }
@@ -155,7 +155,9 @@ async def given_up(
         refused = Refused(message.id, attempts, error, message.lane)
         return await settle(backend, runtime, process, message, refused, () if answer is None else (answer,))
     parked = Parked(message.id, attempts, error)
-    guard = Own(_PARK, {"message": str(message.id), "attempts": attempts, "error": error}, must=True)
+    guard = Own(
+        _PARK, {"message": str(message.id), "attempts": attempts, "seen": message.attempts, "error": error}, must=True
+    )
     id = as_uuid(runtime.clock.new_id())
     return await backend.within(lambda inside: noted(inside, runtime, process, message, Made(id, parked), guard))
 
@@ -190,10 +192,7 @@ async def noted(
     journal = str(process.journal(message.instance))
     rows = prepare(runtime, [NewEvent(made.entry, id=made.id)], Cause(message.story, str(message.id), made.actor, {}))
     back = tuple(_answer(journal, message, number, answer) for number, answer in enumerate(answers))
-    try:
-        await inside.append(Append((Write(journal, (*rows, *back)),), runtime.clock.now()))
-    except IdReused:  # by who was quicker, and settled it in another way
-        raise Unclaimed from None
+    await claimed(inside, Append((Write(journal, (*rows, *back)),), runtime.clock.now()))
     await inside.work([guard])
 
 

@@ -18,21 +18,21 @@ from refold.rows import Row
 
 _HOLD: Final = (
     "update {refold}partitions set fence = fence + 1 where projection = :projection returning first_slot",
-    "update {refold}outbox set state = state where process = :process",
+    "update {refold}outgoing set state = state where process = :process",
     "update {refold}timers set due = due where process = :process",
 )
 """Whoever changes these rows meanwhile waits, and then finds that they are not there any more: so nothing is lost between."""
 _EMPTY: Final = tuple(
     f"delete from {{refold}}{table} where process = :process"  # noqa: S608 - names of ours
-    for table in ("processes", "timers", "outbox")
+    for table in ("processes", "timers", "outgoing")
 )
 
 
 _TRIED: Final = """
-select message, due, attempts, error from {refold}outbox
+select message, due, attempts, error from {refold}outgoing
 where process = :process and state = 'pending' and (due > 0 or attempts > 0)"""
 _TRY: Final = """
-update {refold}outbox set due = :due, attempts = :attempts, error = :error where message = :message and state = 'pending'"""
+update {refold}outgoing set due = :due, attempts = :attempts, error = :error where message = :message and state = 'pending'"""
 _NAMES: Final = frozenset(spec_of(cls).name for cls in ENTRIES)
 _STARTED: Final = spec_of(Started).name
 

@@ -27,7 +27,7 @@ from refold.process import Process
 T = TypeVar("T")
 
 _AGAIN: Final = """
-update {refold}outbox set state = 'pending', attempts = 0, due = 0
+update {refold}outgoing set state = 'pending', attempts = 0, due = 0
 where message = :message and state = 'parked' returning message"""
 _LOOK: Final = 0.05
 """Seconds between two looks whether a runner has taken something in."""
@@ -184,7 +184,7 @@ async def start(
         InvalidEvent, TooLarge: as for any append.
     """
     begins = process.starts_on or process.event_types
-    data = cast("NewEvent[object]", event).data if isinstance(event, NewEvent) else event
+    data = _data_of(event)
     if type(data) not in begins:
         known = ", ".join(spec_of(cls).name for cls in begins)
         raise UsageError(f"process {process.name!r} is not begun by {data!r}: it is by {known}.")
@@ -212,14 +212,18 @@ async def signal(
         UsageError: the process does not react to such an event, or the instance does not run.
         InvalidEvent, TooLarge: as for any append.
     """
-    data = cast("NewEvent[object]", event).data if isinstance(event, NewEvent) else event
+    data = _data_of(event)
     if type(data) not in process.event_types:
         known = ", ".join(spec_of(cls).name for cls in process.event_types)
         raise UsageError(f"process {process.name!r} does not react to {data!r}: it does to {known}.")
     state, _ = await _found(backend, process, id)
     if state != "running":
         raise UsageError(f"instance {id!r} of process {process.name!r} is {state}: nothing concerns it any more.")
-    return await into_journal(backend, runtime, process, id, cast("object", event), context)
+    return await into_journal(backend, runtime, process, id, event, context)
+
+
+def _data_of(event: object) -> object:
+    return cast("NewEvent[object]", event).data if isinstance(event, NewEvent) else event
 
 
 async def into_journal(

@@ -10,10 +10,11 @@ from uuid import UUID
 from msgspec import Struct
 
 from refold.clock import SystemClock, as_datetime
+from refold.errors import IdReused
 from refold.flows.prepare import Runtime
 from refold.flows.processes.journal import derived_id
 from refold.messages import StreamName
-from refold.ports import Append, Backend, Own, Write
+from refold.ports import Append, Backend, Own, Unclaimed, Write
 from refold.process import Process
 from refold.projection import SLOTS
 from refold.rows import NewRow
@@ -70,9 +71,21 @@ async def _fired(inside: Backend, runtime: Runtime, process: Process[Any, Any], 
     rows: Any = await inside.query(due)
     if rows:
         writes = tuple(_write(process, *row) for row in rows)
-        await inside.append(Append(writes, runtime.clock.now()))
+        await claimed(inside, Append(writes, runtime.clock.now()))
         await inside.work([Own(_FIRE, {"timer": row[0]}, must=True) for row in rows])
     return len(rows)
+
+
+async def claimed(inside: Backend, append: Append) -> None:
+    """Append what has ids that follow from committed data: what is there already under one of them, somebody else has done.
+
+    Raises:
+        Unclaimed: it is.
+    """
+    try:
+        await inside.append(append)
+    except IdReused:
+        raise Unclaimed from None
 
 
 def _write(

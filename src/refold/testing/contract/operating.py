@@ -249,7 +249,7 @@ class Operating(ProcessContract):
         await shop.append("order-2", [Placed()])
         await instances.catch_up()
         before = await rows_of(instances)
-        for table in ("processes", "timers", "outbox"):
+        for table in ("processes", "timers", "outgoing"):
             await emptied(instances, table)
         assert await instances.list() == ()
         assert await instances.reindex() == 2
@@ -289,7 +289,7 @@ async def rows_of(instances: AsyncInstances) -> tuple[list[Any], ...]:
     """All that the index holds about a process."""
     return tuple([
         sorted(await _query(instances, f"select * from {{refold}}{table} where process = :process"))  # noqa: S608 - names of ours
-        for table in ("processes", "timers", "outbox")
+        for table in ("processes", "timers", "outgoing")
     ])  # fmt: skip
 
 

@@ -34,7 +34,7 @@ create index timers_by_instance on {schema}.timers (process, instance);
 
 -- What is still to be sent: commands to deciders, and calls of effects. Rows of one lane go one after another.
 -- Nothing waits without a time at which it is looked at again.
-create table {schema}.outbox (
+create table {schema}.outgoing (
   message     text collate "C" primary key,
   process     text collate "C" not null,
   instance    text collate "C" not null,
@@ -54,5 +54,5 @@ create table {schema}.outbox (
   error       text not null
 );
 
-create index outbox_by_due on {schema}.outbox (process, state, due);
-create index outbox_by_lane on {schema}.outbox (process, instance, lane, position);
+create index outgoing_by_due on {schema}.outgoing (process, state, due);
+create index outgoing_by_lane on {schema}.outgoing (process, instance, lane, position);

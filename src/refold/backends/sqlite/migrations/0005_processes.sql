@@ -34,7 +34,7 @@ create index refold_timers_by_instance on refold_timers (process, instance);
 
 -- What is still to be sent: commands to deciders, and calls of effects. Rows of one lane go one after another.
 -- Nothing waits without a time at which it is looked at again.
-create table refold_outbox (
+create table refold_outgoing (
   message     text    primary key,
   process     text    not null,
   instance    text    not null,
@@ -54,5 +54,5 @@ create table refold_outbox (
   error       text    not null
 ) strict, without rowid;
 
-create index refold_outbox_by_due on refold_outbox (process, state, due);
-create index refold_outbox_by_lane on refold_outbox (process, instance, lane, position);
+create index refold_outgoing_by_due on refold_outgoing (process, state, due);
+create index refold_outgoing_by_lane on refold_outgoing (process, instance, lane, position);
