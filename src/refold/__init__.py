@@ -314,9 +314,9 @@ __all__ = [
 
 if not TYPE_CHECKING:
     _HOMES = (
-        "errors", "clock", "limits", "messages", "query", "fold", "external", "projection", "process", "tables", "app",
-        "ports", "flows.load", "flows.append", "flows.together", "flows.transact", "flows.decide", "subscription", "store",
-        "aio", "read_model", "aio_read_model", "running", "aio_running", "flows.projections.status",
+        "errors", "clock", "limits", "messages", "query", "fold", "external", "projection", "process", "tables", "ports",
+        "flows.load", "flows.append", "flows.together", "flows.transact", "flows.decide", "subscription", "store",
+        "aio", "app", "read_model", "aio_read_model", "running", "aio_running", "flows.projections.status",
         "flows.projections.differences", "flows.projections.work", "flows.projections.dead_letters",
         "flows.projections.findings", "live", "aio_live", "inverse", "undoing", "patching", "snapshot",
         "flows.snapshotting", "flows.history", "flows.whatif", "flows.redecide", "cloudevents", "publication", "received",

@@ -13,18 +13,13 @@ from msgspec.structs import replace
 
 from refold._bridge.pacing import AwaitingPace
 from refold._bridge.targets import awaiting_target
-from refold.aio_instances import AsyncInstances
 from refold.aio_live import AsyncLiveModel, AsyncLiveState
 from refold.aio_periods import AsyncPeriods
 from refold.aio_read_model import AsyncReadModel
-from refold.aio_received import AsyncReceived
-from refold.aio_running import AsyncRunning
 from refold.clock import Clock, SystemClock
 from refold.closing import Closing
-from refold.cloudevents import CloudEvent
 from refold.codec import Codec
 from refold.commands import Commands, commands_of
-from refold.duties import Runs, at_home
 from refold.errors import UsageError
 from refold.flows.append import Receipt, append
 from refold.flows.decide import Decided, consumed, decide, handle_within
@@ -32,9 +27,7 @@ from refold.flows.follow import Start, follower
 from refold.flows.history import Step, diff, walk
 from refold.flows.load import AsOf, Loaded, load
 from refold.flows.prepare import Runtime
-from refold.flows.processes.journal import readable
-from refold.flows.processes.orchestrating import as_process
-from refold.flows.processes.scheduling import schedule, scheduled, unschedule
+from refold.flows.processes import entries
 from refold.flows.projections.inline import Inline
 from refold.flows.projections.status import (
     ProjectionStatus,
@@ -70,8 +63,6 @@ from refold.process import Process
 from refold.projection import Projection, Statement
 from refold.query import ANY, AppendCondition, ExpectedVersion, Query
 from refold.runner import LEASE, Observe
-from refold.sagas import Saga
-from refold.schedule import Misfire, Plan, Schedule
 from refold.snapshot import Snapshots
 from refold.subscription import AsyncSubscription
 from refold.tables import SqlValue
@@ -80,9 +71,16 @@ from refold.undoing import Redo, Undo
 if TYPE_CHECKING:
     from refold._bridge.awaiting import AwaitingEngine
     from refold._bridge.native import NativeAwaitingEngine
+    from refold.aio_instances import AsyncInstances
+    from refold.aio_received import AsyncReceived
+    from refold.aio_running import AsyncRunning
     from refold.arrow.table import ArrowTable, DataAs
+    from refold.cloudevents import CloudEvent
     from refold.copying.report import Copied, Equivalence
     from refold.copying.stored import Transform
+    from refold.duties import Runs
+    from refold.sagas import Saga
+    from refold.schedule import Misfire, Schedule
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -353,7 +351,7 @@ class AsyncStore:
         from refold._bridge.awaiting import awaiting_engine  # noqa: PLC0415 - asyncio is loaded when it is needed
 
         runtime = Runtime(
-            Codec(readable(events)), clock or SystemClock(), limits or Limits(), verifying=verify_snapshots
+            Codec(events, later=entries), clock or SystemClock(), limits or Limits(), verifying=verify_snapshots
         )
         return cls(awaiting_engine(await open_awaiting(url, archive)), runtime, Context())
 
@@ -710,6 +708,9 @@ class AsyncStore:
 
     def process(self, process: Process[Any, Any] | Saga[Any]) -> AsyncInstances:
         """The instances of a process: to be listed, looked at, steered, caught up."""
+        from refold.aio_instances import AsyncInstances  # noqa: PLC0415 - who does not ask for it need not wait for it
+        from refold.flows.processes.orchestrating import as_process  # noqa: PLC0415
+
         return AsyncInstances(self._engine, self._runtime, as_process(process), self._context)
 
     async def catch_up(self, projection: Projection, *, into: Self | Target | None = None) -> int:
@@ -784,6 +785,9 @@ class AsyncStore:
         Raises:
             UsageError: processes are to run in another database than the store's.
         """
+        from refold.aio_running import AsyncRunning  # noqa: PLC0415 - who does not ask for it need not wait for it
+        from refold.duties import at_home  # noqa: PLC0415
+
         return AsyncRunning(self._engine, self._target(into), self._runtime, at_home(parts, into), lease, observe)
 
     def received(self, consumer: str, message: CloudEvent) -> AsyncReceived:
@@ -795,6 +799,8 @@ class AsyncStore:
         Raises:
             InvalidName: the consumer's.
         """
+        from refold.aio_received import AsyncReceived  # noqa: PLC0415 - who does not ask for it need not wait for it
+
         return AsyncReceived(self._engine, self._runtime, self._context, consumer, message)
 
     async def schedule(
@@ -820,6 +826,9 @@ class AsyncStore:
             Unsupported: this backend has no SQL.
             Refused, OutcomeUnknown, StoreError: as `append`.
         """
+        from refold.flows.processes.scheduling import schedule  # noqa: PLC0415 - who does not ask for it need not wait for it
+        from refold.schedule import Plan  # noqa: PLC0415
+
         plan = Plan.of(send, cron, timezone, at, misfire)
         return await self._engine.outside(lambda b: schedule(b, self._runtime, name, plan, self._context))
 
@@ -830,6 +839,8 @@ class AsyncStore:
             InvalidName: the name.
             Refused, OutcomeUnknown, StoreError: as `append`.
         """
+        from refold.flows.processes.scheduling import unschedule  # noqa: PLC0415 - who does not ask for it need not wait for it
+
         return await self._engine.outside(lambda b: unschedule(b, self._runtime, name, self._context))
 
     async def schedules(self) -> tuple[Schedule, ...]:
@@ -838,6 +849,8 @@ class AsyncStore:
         Raises:
             Unsupported: this backend has no SQL.
         """
+        from refold.flows.processes.scheduling import scheduled  # noqa: PLC0415 - who does not ask for it need not wait for it
+
         return await self._engine.outside(lambda b: scheduled(b, self._runtime))
 
     async def query(self, text: str, /, **params: SqlValue) -> Sequence[tuple[SqlValue, ...]]:

@@ -44,16 +44,18 @@ class Codec:
     """The event types of one store: each wire name has one class, each class one form.
 
     With `RawEvent` among the classes, types that no class is known for are read as raw events. The upcasters of all classes
-    make one set of chains.
+    make one set of chains. `later`: more classes, that are learned when events of all types are read first.
     """
 
-    def __init__(self, classes: Sequence[type[Any]] = ()) -> None:
+    def __init__(
+        self, classes: Sequence[type[Any]] = (), later: Callable[[], Sequence[type[Any]]] = tuple[type[Any], ...]
+    ) -> None:
         self._forms: dict[type[Any], Form] = {}
         self._by_name: dict[str, Form] = {}
         self._chains = Chains()
         self._tables: dict[tuple[tuple[type[Any], ...], bool], Decoders] = {}
         self._known: Decoders | None = None
-        self._raw = RawEvent in classes
+        self._raw, self._later = RawEvent in classes, later
         for cls in classes:
             if cls is not RawEvent:
                 self.form(cls)
@@ -116,6 +118,8 @@ class Codec:
         """The decoders of every class that the store has met."""
         found = self._known
         if found is None:
+            for cls in () if self._raw else self._later():
+                self.form(cls)
             found = self._known = Decoders(tuple(self._by_name.values()), self._chains, self._by_name, raw=self._raw)
         return found
 

@@ -17,10 +17,8 @@ from refold._bridge.pacing import BlockingPace
 from refold._bridge.targets import blocking_target
 from refold.clock import Clock, SystemClock
 from refold.closing import Closing
-from refold.cloudevents import CloudEvent
 from refold.codec import Codec
 from refold.commands import Commands, commands_of
-from refold.duties import Runs, at_home
 from refold.errors import UsageError
 from refold.flows.append import Receipt, append
 from refold.flows.decide import Decided, consumed, decide, handle_within
@@ -28,9 +26,7 @@ from refold.flows.follow import Start, follower
 from refold.flows.history import Step, diff, walk
 from refold.flows.load import AsOf, Loaded, load
 from refold.flows.prepare import Runtime
-from refold.flows.processes.journal import readable
-from refold.flows.processes.orchestrating import as_process
-from refold.flows.processes.scheduling import schedule, scheduled, unschedule
+from refold.flows.processes import entries
 from refold.flows.projections.inline import Inline
 from refold.flows.projections.status import (
     ProjectionStatus,
@@ -57,7 +53,6 @@ from refold.flows.transact import Handled, do, handle, kind_of
 from refold.flows.undo import carry_out, plan_of
 from refold.flows.whatif import SHOWN, Edits, WhatIf, whatif
 from refold.fold import Decider, DecisionModel, Fold, Scoped, ScopedDecider, Send
-from refold.instances import Instances
 from refold.limits import Limits
 from refold.live import LiveModel, LiveState
 from refold.messages import Context, Position, Recorded, StreamName, checked_name
@@ -69,11 +64,7 @@ from refold.process import Process
 from refold.projection import Projection, Statement
 from refold.query import ANY, AppendCondition, ExpectedVersion, Query
 from refold.read_model import ReadModel
-from refold.received import Received
 from refold.runner import LEASE, Observe
-from refold.running import Running
-from refold.sagas import Saga
-from refold.schedule import Misfire, Plan, Schedule
 from refold.snapshot import Snapshots
 from refold.subscription import Subscription
 from refold.tables import SqlValue
@@ -81,8 +72,15 @@ from refold.undoing import Redo, Undo
 
 if TYPE_CHECKING:
     from refold.arrow.table import ArrowTable, DataAs
+    from refold.cloudevents import CloudEvent
     from refold.copying.report import Copied, Equivalence
     from refold.copying.stored import Transform
+    from refold.duties import Runs
+    from refold.instances import Instances
+    from refold.received import Received
+    from refold.running import Running
+    from refold.sagas import Saga
+    from refold.schedule import Misfire, Schedule
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -346,7 +344,7 @@ class Store:
             StoreError: it cannot be opened, is locked, not ours, or of a newer format; nothing was changed.
         """
         runtime = Runtime(
-            Codec(readable(events)), clock or SystemClock(), limits or Limits(), verifying=verify_snapshots
+            Codec(events, later=entries), clock or SystemClock(), limits or Limits(), verifying=verify_snapshots
         )
         return cls(blocking_engine(open_blocking(url, archive)), runtime, Context())
 
@@ -695,6 +693,9 @@ class Store:
 
     def process(self, process: Process[Any, Any] | Saga[Any]) -> Instances:
         """The instances of a process: to be listed, looked at, steered, caught up."""
+        from refold.flows.processes.orchestrating import as_process  # noqa: PLC0415
+        from refold.instances import Instances  # noqa: PLC0415 - who does not ask for it need not wait for it
+
         return Instances(self._engine, self._runtime, as_process(process), self._context)
 
     def catch_up(self, projection: Projection, *, into: Self | Target | None = None) -> int:
@@ -769,6 +770,9 @@ class Store:
         Raises:
             UsageError: processes are to run in another database than the store's.
         """
+        from refold.duties import at_home  # noqa: PLC0415
+        from refold.running import Running  # noqa: PLC0415 - who does not ask for it need not wait for it
+
         return Running(self._engine, self._target(into), self._runtime, at_home(parts, into), lease, observe)
 
     def received(self, consumer: str, message: CloudEvent) -> Received:
@@ -780,6 +784,8 @@ class Store:
         Raises:
             InvalidName: the consumer's.
         """
+        from refold.received import Received  # noqa: PLC0415 - who does not ask for it need not wait for it
+
         return Received(self._engine, self._runtime, self._context, consumer, message)
 
     def schedule(
@@ -805,6 +811,9 @@ class Store:
             Unsupported: this backend has no SQL.
             Refused, OutcomeUnknown, StoreError: as `append`.
         """
+        from refold.flows.processes.scheduling import schedule  # noqa: PLC0415 - who does not ask for it need not wait for it
+        from refold.schedule import Plan  # noqa: PLC0415
+
         plan = Plan.of(send, cron, timezone, at, misfire)
         return self._engine.outside(lambda b: schedule(b, self._runtime, name, plan, self._context))
 
@@ -815,6 +824,8 @@ class Store:
             InvalidName: the name.
             Refused, OutcomeUnknown, StoreError: as `append`.
         """
+        from refold.flows.processes.scheduling import unschedule  # noqa: PLC0415 - who does not ask for it need not wait for it
+
         return self._engine.outside(lambda b: unschedule(b, self._runtime, name, self._context))
 
     def schedules(self) -> tuple[Schedule, ...]:
@@ -823,6 +834,8 @@ class Store:
         Raises:
             Unsupported: this backend has no SQL.
         """
+        from refold.flows.processes.scheduling import scheduled  # noqa: PLC0415 - who does not ask for it need not wait for it
+
         return self._engine.outside(lambda b: scheduled(b, self._runtime))
 
     def query(self, text: str, /, **params: SqlValue) -> Sequence[tuple[SqlValue, ...]]:

@@ -171,3 +171,13 @@ def test_a_public_name_is_loaded_from_where_the_type_checkers_find_it() -> None:
 def test_importing_refold_loads_little(module: str) -> None:
     program = f"import refold, sys; sys.exit({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "module", ["asyncio", "rich", "psycopg", "refold.sagas", "refold.duties", "refold.instances", "refold.schedule"]
+)
+def test_a_store_that_runs_nothing_loads_nothing_that_does(module: str) -> None:
+    program = (
+        f"import sys; from refold import Store; Store.open('sqlite:///:memory:'); sys.exit({module!r} in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid5
 
-from refold.messages import JOURNALS, RawEvent, StreamName, event
+from refold.messages import JOURNALS, StreamName, event
 
 Message: TypeAlias = dict[str, Any]
 """A message as JSON: its `type`, `version` and `data`."""
@@ -201,11 +200,6 @@ ENTRIES: Final[tuple[type[Any], ...]] = (
     Started, Migrated, Reacted, Kept, Ignored, Sent, Delivered, Parked, Refused, Retried, Skipped, TimerSet, TimersCancelled,
     Ended, CancelAsked, Compensating, InputsRetried, InputsSkipped,
 )  # fmt: skip
-
-
-def readable(events: Sequence[type[Any]]) -> Sequence[type[Any]]:
-    """The classes that a store reads: the given ones, and the entries of journals, unless it reads every type raw."""
-    return events if RawEvent in events else (*events, *ENTRIES, TimedOut)
 
 
 def is_journal(stream: str | StreamName) -> bool:
