@@ -228,7 +228,7 @@ def _is_filled(cell: Any) -> bool:  # noqa: ANN401 - the type of cells is not pu
 
 
 def _has_docstring(code: CodeType) -> bool:
-    if sys.version_info >= (3, 13):
+    if sys.version_info >= (3, 14):  # where the flag is new; before, it is the first constant
         return bool(code.co_flags & _HAS_DOCSTRING)
     return bool(code.co_consts) and isinstance(code.co_consts[0], str) and not code.co_name.startswith("<")
 
