@@ -17,10 +17,10 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check docs bench lock clean
+.PHONY: help demo test test-long check docs bench bench-quick lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PYTHON=python3.13 chooses the interpreter (3.11 or newer), ARGS='-k conflict' is handed on to pytest."
 
@@ -44,15 +44,19 @@ check: $(VENV)/.dev ## linter, formatter, mypy, pyright, layers, typing tests
 docs: $(VENV)/.dev ## run every snippet of the documentation
 	@$(BIN)/pytest tests/docs $(ARGS)
 
-bench: $(VENV)/.dev ## the benchmarks, beside the raw limits; ARGS=--quick for one round
+bench: $(VENV)/.dev ## the benchmarks, beside raw limits and other libraries; ARGS=--long for 10M events
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: $(VENV)/.dev ## the same in a few minutes, smaller
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in (needs uv)
 	$(LOCK) --upgrade pyproject.toml requirements/run.in -o requirements/run.txt
 	$(LOCK) --upgrade pyproject.toml requirements/run.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	for peer in benchmarks/peers/*.in; do $(LOCK) --upgrade $$peer -o $${peer%.in}.txt || exit 1; done
 
 clean: ## remove the environments and all caches
-	@rm -rf .venv .venv-* build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-* .bench build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Set-up. A stamp is older than its lock when the lock has changed; then, and only then, is the environment filled anew.

@@ -1,149 +1,126 @@
-"""`python -m benchmarks [--quick] [--store sqlite|postgresql]`: measure, print a table, write results/latest.json."""
+"""`python -m benchmarks [--quick|--long] [--store ...] [--only W1,W2]`: measure, print a table, write results/latest.json.
+
+Refold, the raw limit and the peers take turns at the same work. A figure stands only beside its verdict: all that was
+acknowledged is there, in order, and nothing was lost.
+"""
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
-import os
-import platform
-import tempfile
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
-import apsw
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import raw_postgres, raw_sqlite
-from benchmarks import refold_runs as by_refold
-from benchmarks.measuring import Row, Work, measured
-from refold import __version__
-from refold.testing.postgres import postgres_server
+from benchmarks.graphs import draw
+from benchmarks.growing import grown
+from benchmarks.machine import described, durability, load
+from benchmarks.marks import Row
+from benchmarks.neighbours import WAYS, Neighbour, neighbours
+from benchmarks.places import Places, postgres_places, sqlite_places
+from benchmarks.reacting import reactions
+from benchmarks.remembering import remembered
+from benchmarks.rounds import Pace, measured
+from benchmarks.starting import started
+from benchmarks.tables import complaints, legend, tables_of
+from benchmarks.works import works
 
-SQLITE = (
-    Work(
-        "W1",
-        "one event a commit, 1 client",
-        "sqlite",
-        "commits/s",
-        0.85,
-        by_refold.one_by_one(3_000),
-        raw_sqlite.one_by_one,
-    ),
-    Work(
-        "W2", "the same, 8 threads", "sqlite", "commits/s", None, by_refold.by_threads(8, 4_000), raw_sqlite.one_by_one
-    ),
-    Work("W2b", "the same, 64 tasks", "sqlite", "commits/s", 10, by_refold.by_tasks(64, 12_800), raw_sqlite.one_by_one),
-    Work(
-        "W2b", "the same, 512 tasks", "sqlite", "commits/s", 15, by_refold.by_tasks(512, 25_600), raw_sqlite.one_by_one
-    ),
-    Work("W3", "100 events a commit", "sqlite", "events/s", 0.7, by_refold.hundreds(200), raw_sqlite.hundreds),
-    Work("W4", "state of 1,000 events", "sqlite", "loads/s", 0.9, by_refold.rehydrate(300), raw_sqlite.rehydrate),
-    Work("W5", "project 100,000 events", "sqlite", "events/s", 0.6, by_refold.project(1_000), raw_sqlite.project),
-    Work("W5m", "read 100,000 events", "sqlite", "events/s", 0.5, by_refold.read_all(1_000), raw_sqlite.read_all),
-    Work(
-        "W5m",
-        "the same, by a subscription",
-        "sqlite",
-        "events/s",
-        0.5,
-        by_refold.read_all(1_000, subscribed=True),
-        raw_sqlite.read_all,
-    ),
-    Work("W6", "whole command, 1 client", "sqlite", "commands/s", 0.8, by_refold.commands(2_000), raw_sqlite.commands),
-    Work(
-        "W6",
-        "whole command, 64 tasks",
-        "sqlite",
-        "commands/s",
-        None,
-        by_refold.commands(6_400, 64),
-        raw_sqlite.commands,
-    ),
-    Work(
-        "W6", "the same, 16 tasks on one stream", "sqlite", "commands/s", None, by_refold.commands(1_600, 16, hot=True)
-    ),
-)
-POSTGRES = (
-    Work("W1", "one event a commit, 1 client", "postgresql", "commits/s", 0.7, by_refold.one_by_one(2_000), raw_postgres.one_by_one),
-    Work("W2", "the same, 8 threads", "postgresql", "commits/s", None, by_refold.by_threads(8, 3_200), raw_postgres.one_by_one),
-    Work("W2b", "the same, 64 tasks", "postgresql", "commits/s", None, by_refold.by_tasks(64, 9_600), raw_postgres.one_by_one),
-    Work("W3", "100 events a commit", "postgresql", "events/s", 0.7, by_refold.hundreds(100), raw_postgres.hundreds),
-    Work("W4", "state of 1,000 events", "postgresql", "loads/s", None, by_refold.rehydrate(100)),
-    Work("W5", "project 100,000 events", "postgresql", "events/s", 0.6, by_refold.project(1_000), raw_postgres.project),
-    Work("W5m", "read 100,000 events", "postgresql", "events/s", 0.5, by_refold.read_all(1_000), raw_postgres.read_all),
-    Work("W5m", "the same, by a subscription", "postgresql", "events/s", 0.5, by_refold.read_all(1_000, subscribed=True), raw_postgres.read_all),
-    Work("W6", "whole command, 1 client", "postgresql", "commands/s", None, by_refold.commands(1_000)),
-    Work("W6", "whole command, 64 tasks", "postgresql", "commands/s", None, by_refold.commands(3_200, 64)),
-)  # fmt: skip
+STORES: Mapping[str, Places] = {"sqlite": sqlite_places, "postgresql": postgres_places}
+RESULTS = Path(__file__).parent / "results"
 
 
-@contextmanager
-def sqlite_places() -> Generator[Callable[[], str]]:
-    """A new file each time."""
-    numbers = itertools.count()
-    with tempfile.TemporaryDirectory(prefix="refold-bench-") as place:
-        yield lambda: f"sqlite:///{place}/{next(numbers)}.db"
+@dataclass(frozen=True)
+class Form:
+    """How long it may take: how many rounds of how many seconds, how far stores grow, how many events memory is watched for."""
+
+    pace: Pace
+    sizes: Sequence[int]
+    remembered: int
 
 
-@contextmanager
-def postgres_places() -> Generator[Callable[[], str]]:
-    """A new database each time, on a server that waits for the disk."""
-    with postgres_server(durable=True) as server:
-        yield server.new_database
+FORMS = {
+    "quick": Form(Pace(3, 0.1), (10_000, 100_000), 100_000),
+    "usual": Form(Pace(5, 1.0), (10_000, 100_000), 1_000_000),
+    "long": Form(Pace(5, 2.0), (10_000, 100_000, 1_000_000, 10_000_000), 1_000_000),
+}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run it."""
+def rows_of(store: str, form: Form, peers: Sequence[Neighbour], wanted: Callable[[str], bool]) -> Iterator[Row]:
+    """All rows of one kind of store."""
+    with STORES[store]() as place:
+        for work in (*works(store, peers), *reactions(store)):
+            if wanted(work.name):
+                yield from measured(work, form.pace, place)
+        if wanted("growth"):
+            yield from grown(store, place, form.sizes, form.pace)
+        if wanted("memory"):
+            yield from remembered(store, place, form.remembered, form.pace)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it. 1 if Refold itself lost anything."""
+    options = _options(arguments)
+    console, form = Console(stderr=True), FORMS[options.form]
+    begun, left_out, rows = time.monotonic(), list[str](), list[Row]()
+    only = options.only.split(",") if options.only else []
+    with neighbours(left_out.append, WAYS if options.peers else ()) as peers:
+        for line in left_out:
+            console.print(line, highlight=False)
+        machine = described(peers, left_out)
+        machine["durability"] = {store: durability(store, STORES[store]) for store in options.store}
+        for row in _all(
+            options.store, form, peers, lambda name: not only or name.partition("/")[0] in only or name in only
+        ):
+            console.print(f"[dim]{row.store} {row.work} {row.unit} ...", highlight=False)
+            rows.append(row)
+    machine |= {"form": options.form, "load_after": load(), "seconds": round(time.monotonic() - begun)}
+    _print(rows, machine)
+    _write(options.results, {"machine": machine, "rows": [row.as_json() for row in rows]})
+    return 1 if any("refold" in row.wrong for row in rows) else 0
+
+
+def _all(stores: Sequence[str], form: Form, peers: Sequence[Neighbour], wanted: Callable[[str], bool]) -> Iterator[Row]:
+    if wanted("start"):
+        yield from started(form.pace)
+    for store in stores:
+        yield from rows_of(store, form, peers, wanted)
+
+
+def _print(rows: Sequence[Row], machine: Mapping[str, object]) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 220)
+    for table in tables_of(rows):
+        console.print(table, "")
+    for line in legend(rows):
+        console.print(line, style="dim", highlight=False)
+    for line in complaints(rows):
+        console.print(line, style="red", highlight=False)
+    shown = ("refold", "python", "sqlite", "system", "cores", "load", "load_after", "fsync_ms", "at", "form", "seconds")
+    console.print(", ".join(f"{name} {machine[name]}" for name in shown), style="dim", highlight=False)
+
+
+def _write(directory: Path, results: Mapping[str, object]) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "latest.json").write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+    draw(results, directory)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round instead of three")
-    parser.add_argument("--store", choices=["sqlite", "postgresql"], help="only this one")
+    parser.set_defaults(form="usual")
+    parser.add_argument("--quick", dest="form", action="store_const", const="quick", help="small, in a few minutes")
+    parser.add_argument("--long", dest="form", action="store_const", const="long", help="up to 10M events, for hours")
+    parser.add_argument("--store", action="append", choices=list(STORES), help="only this one")
+    parser.add_argument("--only", metavar="NAMES", help="only these: W1,W6,hot,process,growth,memory,start")
+    parser.add_argument("--no-peers", dest="peers", action="store_false", help="without other libraries")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="where to write")
     options = parser.parse_args(arguments)
-    console, rows = Console(), list[Row]()
-    for store, works, places in (("sqlite", SQLITE, sqlite_places), ("postgresql", POSTGRES, postgres_places)):
-        if options.store in {None, store}:
-            with places() as place:
-                for work in works:
-                    console.print(f"[dim]{work.store} {work.name}: {work.what} ...", highlight=False)
-                    rows.append(measured(work, 1 if options.quick else 3, place))
-    console.print(table_of(rows))
-    write(rows)
-
-
-def table_of(rows: Sequence[Row]) -> Table:
-    """The rows for people."""
-    table = Table(box=None, padding=(0, 1))
-    for name in ("work", "store", "Refold", "min-max", "raw", "of raw", "mark", ""):
-        table.add_column(name, justify="left" if name in {"work", "store", ""} else "right", no_wrap=True)
-    for row in rows:
-        verdict = {True: "[green]met", False: "[red]missed", None: ""}[row.met]
-        table.add_row(
-            f"{row.work.name:4} {row.work.what}", row.work.store, f"{median(row.refold):,.0f} {row.work.unit}",
-            f"{min(row.refold):,.0f}-{max(row.refold):,.0f}", f"{median(row.raw):,.0f}" if row.raw else "",
-            f"{row.of_raw:.2f}" if row.of_raw else "", f"{row.work.mark or ''}", verdict,
-        )  # fmt: skip
-    return table
-
-
-def write(rows: Sequence[Row]) -> None:
-    """The rows for machines."""
-    machine = {
-        "refold": __version__,
-        "python": platform.python_version(),
-        "sqlite": apsw.sqlite_lib_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 2),
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    path = Path(__file__).parent / "results" / "latest.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"machine": machine, "rows": [row.as_json() for row in rows]}, indent=2) + "\n")
+    options.store = options.store or list(STORES)
+    return options
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

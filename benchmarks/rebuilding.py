@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
-from benchmarks.__main__ import postgres_places, sqlite_places
+from benchmarks.places import postgres_places, sqlite_places
 from refold import Projection, Recorded, Statement, Store, event, sql
 
 ACCOUNTS = 1_000

@@ -3,150 +3,213 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
 
-from benchmarks.measuring import Clock, Run
+from benchmarks.measuring import Clock, Place, Run, judge
 from benchmarks.subject import DEPOSITED, Deposit, Deposited, accounts
 from refold import NO_STREAM, AsyncStore, Projection, Recorded, Statement, Store, sql
 
+Told = list[tuple[str, int]]
 
-def _checked(url: str, expected: int) -> int:
-    """Read everything back: every position once, rising, and every stream's versions without a hole."""
+
+class Tail:
+    """A subscriber beside the writers, as the peers have one; entered before they begin, asked when they have ended."""
+
+    def __init__(self, url: str) -> None:
+        self.places, self._store = list[Place](), Store.open(url, events=[Deposited])
+        self._events = self._store.subscribe()
+        self._thread = threading.Thread(target=self._follow)
+
+    def _follow(self) -> None:
+        self.places.extend((each.position, str(each.stream), each.version) for each in self._events)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        head = self._store.head()
+        while self._thread.is_alive() and self._events.position < head:
+            self._thread.join(0.005)
+        self._events.close()
+        self._thread.join()
+        self._store.close()
+
+
+def stored(url: str) -> Iterator[Place]:
+    """Everything, as a read gives it."""
     with Store.open(url, events=[Deposited]) as store:
-        versions: dict[str, int] = {}
-        last, count = 0, 0
         for event in store.read():
-            assert event.position > last, f"position {event.position} after {last}"
-            stream = str(event.stream)
-            assert event.version == versions.get(stream, 0) + 1, f"{stream} lost an update"
-            versions[stream], last, count = event.version, event.position, count + 1
-    assert count == expected, f"{count} events are there, {expected} were acknowledged"
-    return count
+            yield event.position, str(event.stream), event.version
 
 
-def one_by_one(count: int) -> Run:
+def fill(url: str, streams: int, events: int) -> None:
+    """Accounts of so many events."""
+    with Store.open(url, events=[Deposited]) as store:
+        for index in range(streams):
+            store.append(f"account-{index}", [DEPOSITED] * events, expected=NO_STREAM)
+
+
+def one_by_one(url: str, clock: Clock, count: int) -> int:
     """One event a commit, one client."""
+    told = Told()
+    with Store.open(url, events=[Deposited]) as store, clock.running():
+        for index in range(count):
+            start = clock.now()
+            receipt = store.append(f"account-{index}", [DEPOSITED], expected=NO_STREAM)
+            clock.lap(start)
+            told.append((f"account-{index}", receipt.version))
+    judge(told, stored(url))
+    return len(told)
 
-    def run(url: str, clock: Clock) -> int:
-        with Store.open(url, events=[Deposited]) as store, clock.running():
-            for index in range(count):
-                store.append(f"account-{index}", [DEPOSITED], expected=NO_STREAM)
-        return _checked(url, count)
 
-    return run
+def by_threads(threads: int) -> Run:
+    """One event an append, from threads that share a store, a subscriber beside them."""
 
-
-def by_threads(threads: int, count: int) -> Run:
-    """One event an append, from threads that share a store."""
-
-    def run(url: str, clock: Clock) -> int:
-        with Store.open(url, events=[Deposited]) as store, ThreadPoolExecutor(threads) as pool:
+    def run(url: str, clock: Clock, count: int) -> int:
+        told = Told()
+        with Store.open(url, events=[Deposited]) as store, ThreadPoolExecutor(threads) as pool, Tail(url) as tail:
 
             def work(thread: int) -> None:
                 for index in range(count // threads):
-                    store.append(f"account-{thread}x{index}", [DEPOSITED], expected=NO_STREAM)
+                    start = clock.now()
+                    receipt = store.append(f"account-{thread}x{index}", [DEPOSITED], expected=NO_STREAM)
+                    clock.lap(start)
+                    told.append((f"account-{thread}x{index}", receipt.version))
 
             with clock.running():
                 list(pool.map(work, range(threads)))
-        return _checked(url, count // threads * threads)
+        judge(told, stored(url), tail.places)
+        return len(told)
 
     return run
 
 
-def by_tasks(tasks: int, count: int) -> Run:
-    """One event an append, from tasks that await, each with its own expectation and outcome."""
+def by_tasks(tasks: int, *, watched: bool = False) -> Run:
+    """One event an append, from tasks that await, each with its own expectation and outcome; `watched`: by a subscriber."""
 
-    async def work(url: str, clock: Clock) -> None:
+    async def work(url: str, clock: Clock, count: int, told: Told) -> None:
         async with await AsyncStore.open(url, events=[Deposited]) as store:
 
             async def task(number: int) -> None:
                 for index in range(count // tasks):
-                    await store.append(f"account-{number}x{index}", [DEPOSITED], expected=NO_STREAM)
+                    start = clock.now()
+                    receipt = await store.append(f"account-{number}x{index}", [DEPOSITED], expected=NO_STREAM)
+                    clock.lap(start)
+                    told.append((f"account-{number}x{index}", receipt.version))
 
             with clock.running():
                 await asyncio.gather(*map(task, range(tasks)))
 
-    def run(url: str, clock: Clock) -> int:
-        asyncio.run(work(url, clock))
-        return _checked(url, count // tasks * tasks)
+    def run(url: str, clock: Clock, count: int) -> int:
+        told, tailed = Told(), None
+        if watched:
+            with Tail(url) as tail:
+                asyncio.run(work(url, clock, count, told))
+            tailed = tail.places
+        else:
+            asyncio.run(work(url, clock, count, told))
+        judge(told, stored(url), tailed)
+        return len(told)
 
     return run
 
 
-def hundreds(count: int) -> Run:
+def hundreds(url: str, clock: Clock, count: int) -> int:
     """A hundred events a commit."""
+    told = Told()
+    with Store.open(url, events=[Deposited]) as store, clock.running():
+        for index in range(count):
+            start = clock.now()
+            receipt = store.append(f"account-{index}", [DEPOSITED] * 100, expected=NO_STREAM)
+            clock.lap(start)
+            told.extend((f"account-{index}", receipt.version - each) for each in range(100))
+    judge(told, stored(url))
+    return len(told)
 
-    def run(url: str, clock: Clock) -> int:
-        with Store.open(url, events=[Deposited]) as store, clock.running():
-            for index in range(count):
-                store.append(f"account-{index}", [DEPOSITED] * 100, expected=NO_STREAM)
-        return _checked(url, count * 100)
 
-    return run
-
-
-def rehydrate(count: int) -> Run:
+def load(url: str, clock: Clock, count: int) -> int:
     """The state of a stream of 1,000 events."""
-
-    def run(url: str, clock: Clock) -> int:
-        with Store.open(url) as store:
-            store.append("account-1", [DEPOSITED] * 1_000)
-            account = store.bind(accounts)
-            with clock.running():
-                for _ in range(count):
-                    assert account.state("1") == 1_000
-        return count
-
-    return run
+    fill(url, 1, 1_000)
+    with Store.open(url) as store:
+        account = store.bind(accounts)
+        with clock.running():
+            for _ in range(count):
+                assert account.state("0") == 1_000
+    return count
 
 
-def read_all(count: int, *, subscribed: bool = False) -> Run:
-    """Every event of the store, by `read` or by a subscription."""
-
-    def run(url: str, clock: Clock) -> int:
-        with Store.open(url, events=[Deposited]) as store:
-            for index in range(count):
-                store.append(f"account-{index}", [DEPOSITED] * 100, expected=NO_STREAM)
-            with clock.running():
-                events = store.subscribe(idle=0) if subscribed else store.read()
-                assert sum(event.data.amount for event in events) == count * 100
-        return _checked(url, count * 100)
-
-    return run
+def read(url: str, clock: Clock, count: int) -> int:
+    """Every event of the store."""
+    return _read(url, clock, count, subscribed=False)
 
 
-def commands(count: int, tasks: int = 0, *, hot: bool = False) -> Run:
-    """Whole commands on streams of about 20 events, from one blocking client or from tasks; `hot`: all on one stream."""
+def subscribe(url: str, clock: Clock, count: int) -> int:
+    """Every event of the store, by a subscription."""
+    return _read(url, clock, count, subscribed=True)
 
-    def prepare(url: str) -> None:
-        with Store.open(url) as store:
-            for index in range(200):
-                store.append(f"account-{index}", [DEPOSITED] * 20)
 
-    async def awaiting(url: str, clock: Clock) -> None:
+def _read(url: str, clock: Clock, count: int, *, subscribed: bool) -> int:
+    fill(url, count // 100, 100)
+    with Store.open(url, events=[Deposited]) as store, clock.running():
+        events = store.subscribe(idle=0) if subscribed else store.read()
+        total: int = sum(event.data.amount for event in events)
+    assert total == count // 100 * 100
+    return total
+
+
+def commands(tasks: int = 0, *, hot: bool = False) -> Run:
+    """Whole commands on streams of about 20 events: by one blocking client, or by tasks and a subscriber beside them.
+
+    `hot`: all on one stream.
+    """
+    streams = 1 if hot else max(50, tasks)
+
+    async def awaiting(url: str, clock: Clock, count: int, told: Told) -> None:
         async with await AsyncStore.open(url) as store:
             account = store.bind(accounts)
 
             async def task(number: int) -> None:
                 for index in range(count // tasks):
-                    await account.handle("0" if hot else str((number + index * tasks) % 200), Deposit(1))
+                    start, id = clock.now(), str((number + index * tasks) % streams)
+                    handled = await account.handle(id, Deposit(1))
+                    clock.lap(start)
+                    told.append((f"account-{id}", handled.version))
 
             with clock.running():
                 await asyncio.gather(*map(task, range(tasks)))
 
-    def run(url: str, clock: Clock) -> int:
-        prepare(url)
+    def run(url: str, clock: Clock, count: int) -> int:
+        fill(url, streams, 20)
+        told = Told()
         if tasks:
-            asyncio.run(awaiting(url, clock))
-            return _checked(url, 4_000 + count // tasks * tasks) - 4_000
-        with Store.open(url) as store, clock.running():
-            account = store.bind(accounts)
-            for index in range(count):
-                account.handle(str(index % 200), Deposit(1))
-        return _checked(url, 4_000 + count) - 4_000
+            with Tail(url) as tail:
+                asyncio.run(awaiting(url, clock, count, told))
+            judge(told, stored(url), tail.places)
+        else:
+            told = _blocking(url, clock, count, streams)
+            judge(told, stored(url))
+        return len(told)
 
     return run
+
+
+def _blocking(url: str, clock: Clock, count: int, streams: int) -> Told:
+    told = Told()
+    with Store.open(url) as store, clock.running():
+        account = store.bind(accounts)
+        for index in range(count):
+            start = clock.now()
+            handled = account.handle(str(index % streams), Deposit(1))
+            clock.lap(start)
+            told.append((f"account-{index % streams}", handled.version))
+    return told
 
 
 ADD = "insert into sums values (:account, :amount) on conflict (account) do update set amount = sums.amount + excluded.amount"
@@ -159,17 +222,14 @@ def add(event: Recorded[Deposited]) -> Iterator[Statement]:
     yield sql(ADD, account=str(event.stream), amount=event.data.amount)
 
 
-def project(count: int) -> Run:
+def project(url: str, clock: Clock, count: int) -> int:
     """Every event into a table, exactly once, with the checkpoint, its fence and the bits of the audit."""
-
-    def run(url: str, clock: Clock) -> int:
-        with Store.open(url, events=[Deposited]) as store:
-            for index in range(count):
-                store.append(f"account-{index}", [DEPOSITED] * 100, expected=NO_STREAM)
-            with clock.running():
-                store.catch_up(sums)
-            assert store.query("select sum(amount), count(*) from sums") == [(count * 100, count)]
-            assert store.model(sums).audit().is_sound
-        return _checked(url, count * 100)
-
-    return run
+    streams = count // 100
+    fill(url, streams, 100)
+    with Store.open(url, events=[Deposited]) as store:
+        with clock.running():
+            store.catch_up(sums)
+        totals: Sequence[object] = store.query("select sum(amount), count(*) from sums")
+        assert totals == [(streams * 100, streams)]
+        assert store.model(sums).audit().is_sound
+    return streams * 100

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks.__main__ import postgres_places, sqlite_places
+from benchmarks.places import postgres_places, sqlite_places
 from benchmarks.subject import DEPOSITED, Deposit, Deposited, accounts
 from refold import CommandStreams, Snapshots, Store
 

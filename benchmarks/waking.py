@@ -23,7 +23,7 @@ from typing import TypeAlias
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.__main__ import postgres_places, sqlite_places
+from benchmarks.places import postgres_places, sqlite_places
 from refold import AsyncStore, Store, event
 
 Run: TypeAlias = Callable[[str, int], list[float]]

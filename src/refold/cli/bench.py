@@ -34,7 +34,7 @@ _QUICK, _USUAL = 0.1, 2.0
     """,
 )
 @live_store_option
-@click.option("--quick", is_flag=True, help="A second in all, rather than half a minute.")
+@click.option("--quick", is_flag=True, help="A second in all, rather than a quarter of a minute.")
 @click.option(
     "--beside", is_flag=True, help="Although the store holds events: they share its disk or server meanwhile."
 )
