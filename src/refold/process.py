@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from refold.errors import UsageError
 from refold.external import Call, Retry
 from refold.fold import Decider, Send, parameter_classes
-from refold.messages import Recorded, StreamName, checked_name
+from refold.messages import JOURNALS, Recorded, StreamName, checked_name
 
 E = TypeVar("E")
 S = TypeVar("S")
@@ -189,6 +189,15 @@ class Process(Generic[E, S]):
         """What an input causes. `steps`: the names of all that the instance has caused so far, where these have any."""
         return self.react(recorded, state)
 
+    @property
+    def journals(self) -> str:
+        """The category of its instances' journals."""
+        return f"{JOURNALS}{self.name}"
+
     def journal(self, id: str) -> StreamName:
         """The stream in which one instance keeps what it saw and did, and into which its timeouts come."""
-        return StreamName(f"$process.{self.name}", id)
+        return StreamName(self.journals, id)
+
+    def instance_of(self, recorded: Recorded[E]) -> str:
+        """Which instance an input belongs to. What is in a journal, of whatever process, is its instance's."""
+        return recorded.stream.id if recorded.stream.category.startswith(JOURNALS) else self.key(recorded)

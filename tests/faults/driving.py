@@ -100,3 +100,8 @@ def _waited(store: Store, clock: ManualClock) -> bool:
         return False
     clock.move(timedelta(microseconds=max(0, int(str(due)) - clock.now())))
     return True
+
+
+def run(store: Store, clock: ManualClock, *some: Any, gone: tuple[type[BaseException], ...] = ()) -> None:
+    """Let a runner do all that there is."""
+    to_the_end(store, clock, lambda: Driven(store._engine.view, store._runtime, some), gone)

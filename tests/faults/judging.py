@@ -244,3 +244,8 @@ def _orders_wrong(store: Store, outside: Outside) -> Iterator[str]:
     notes = store._engine.outside(lambda b: _events(b, store, "log.noted"))
     twice = Counter((each.stream.id, each.data.data["text"]) for each in notes)
     yield from (f"noted {times} times: {note}" for note, times in twice.items() if times > 1)
+
+
+def entries(store: Store, subject: Saga[Any] | Process[Any, Any], id: str, *classes: type[Any]) -> list[Any]:
+    """The entries of a journal that are of these classes."""
+    return [each.data for each in journals(store, as_process(subject))[id] if isinstance(each.data, classes)]

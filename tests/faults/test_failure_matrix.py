@@ -11,19 +11,18 @@ from typing import Any
 
 import pytest
 from tests.faults.checkout import EVENTS, Approved, OrderPlaced, Ship, checkout, order, parts, postal, stock, watching
-from tests.faults.driving import Driven, to_the_end
-from tests.faults.judging import contradictions, journals, own, processes
+from tests.faults.driving import Driven, run
+from tests.faults.judging import contradictions, entries, journals, own, processes
 from tests.faults.outside import Outside
 from tests.faults.planted_sagas import Torn
 from tests.faults.scripted import Died
 from tests.faults.scripted_sagas import WAYS, Way, whichever_call_fails
 from tests.faults.stalled_sagas import stalled_round
 
-from refold import Saga, Steps, Store, duties, saga
+from refold import Steps, Store, duties, saga
 from refold._bridge.stepping import run_sync
 from refold.flows.processes.journal import Compensating, Delivered, Parked, Started
 from refold.flows.processes.orchestrating import as_process
-from refold.process import Process
 from refold.testing import ManualClock
 
 
@@ -44,16 +43,6 @@ def store(clock: ManualClock) -> Iterator[Store]:
 def outside(tmp_path: Path) -> Outside:
     """A world that fails for those who have it coming."""
     return Outside(str(tmp_path / "outside.db"), 1, 0.0)
-
-
-def run(store: Store, clock: ManualClock, *some: Any, gone: tuple[type[BaseException], ...] = ()) -> None:
-    """Let a runner do all that there is."""
-    to_the_end(store, clock, lambda: Driven(store._engine.view, store._runtime, some), gone)
-
-
-def entries(store: Store, subject: Saga[Any] | Process[Any, Any], id: str, *classes: type[Any]) -> list[Any]:
-    """The entries of a journal that are of these classes."""
-    return [each.data for each in journals(store, as_process(subject))[id] if isinstance(each.data, classes)]
 
 
 def state(store: Store, process: str, id: str) -> object:

@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 from tests.faults.checkout import EVENTS, OrderPlaced, Ship, checkout, order, stock
-from tests.faults.driving import AtOnce, Driven, to_the_end
-from tests.faults.judging import journals
+from tests.faults.driving import AtOnce, run
+from tests.faults.judging import entries
 from tests.faults.outside import Outside
 
-from refold import Declined, Saga, Steps, Store, duties, saga
+from refold import Declined, Steps, Store, duties, saga
 from refold.flows.processes.journal import Ended, Parked, Refused
-from refold.flows.processes.orchestrating import as_process
-from refold.process import Process
 from refold.testing import ManualClock
 
 
@@ -36,16 +34,6 @@ def store(clock: ManualClock) -> Iterator[Store]:
 def outside(tmp_path: Path) -> Outside:
     """A world that fails for those who have it coming."""
     return Outside(str(tmp_path / "outside.db"), 1, 0.0)
-
-
-def run(store: Store, clock: ManualClock, *some: Any, gone: tuple[type[BaseException], ...] = ()) -> None:
-    """Let a runner do all that there is."""
-    to_the_end(store, clock, lambda: Driven(store._engine.view, store._runtime, some), gone)
-
-
-def entries(store: Store, subject: Saga[Any] | Process[Any, Any], id: str, *classes: type[Any]) -> list[Any]:
-    """The entries of a journal that are of these classes."""
-    return [each.data for each in journals(store, as_process(subject))[id] if isinstance(each.data, classes)]
 
 
 def test_an_undo_that_is_declined_is_parked_and_not_taken_for_done(

@@ -28,6 +28,18 @@ def application(named: str | None) -> App | None:
     return app
 
 
+def app_having(what: str, named: str | None) -> App:
+    """The app that is named, for its projections, publications, ...
+
+    Raises:
+        UsageError: none is.
+    """
+    app = application(named)
+    if app is None:
+        raise UsageError(f"which {what}? Name the application that has them: --app module:name, or REFOLD_APP.")
+    return app
+
+
 def app_name(named: str | None) -> str | None:
     """The name of the app that is meant, if one is."""
     return named or _configured()

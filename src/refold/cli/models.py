@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 import click
 
 from refold.app import App
-from refold.cli.apps import application
+from refold.cli.apps import app_having
 from refold.cli.exits import NotFound
 from refold.cli.loops import Looped
 from refold.cli.options import app_option_for, archive_given, reading, store_url
@@ -94,9 +94,7 @@ def app_with_projections(named: str | None) -> App:
     Raises:
         UsageError: none is named, or it has no projections.
     """
-    app = application(named)
-    if app is None:
-        raise UsageError("which projections? Name the application that has them: --app module:name, or REFOLD_APP.")
+    app = app_having("projections", named)
     if not app.projections:
         raise UsageError("the app has no projections: name them in it, App(..., my_projection).")
     return app

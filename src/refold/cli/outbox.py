@@ -8,10 +8,11 @@ from typing import Final
 
 import click
 
+from refold.cli.apps import app_having
 from refold.cli.builds import listing
 from refold.cli.consent import counted
 from refold.cli.exits import NotFound
-from refold.cli.models import Models, app_with_projections, projections_option
+from refold.cli.models import Models, projections_option
 from refold.cli.options import output_option, store_option
 from refold.cli.output import chosen, print_list
 from refold.cli.parts import Parts
@@ -109,7 +110,7 @@ def flush(
 
 
 def _publications(app: str | None, names: Sequence[str]) -> Sequence[Publication]:
-    every = app_with_projections(app).projections.values()
+    every = app_having("publications", app).projections.values()
     found = {each.name: each for each in every if isinstance(each, Publication)}
     if not found:
         raise UsageError("the app publishes nothing: name a Publication in it, App(..., my_publication).")

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from refold.app import App
-from refold.cli.apps import application
+from refold.cli.apps import app_having
 from refold.cli.exits import NotFound
 from refold.cli.loops import Looped
 from refold.errors import ProjectionStopped, RefoldError, UsageError
@@ -62,9 +62,7 @@ def parts_of(named: str | None, names: Sequence[str], looped: Looped, *, elsewhe
         UsageError: no application is named, or nothing of it runs.
         NotFound: it has no part of a name.
     """
-    app = application(named)
-    if app is None:
-        raise UsageError("which projections? Name the application that has them: --app module:name, or REFOLD_APP.")
+    app = app_having("projections", named)
     if not (app.projections or (app.processes and not elsewhere)):
         raise UsageError("the app has no projections: name them in it, App(..., my_projection).")
     for name in names:

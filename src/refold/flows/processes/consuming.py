@@ -30,7 +30,7 @@ def consumer(runtime: Runtime, process: Process[Any, Any]) -> Projection:
 
     def key(recorded: Recorded[Any]) -> str:
         try:
-            return instance_of(process, recorded)
+            return process.instance_of(recorded)
         except Exception:  # noqa: BLE001 - the step will say so; until then it must be parked somewhere
             return str(recorded.stream)
 
@@ -45,11 +45,6 @@ def consumer(runtime: Runtime, process: Process[Any, Any]) -> Projection:
         projection.on(cls)(nothing)
     projection.together = _Together(runtime, process)
     return projection
-
-
-def instance_of(process: Process[Any, Any], recorded: Recorded[Any]) -> str:
-    """Which instance an input belongs to. What is in a journal, of whatever process, is its instance's."""
-    return recorded.stream.id if is_journal(recorded.stream) else process.key(recorded)
 
 
 def consumer_name(process: str) -> str:
@@ -71,14 +66,13 @@ class _Together:
 
     def __init__(self, runtime: Runtime, process: Process[Any, Any]) -> None:
         self._runtime, self._process, self._known = runtime, process, Known(process)
-        self._own = process.journal("x").category
 
     async def __call__(self, inside: Backend, events: Sequence[Recorded[Any]]) -> None:
         """Raises `HandlerFailed` for the input that cannot be taken in; nothing was done then."""
         instances: dict[str, Instance] = {}
         found: list[_Taken] = []
         for recorded in events:
-            if is_journal(recorded.stream) and recorded.stream.category != self._own:
+            if is_journal(recorded.stream) and recorded.stream.category != self._process.journals:
                 continue
             try:
                 found += await self._taken(inside, instances, recorded)
@@ -93,7 +87,7 @@ class _Together:
     async def _taken(
         self, inside: Backend, instances: dict[str, Instance], recorded: Recorded[Any]
     ) -> Sequence[_Taken]:
-        id = instance_of(self._process, recorded)
+        id = self._process.instance_of(recorded)
         if id not in instances:
             instances[id] = await self._known.taken(inside, self._runtime, id)
         entries = reaction(self._runtime, instances[id], recorded)

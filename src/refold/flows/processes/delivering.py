@@ -52,6 +52,8 @@ async def deliver(
         if message.receiver not in deciders:
             why = f"no decider of category {message.receiver!r} is run here: name it in store.run(...), or in the App"
             await held_back(backend, runtime, message, NOBODY, why)
+    if not known:
+        return 0
     try:
         await backend.within(lambda inside: _delivered(inside, runtime, process, deciders, known))
     except Refusal:

@@ -51,11 +51,6 @@ class Orchestrated(Process[Any, Record]):
         """This one, whatever the version: results are found by name."""
         return self
 
-    def instance_of(self, recorded: Recorded[Any]) -> str:
-        """Which instance an input belongs to."""
-        is_own = recorded.stream.category == self.journal("x").category
-        return recorded.stream.id if is_own else self.key(recorded)
-
     def taken(self, state: Record, recorded: Recorded[Any]) -> Record:
         """The record after an input."""
         event: Any = recorded.data

@@ -50,7 +50,7 @@ async def _reindexed(inside: Backend, runtime: Runtime, process: Process[Any, An
     await inside.work([Own(text, values) for text in _HOLD])
     tried = await inside.query(Own(_TRIED, values))
     await inside.work([Own(text, values) for text in _EMPTY])
-    selection, count = Selection(InCategory(process.journal("x").category), limit=PAGE), 0
+    selection, count = Selection(InCategory(process.journals), limit=PAGE), 0
     decoders = runtime.codec.selecting(ENTRIES)
     while rows := await inside.read(selection):
         await inside.work([*changes(_noted(process, decoders, rows)), *_came_back(rows)])
