@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import LiteralString
 
 import psycopg
 import pytest
 
-from refold import Store, StoreBusy, sql
+from refold import NewEvent, RawEvent, Store, StoreBusy, sql
 from refold._bridge.stepping import run_sync
 from refold.backends.postgres import backend as postgres
 
@@ -22,6 +25,7 @@ def rows(url: str) -> str:
     return url
 
 
+_WAITING = "select 1 from pg_locks l where %s = any(pg_blocking_pids(l.pid))"
 _TURN = "update two set times = times + 1 where id = %s"
 
 
@@ -30,24 +34,28 @@ def crossed(url: str) -> None:
     with Store.open(url) as store, psycopg.connect(url) as other:
         other.execute("set deadlock_timeout = '10s'")  # so that it is the store's transaction that is undone
         other.execute(_TURN, (2,))
-        waiting = threading.Thread(target=_crossing, args=(url, other.info.backend_pid, other))
-        waiting.start()
-        try:
+        with crossing(url, other, _TURN, (1,)):
             steps = [sql("update two set times = times + 1 where id = :id", id=each) for each in (1, 2)]
             run_sync(store._engine.view.work([steps[0], sql("select 1"), steps[1]]))
-        finally:
-            waiting.join()
 
 
-def _crossing(url: str, mine: int, other: psycopg.Connection) -> None:
-    """As soon as somebody waits for us, wait for them; then let go."""
-    with psycopg.connect(url, autocommit=True) as looking:
-        while not looking.execute(
-            "select 1 from pg_locks l where %s = any(pg_blocking_pids(l.pid))", (mine,)
-        ).fetchone():
-            pass
-    other.execute(_TURN, (1,))
-    other.commit()
+@contextmanager
+def crossing(url: str, other: psycopg.Connection, text: LiteralString, values: tuple[int, ...] = ()) -> Iterator[None]:
+    """As soon as somebody in the block waits for `other`, have it wait for them, by this statement; then let go."""
+
+    def cross() -> None:
+        with psycopg.connect(url, autocommit=True) as looking:
+            while not looking.execute(_WAITING, (other.info.backend_pid,)).fetchone():
+                pass
+        other.execute(text, values)
+        other.commit()
+
+    waiting = threading.Thread(target=cross)
+    waiting.start()
+    try:
+        yield
+    finally:
+        waiting.join()
 
 
 def times(url: str) -> list[tuple[int, ...]]:
@@ -66,3 +74,13 @@ def test_without_another_try_it_would_be_told(rows: str, monkeypatch: pytest.Mon
     with pytest.raises(StoreBusy, match="deadlock detected"):
         crossed(rows)
     assert times(rows) == [(1,), (1,)]
+
+
+def test_an_append_that_the_server_undid_is_made_again(url: str) -> None:
+    """The application has locked the tags, and then wants the lock of the appends, which has come as far as the tags."""
+    with Store.open(url) as store, psycopg.connect(url) as other:
+        other.execute("set deadlock_timeout = '10s'")
+        other.execute("lock table refold.event_tags in share mode")
+        with crossing(url, other, "select pg_advisory_xact_lock(hashtextextended('refold refold', 0))"):
+            store.append("bill-1", [NewEvent(RawEvent("Paid", {"amount": 5}), tags=frozenset({"customer:1"}))])
+        assert store.head() == 1

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 import msgspec
 import psycopg
 from msgspec import Struct
+from psycopg import errors
 
 from refold.backends.postgres.session import PAUSE, Session, lost
 from refold.errors import Archived, OutcomeUnknown, StoreError
@@ -137,7 +138,7 @@ class Appends:
         while True:
             try:
                 return await self._asked(appends)
-            except (psycopg.OperationalError, psycopg.errors.UniqueViolation) as error:
+            except (psycopg.OperationalError, errors.UniqueViolation) as error:
                 unknown = error if lost(error) else unknown
                 if not self._session.own or (unknown is None and not _outrun(error)):
                     raise
@@ -192,8 +193,8 @@ class Appends:
 
 
 def _outrun(error: psycopg.Error) -> bool:
-    """Whether a writer that took no lock was first, or ours looked from an old snapshot; nothing was written."""
-    return isinstance(error, psycopg.errors.UniqueViolation | psycopg.errors.SerializationFailure)
+    """Whether another transaction was first (position, lock) or ours looked from an old snapshot; nothing was written."""
+    return isinstance(error, errors.UniqueViolation | errors.SerializationFailure | errors.DeadlockDetected)
 
 
 def _expectations(append: Append) -> list[tuple[str, ExpectedVersion]]:
