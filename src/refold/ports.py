@@ -227,13 +227,15 @@ Rows: TypeAlias = Sequence[tuple[SqlValue, ...]]
 class Capabilities(Struct, frozen=True):
     """What a backend gives. Asking for what it cannot give is `Unsupported`, never a silent weakening.
 
-    `inside`: handlers of projections run inside its transaction, always, since they use it through an ORM.
+    `inside`: handlers of projections run inside its transaction, always, since they use it through an ORM. `gapless`:
+    positions of events follow each other without holes; where they do not, they still rise.
     """
 
     name: str
     durability: Durability
     sql: bool
     inside: bool = False
+    gapless: bool = True
 
 
 Within: TypeAlias = "Callable[[Backend], Coroutine[Any, Any, T]]"
@@ -409,6 +411,10 @@ class Grouping(Backend, Protocol):
 
     def roll_back(self) -> None:
         """Undo it all; nothing to undo is fine."""
+        ...
+
+    def mark(self) -> object:
+        """Something that is another one after whatever the open transaction has changed."""
         ...
 
     def attempt(self) -> AbstractContextManager[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -95,6 +96,21 @@ def test_a_later_uuid7_is_greater(moment: int, one: bytes, other: bytes) -> None
 def test_ids_rise_and_none_comes_twice(clock: SystemClock | ManualClock) -> None:
     ids = [clock.new_id() for _ in range(20_000)]
     assert ids == sorted(set(ids))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_makes_other_ids() -> None:
+    def random_half(of: bytes) -> bytes:
+        return of[8:]
+
+    clock = SystemClock()
+    clock.new_id()  # so that there are numbers in stock
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        os.write(writing, clock.new_id())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert random_half(os.read(reading, 16)) != random_half(clock.new_id())
 
 
 def test_an_id_tells_about_when_it_was_made() -> None:

@@ -32,12 +32,13 @@ class Thread:
     def __init__(self, name: str, work: Callable[[], None]) -> None:
         self._work = work
         self._awake = threading.Event()
-        self._stopping = False
+        self._stopping = self.is_woken = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
         """There is something to do."""
+        self.is_woken = False
         self._awake.set()
 
     def stop(self) -> None:
@@ -145,7 +146,9 @@ class AwaitingEngine:
         future: asyncio.Future[T] = self._loop.create_future()
         job = Job(flow, kind, future)
         line_up(job)
-        thread.wake()
+        if not thread.is_woken:
+            thread.is_woken = True
+            self._loop.call_soon(thread.wake)
         try:
             return await future
         except asyncio.CancelledError:

@@ -184,7 +184,7 @@ class MemoryBackend:
         self._rows = None
 
     def begin(self) -> None:
-        self._begun = self._mark()
+        self._begun = self.mark()
 
     def commit(self) -> None: ...
 
@@ -193,14 +193,14 @@ class MemoryBackend:
 
     @contextmanager
     def attempt(self) -> Generator[None, None, None]:
-        mark = self._mark()
+        mark = self.mark()
         try:
             yield
         except BaseException:
             self._cut(mark)
             raise
 
-    def _mark(self) -> tuple[int, int]:
+    def mark(self) -> tuple[int, int]:
         return len(self._all), len(self._outcomes)
 
     def _cut(self, mark: tuple[int, int]) -> None:

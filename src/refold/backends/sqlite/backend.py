@@ -19,6 +19,7 @@ from refold.backends.sqlite.writing import write
 from refold.errors import OutcomeUnknown, StoreError, StoreReadOnly, UsageError
 from refold.ports import (
     Append,
+    Appended,
     AppendResult,
     Backend,
     Capabilities,
@@ -45,15 +46,19 @@ class SqliteBackend:
     def __init__(self, location: Location, archives: Archives | None = None) -> None:
         """`archives`: what its reads do about archived events; of its own, it tells that they are there."""
         self._location, self._archives, self._has_archive = location, archives or NoArchive(), False
-        self._db = connected(location)
+        self._db, self._changes = connected(location), 0
         self._translated = Translation(location)
         self._guard = Guard()
         self._db.authorizer = self._guard
         self.capabilities = Capabilities("sqlite", durability=location.durability, sql=True)
 
     async def append(self, append: Append) -> AppendResult:
-        with self._transaction():
-            return write(self._db, append)
+        if not self._db.in_transaction:
+            return await self.within(lambda inside: inside.append(append))
+        with self._translated:
+            result = write(self._db, append)
+        self._changes += isinstance(result, Appended)
+        return result
 
     async def read(self, selection: Selection) -> Sequence[Row]:
         if not self._has_archive:
@@ -112,6 +117,7 @@ class SqliteBackend:
             return surveying.streams(self._db, after, prefix, limit)
 
     async def work(self, steps: Sequence[Own | Statement]) -> Sequence[Rows]:
+        self._changes += 1
         with self._transaction():
             return [rows for group in neighbours(steps) for rows in self._group(group)]
 
@@ -194,6 +200,9 @@ class SqliteBackend:
     def roll_back(self) -> None:
         if self._db.in_transaction:
             self._db.execute("rollback")
+
+    def mark(self) -> int:
+        return self._changes
 
     @contextmanager
     def attempt(self) -> Generator[None, None, None]:

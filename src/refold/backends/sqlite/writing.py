@@ -29,11 +29,35 @@ from refold.rows import Row
 _INSERT: Final = f"insert into events ({', '.join(Row._fields)}) values ({', '.join('?' * len(Row._fields))})"  # noqa: S608 - constants
 _TAG: Final = "insert into event_tags (tag, position, type) values (?, ?, ?)"
 _REQUEST: Final = "insert into refold_requests values (?, ?, ?, ?, ?, ?)"
+_USUAL: Final = """
+select (select max(version) from events where stream = ?1), (select 1 from refold_archived where stream = ?1),
+  (select 1 from events where id = ?2), (select position from events order by position desc limit 1),
+  (select recorded_at from events order by position desc limit 1)"""
 _LAST: Final = "select position, recorded_at from events order by position desc limit 1"
 
 
 def write(db: apsw.Connection, append: Append) -> AppendResult:
     """Judge and write. The order of judgement: the request's key, the ids, then all that is expected."""
+    return _write_usual(db, append) or _write_any(db, append)
+
+
+def _write_usual(db: apsw.Connection, append: Append) -> Appended | None:
+    """The usual append, of one stream and nothing else: all that must be known for it is asked at once.
+
+    `None`: it is another one, or not to be written just so.
+    """
+    if len(append.writes) != 1 or append.checks or append.request:
+        return None
+    [w] = append.writes
+    version, archived, known, head, newest = db.execute(_USUAL, (w.stream, w.rows[0].id)).get
+    if archived or known or not holds(w.expected, version or 0):
+        return None
+    if len(w.rows) > 1 and reading.known_ids(db, [new.id for new in w.rows]):
+        return None
+    return _write(db, append, {w.stream: version or 0}, head or 0, newest or 0)
+
+
+def _write_any(db: apsw.Connection, append: Append) -> AppendResult:
     if append.request and (outcome := surveying.outcome(db, append.request.key)):
         return asked_before(append.request, outcome)
     versions = {w.stream: _writable(db, w.stream) for w in append.writes}
@@ -43,7 +67,7 @@ def write(db: apsw.Connection, append: Append) -> AppendResult:
         return first
     if failures:
         return Conflicted(tuple(failures))
-    return _write(db, append, versions)
+    return _write(db, append, versions, *(db.execute(_LAST).fetchone() or (0, 0)))
 
 
 def _writable(db: apsw.Connection, stream: str) -> int:
@@ -84,8 +108,7 @@ def _moved(db: apsw.Connection, check: Write | StreamCheck, actual: int) -> Stre
     return StreamMoved(check.stream, expected, actual, tuple(tail), len(tail) < PAGE and reached >= actual)
 
 
-def _write(db: apsw.Connection, append: Append, versions: dict[str, int]) -> Appended:
-    head, newest = db.execute(_LAST).fetchone() or (0, 0)
+def _write(db: apsw.Connection, append: Append, versions: dict[str, int], head: int, newest: int) -> Appended:
     position, recorded_at = head, max(append.now, newest)
     events: list[tuple[object, ...]] = []
     tags: list[tuple[str, int, str]] = []
