@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sqlite3
 import threading
 import time
@@ -179,6 +181,36 @@ def test_an_interrupt_inside_a_decision_comes_out_and_the_store_goes_on(blocking
         account.do("1", interrupted)
     assert account.state("1") == 5
     assert account.handle("1", Deposit(1)).state == 6
+
+
+def test_an_interrupt_of_one_that_waits_in_line_takes_only_that_one_out(blocking: Store) -> None:
+    """Another thread leads, and when this one waits behind it, interrupts it; the lead must not be handed to who has left."""
+    line = blocking._engine._writer  # type: ignore[union-attr] # there is no other way to see who waits
+    leading, account = threading.Event(), blocking.bind(accounts)
+
+    def interrupts_who_waits(balance: int) -> Iterator[Deposited]:
+        leading.set()
+        while not line._waiting:
+            pass
+        with line._line:  # and now it is in line for good
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+        yield Deposited(1)
+
+    leader = threading.Thread(target=account.do, args=("1", interrupts_who_waits))
+    leader.start()
+    leading.wait()
+    with pytest.raises(KeyboardInterrupt):
+        _append_and_wait(blocking, leader)
+    leader.join()
+    assert account.handle("1", Deposit(2)).state == 3
+    notes = [event for event in blocking.read() if str(event.stream) == "note-1"]
+    assert len(notes) <= 1  # the interrupt may come when its append has been run already
+
+
+def _append_and_wait(store: Store, leader: threading.Thread) -> None:
+    store.append("note-1", [Noted("perhaps")])
+    leader.join()
 
 
 def test_threads_share_commits_and_lose_nothing(blocking: Store) -> None:

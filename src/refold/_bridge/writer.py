@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from refold._bridge.stepping import Flow, run_sync
 from refold.errors import OutcomeUnknown, StoreError, UsageError
-from refold.ports import Grouping
+from refold.ports import Backend, Grouping
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -35,11 +35,12 @@ SLOW: Final = 0.02
 class Job(Generic[T]):
     """One flow in line, and then its outcome."""
 
-    __slots__ = ("abandoned", "done", "error", "flow", "future", "kind", "looks", "result")
+    __slots__ = ("abandoned", "done", "error", "flow", "future", "kind", "leads", "looks", "result", "told")
 
     def __init__(self, flow: Flow[T], kind: str, future: Future[T] | None = None, *, looks: bool = False) -> None:
         self.flow, self.kind, self.future, self.looks = flow, kind, future, looks
-        self.done = self.abandoned = False
+        self.done = self.abandoned = self.leads = False
+        self.told: threading.Lock | None = None
         self.result: T | None = None
         self.error: BaseException | None = None
 
@@ -51,7 +52,7 @@ class Job(Generic[T]):
 
 
 class Writer:
-    """Holds the write connection. Whoever holds the lock runs what waits."""
+    """Holds the write connection. One thread leads: it runs what waits, tells the others, and hands the lead on."""
 
     def __init__(self, backend: Grouping, tell: Callable[[list[Job[Any]]], None] | None = None) -> None:
         self.backend = backend
@@ -60,7 +61,8 @@ class Writer:
         self.committed = threading.Event()
         self._waiting: deque[Job[Any]] = deque()
         self._alone = self._careful = 0
-        self._lock = threading.Lock()
+        self._line, self._work = threading.Lock(), threading.Lock()
+        self._is_led = False
         self._owner = 0
 
     def run(self, flow: Flow[T], kind: str = "", *, looks: bool = False) -> T:
@@ -73,15 +75,41 @@ class Writer:
         """
         self.check_outside()
         job = Job(flow, kind, looks=looks)
-        self._waiting.append(job)
         try:
-            with self._lock:
-                while not job.done:
-                    self._run_group(job)
+            self._line_up(job)
+            while not job.done:
+                self._run_group(job)
         except BaseException:
-            job.abandoned = True
+            with self._line:
+                job.abandoned = True
             raise
+        finally:
+            self._hand_on(job)
         return job.outcome()
+
+    def _line_up(self, job: Job[Any]) -> None:
+        """Return when the job is done, or when it is for its thread to run what waits."""
+        with self._line:
+            self._waiting.append(job)
+            if not self._is_led:
+                self._is_led = job.leads = True
+                return
+            job.told = told = threading.Lock()
+            told.acquire()
+        told.acquire()
+
+    def _hand_on(self, job: Job[Any]) -> None:
+        """Who led lets the first lead that waits: each is woken once, for its outcome or for the lead."""
+        if not job.leads:
+            return
+        with self._line:
+            job.leads = False
+            for other in self._waiting:
+                if other.told is not None and not other.abandoned:
+                    other.leads = True
+                    other.told.release()
+                    return
+            self._is_led = False
 
     def check_outside(self) -> None:
         """Raises `UsageError` when called from within a decision, which must not use the store."""
@@ -92,24 +120,25 @@ class Writer:
 
     def submit(self, job: Job[Any]) -> None:
         """Put a job in line for the thread that calls `run_waiting`."""
-        self._waiting.append(job)
+        with self._line:
+            self._waiting.append(job)
 
     def run_waiting(self) -> None:
         """Run all that waits."""
-        with self._lock:
-            while self._waiting:
-                self._run_group(None)
+        while self._waiting:
+            self.run(_nothing, looks=True)
 
     def close(self) -> None:
         """Close the backend, when no flow runs."""
-        with self._lock:
+        with self._work:
             run_sync(self.backend.close())
 
-    def _run_group(self, own: Job[Any] | None) -> None:
+    def _run_group(self, own: Job[Any]) -> None:
         group: list[Job[Any]] = []
         self._owner = threading.get_ident()
         try:
-            self._transaction(group)
+            with self._work:
+                self._transaction(group)
         except BaseException:  # an interrupt: nothing was committed, and only the interrupted caller's job ends with it
             self.backend.roll_back()
             self._waiting.extendleft(job for job in reversed(group) if job is not own)
@@ -118,6 +147,8 @@ class Writer:
             self._owner = 0
         for job in group:
             job.done = True
+            if job.told is not None and job is not own:
+                job.told.release()
         if wrote(group):
             self.committed.set()
         if self._tell:
@@ -200,6 +231,10 @@ class Writer:
     def _again(self, group: list[Job[Any]]) -> None:
         """Put them in line again, before all others."""
         self._waiting.extendleft(_anew(job) for job in reversed(group))
+
+
+async def _nothing(backend: Backend) -> None:
+    """What one runs who wants the others run."""
 
 
 def wrote(group: Sequence[Job[Any]]) -> bool:
