@@ -68,7 +68,7 @@ class Stalling(Outside):
     def _stand_still(self) -> None:
         """Without a lock that others would wait for."""
         engine: Any = self._engine
-        with engine._writer._lock if isinstance(engine, BlockingEngine) else contextlib.nullcontext():
+        with engine._writer._work if isinstance(engine, BlockingEngine) else contextlib.nullcontext():
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # this thread first, within the lock
 
 

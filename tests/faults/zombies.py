@@ -214,6 +214,6 @@ def _stand_still(store: Store, place: Path, position: int) -> None:
         until("the gate is open", (place / f"gate-{position}").exists)
     else:
         engine: Any = store._engine
-        with engine._writer._lock if isinstance(engine, BlockingEngine) else contextlib.nullcontext():
+        with engine._writer._work if isinstance(engine, BlockingEngine) else contextlib.nullcontext():
             tell("stopped", position)  # and it holds no lock of SQLite's that others would wait for
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # this thread first, within the lock
