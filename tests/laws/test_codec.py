@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refold import InvalidEvent, RawEvent, UndecodableEvent, UnknownEventType, UsageError, event
-from refold.codec import Codec, as_json, decoded, form_of, raw_json
+from refold.codec import Codec, as_json, events_of, form_of, raw_json
 from refold.messages import spec_of
 from refold.testing import strategies as refold_st
 
@@ -152,7 +152,8 @@ def test_an_event_of_any_class_reads_back_equal(example: object) -> None:
 @given(st.dictionaries(TEXT, refold_st.json_values(), max_size=4))
 def test_a_raw_event_reads_back_equal(data: dict[str, Any]) -> None:
     codec = Codec([RawEvent])
-    assert decoded(codec.known, "a", 3, raw_json(RawEvent("a", data, 3)), "s-1", 1, 1) == RawEvent("a", data, 3)
+    [event] = events_of(codec.known, "a", 3, raw_json(RawEvent("a", data, 3)), "s-1", 1, 1)
+    assert event == RawEvent("a", data, 3)
 
 
 @given(st.binary(max_size=60) | TEXT.map(str.encode))
@@ -160,7 +161,7 @@ def test_whatever_bytes_stand_in_a_store_they_are_an_event_or_an_error_that_name
     known = Codec([Bare, Model, Attrs, Struct, Plain]).known
     for name in ("law.bare", "law.pydantic", "law.attrs", "law.struct", "law.dataclass"):
         try:
-            decoded(known, name, 1, data, "s-1", 7, 9)
+            events_of(known, name, 1, data, "s-1", 7, 9)
         except UndecodableEvent as error:
             assert (error.type, error.stream, error.version, error.position) == (name, "s-1", 7, 9)  # noqa: PT017
 
@@ -250,5 +251,5 @@ def test_a_wrong_mark_says_how_it_is_written(call: Any, sentence: str) -> None:
 
 def test_a_type_that_nobody_knows_lists_those_that_are() -> None:
     with pytest.raises(UnknownEventType, match=r"known are: law\.attrs, law\.struct") as caught:
-        decoded(Codec([Struct, Attrs]).known, "gone", 1, b"{}", "s-1", 2, 3)
+        events_of(Codec([Struct, Attrs]).known, "gone", 1, b"{}", "s-1", 2, 3)
     assert caught.value.known == ("law.attrs", "law.struct")

