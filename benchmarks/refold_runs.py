@@ -164,16 +164,16 @@ def _read(url: str, clock: Clock, count: int, *, subscribed: bool) -> int:
     return total
 
 
-def commands(tasks: int = 0, *, hot: bool = False) -> Run:
+def commands(tasks: int = 0, *, hot: bool = False, cache: int = 0) -> Run:
     """Whole commands on streams of about 20 events: by one blocking client, or by tasks and a subscriber beside them.
 
-    `hot`: all on one stream.
+    `hot`: all on one stream. `cache`: so many states are kept in this process, so that a command asks for no events.
     """
     streams = 1 if hot else max(50, tasks)
 
     async def awaiting(url: str, clock: Clock, count: int, told: Told) -> None:
         async with await AsyncStore.open(url) as store:
-            account = store.bind(accounts)
+            account = store.bind(accounts, cache=cache)
 
             async def task(number: int) -> None:
                 for index in range(count // tasks):
@@ -193,17 +193,17 @@ def commands(tasks: int = 0, *, hot: bool = False) -> Run:
                 asyncio.run(awaiting(url, clock, count, told))
             judge(told, stored(url), tail.places)
         else:
-            told = _blocking(url, clock, count, streams)
+            told = _blocking(url, clock, count, streams, cache)
             judge(told, stored(url))
         return len(told)
 
     return run
 
 
-def _blocking(url: str, clock: Clock, count: int, streams: int) -> Told:
+def _blocking(url: str, clock: Clock, count: int, streams: int, cache: int) -> Told:
     told = Told()
     with Store.open(url) as store, clock.running():
-        account = store.bind(accounts)
+        account = store.bind(accounts, cache=cache)
         for index in range(count):
             start = clock.now()
             handled = account.handle(str(index % streams), Deposit(1))

@@ -58,9 +58,15 @@ def works(store: str, peers: Sequence[Neighbour]) -> Sequence[Work]:
         work("W6/64", "the same, 64 awaiting clients", (128, 2_000),
              [rate("commands", Mark(10, "beside", "1 client")), quantile(50, beside_raw=False), quantile(99, beside_raw=False)],
              by_refold.commands(64), None, _asked("command", clients=64), by_refold.commands()),
+        work("W6c", "the same, 1 client that keeps states", (50, 1_000), [rate("commands"), quantile(50)],
+             by_refold.commands(cache=1_000), raw.commands),
+        work("W6c/64", "the same, 64 awaiting clients that keep states", (128, 2_000), [rate("commands", Mark(10, "beside", "1 client"))],
+             by_refold.commands(64, cache=1_000), None, None, by_refold.commands()),
         work("hot/16", "the same, 16 awaiting clients on one stream", (32, 1_000),
              [rate("commands", Mark(0.5, "beside", "16 on 50 streams"), Mark(20, "peer")), quantile(99, beside_raw=False)],
              by_refold.commands(16, hot=True), None, _asked("command", clients=16, hot=True), by_refold.commands(16)),
+        work("hotc/16", "the same, the state kept", (32, 1_000), [rate("commands", Mark(20, "peer"))],
+             by_refold.commands(16, hot=True, cache=1_000), None, _asked("command", clients=16, hot=True)),
     )  # fmt: skip
 
 
