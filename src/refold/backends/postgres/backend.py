@@ -16,6 +16,7 @@ from refold.backends.postgres.listening import AwaitingEars, BlockingEars, Ears,
 from refold.backends.postgres.location import PostgresLocation
 from refold.backends.postgres.named import numbered
 from refold.backends.postgres.session import AwaitingSession, BlockingSession, Bound, Many, Must, Session, Steady, lost
+from refold.backends.postgres.standbys import reads
 from refold.backends.postgres.troubles import as_ours, translated
 from refold.errors import OutcomeUnknown, StoreBusy, StoreReadOnly
 from refold.migration import Migration
@@ -61,16 +62,22 @@ class PostgresBackend:
         self.capabilities = capabilities or Capabilities("postgresql", durability="disk", sql=True)
         self._session, self._location = session, location
         self._lent, self._ears = ears is not None, ears or _ears(session, location)
-        self._steady = Steady(session, location.busy_timeout)
+        self._steady = reads(session, location)
         self._sql = reading.Statements(location.schema)
+        self._has_archive = False
         self._survey = surveying.Statements(location.schema)
+        self._payloads = reading.Payloads(session, self._steady, self._sql)
         self._appends = Appends(session, location.schema, location.busy_timeout, self)
 
     async def prepare(self) -> None:
         """See that the schema is there and of a format that is known; make it if there is none."""
         async with translated(self._location):
             await schema.prepare(self._session, self._location)
-            self.capabilities = Capabilities("postgresql", await schema.durability(self._steady), sql=True)
+            durability = await schema.durability(self._steady)
+            self.capabilities = Capabilities("postgresql", durability, sql=True)
+            self._appends.confirms = durability == "quorum-disk"
+            if self._location.read_only and await schema.is_standby(self._steady):
+                self._ears = Polling(self._session)
 
     def joined(self, connection: object) -> Backend:
         """The same store, inside the transaction that is open on a connection of the application's."""
@@ -83,11 +90,17 @@ class PostgresBackend:
             return await self._appends.append(append)
 
     async def read(self, selection: Selection) -> Sequence[Row]:
+        if not self._has_archive:
+            async with translated(self._location):
+                rows, marked = await reading.rows_and_mark(self._steady, self._sql, selection)
+            if marked is False:
+                return rows
+            self._has_archive = bool(marked)  # for ever
         return await self._archives.page(self, selection)
 
     async def payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
-        found = await self.live_payloads(stream, after, until)
-        return found or await self._archives.payloads(self, stream, after, until)
+        found, has_archive = await self._page(stream, after, until)
+        return await self._archives.payloads(self, stream, after, until) if has_archive and not found else found
 
     async def find(self, ids: Sequence[bytes]) -> Sequence[Row]:
         return await self._archives.find(self, ids)
@@ -97,8 +110,11 @@ class PostgresBackend:
             return await reading.rows(self._steady, self._sql, selection, strict=strict)
 
     async def live_payloads(self, stream: str, after: int, until: int | None) -> Sequence[Payload]:
+        return (await self._page(stream, after, until))[0]
+
+    async def _page(self, stream: str, after: int, until: int | None) -> reading.Page:
         async with translated(self._location):
-            return await reading.payloads(self._steady, self._sql, stream, after, until)
+            return await self._payloads.page(stream, after, until)
 
     async def live_find(self, ids: Sequence[bytes]) -> Sequence[Row]:
         async with translated(self._location):
@@ -209,9 +225,10 @@ def _shown(step: Own | Statement) -> str:
 
 
 def _ears(session: Session, location: PostgresLocation) -> Ears:
-    if isinstance(session, BlockingSession) and not location.pooled:
+    polls = location.pooled or (location.several and location.read_only)  # a standby calls nothing out
+    if isinstance(session, BlockingSession) and not polls:
         return BlockingEars(location)
-    if isinstance(session, AwaitingSession) and not location.pooled:
+    if isinstance(session, AwaitingSession) and not polls:
         return AwaitingEars(location)
     return Polling(session)
 

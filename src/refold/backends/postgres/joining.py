@@ -9,7 +9,16 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import tuple_row
 
-from refold.backends.postgres.session import Bound, Many, Must, Session, await_all, run_all
+from refold.backends.postgres.session import (
+    Bound,
+    Many,
+    Must,
+    Session,
+    await_all,
+    read_plainly,
+    run_all,
+)
+from refold.backends.postgres.signals import Signal, TaskSignal, ThreadSignal
 from refold.errors import UsageError
 
 # The application's transaction goes on after ours: with its own search path, not that of a tenant's read models.
@@ -45,10 +54,6 @@ class _Joined:
 
     own = False
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
-        yield
-
     async def pause(self, seconds: float) -> None:
         """Nothing is sent again inside a transaction of the application's."""
 
@@ -62,18 +67,29 @@ class JoinedBlocking(_Joined):
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
+    def signal(self) -> Signal:
+        return ThreadSignal()
+
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[psycopg.Connection[Any]]:
         with self._connection.transaction():
             yield self._connection
 
-    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+    async def fetch(
+        self, text: str, values: Sequence[Any] | dict[str, Any] = (), *, plain: bool = False
+    ) -> list[tuple[Any, ...]]:
         with psycopg.Cursor(self._connection, row_factory=tuple_row) as cursor:
+            if plain:
+                read_plainly(cursor)
             return cursor.execute(text.encode(), values or None, binary=True).fetchall()
 
-    async def transaction(self, statements: Sequence[Bound | Many | Must]) -> Sequence[list[tuple[Any, ...]]]:
+    async def transaction(
+        self, statements: Sequence[Bound | Many | Must], *, plain: bool = False
+    ) -> Sequence[list[tuple[Any, ...]]]:
         with self._connection.transaction(), psycopg.Cursor(self._connection, row_factory=tuple_row) as cursor:
             path = cursor.execute(_PATH).fetchone()
+            if plain:
+                read_plainly(cursor)
             rows = run_all(cursor, statements)
             cursor.execute(_SET_PATH, path)
             return rows
@@ -85,22 +101,33 @@ class JoinedAwaiting(_Joined):
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
 
+    def signal(self) -> Signal:
+        return TaskSignal()
+
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
         async with self._connection.transaction():
             yield self._connection
 
-    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+    async def fetch(
+        self, text: str, values: Sequence[Any] | dict[str, Any] = (), *, plain: bool = False
+    ) -> list[tuple[Any, ...]]:
         async with psycopg.AsyncCursor(self._connection, row_factory=tuple_row) as cursor:
+            if plain:
+                read_plainly(cursor)
             await cursor.execute(text.encode(), values or None, binary=True)
             return await cursor.fetchall()
 
-    async def transaction(self, statements: Sequence[Bound | Many | Must]) -> Sequence[list[tuple[Any, ...]]]:
+    async def transaction(
+        self, statements: Sequence[Bound | Many | Must], *, plain: bool = False
+    ) -> Sequence[list[tuple[Any, ...]]]:
         async with (
             self._connection.transaction(),
             psycopg.AsyncCursor(self._connection, row_factory=tuple_row) as cursor,
         ):
             path = await (await cursor.execute(_PATH)).fetchone()
+            if plain:
+                read_plainly(cursor)
             rows = await await_all(cursor, statements)
             await cursor.execute(_SET_PATH, path)
             return rows

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from refold.backends.postgres.location import PostgresLocation
-from refold.backends.postgres.session import PAUSE, Session, lost
+from refold.backends.postgres.session import PAUSE, Session, lost, vigilance
 
 POLL: Final = 1.0
 """Seconds after which the head is looked at although nobody called: a call can be lost with its connection."""
@@ -60,7 +60,8 @@ class BlockingEars:
 
     @asynccontextmanager
     async def listening(self, channel: str) -> AsyncGenerator[Hear]:
-        connection = self._free.pop() if self._free else psycopg.connect(self._location.url, autocommit=True)
+        url, care = self._location.url, vigilance(self._location)
+        connection = self._free.pop() if self._free else psycopg.connect(url, autocommit=True, **care)
 
         async def hear(seconds: float) -> None:
             list(connection.notifies(timeout=seconds, stop_after=1))
@@ -87,8 +88,10 @@ class AwaitingEars:
 
     @asynccontextmanager
     async def listening(self, channel: str) -> AsyncGenerator[Hear]:
-        url = self._location.url
-        connection = self._free.pop() if self._free else await psycopg.AsyncConnection.connect(url, autocommit=True)
+        url, care = self._location.url, vigilance(self._location)
+        connection = (
+            self._free.pop() if self._free else await psycopg.AsyncConnection.connect(url, autocommit=True, **care)
+        )
 
         async def hear(seconds: float) -> None:
             async for _ in connection.notifies(timeout=seconds, stop_after=1):

@@ -8,7 +8,8 @@ from typing import Final
 import psycopg
 
 from refold.backends.postgres.location import PostgresLocation
-from refold.backends.postgres.session import Bound, Failed, Session, Steady
+from refold.backends.postgres.pools import Failed
+from refold.backends.postgres.session import Bound, Session, Steady
 from refold.errors import NewerFormat, NotAStore, StoreReadOnly, StoreUnreachable, UsageError
 from refold.ports import Durability
 
@@ -18,6 +19,8 @@ MIGRATIONS: Final = (
     "0003_snapshots.sql",
     "0004_archive.sql",
     "0005_processes.sql",
+    "0006_quick_appends.sql",
+    "0007_elsewhere.sql",
 )
 """Each brings a store from the format before it to the next."""
 FORMAT: Final = len(MIGRATIONS)
@@ -39,6 +42,12 @@ async def durability(session: Session | Steady) -> Durability:
     if fsync == "off" or commit == "off":
         return "best-effort"
     return "quorum-disk" if standbys and commit in {"on", "remote_apply"} else "disk"
+
+
+async def is_standby(session: Session | Steady) -> bool:
+    """Whether the server follows another one."""
+    ((found,),) = await session.fetch("select pg_is_in_recovery()")
+    return bool(found)
 
 
 async def prepare(session: Session, location: PostgresLocation) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout
+from psycopg.pq import Format
+from psycopg.types.string import ByteaBinaryLoader
+from psycopg_pool import PoolClosed, PoolTimeout
 
 from refold.backends.postgres.location import SETTINGS, PostgresLocation
+from refold.backends.postgres.pools import PATIENCE, AwaitingPool, BlockingPool, Demoted, Failed
+from refold.backends.postgres.signals import Signal, TaskSignal, ThreadSignal
 from refold.errors import UsageError
 from refold.ports import Unclaimed
 
+T = TypeVar("T")
 Bound: TypeAlias = tuple[str, Sequence[Any] | dict[str, Any]]
 """A statement and its values."""
 
@@ -41,18 +45,32 @@ PAUSE: Final = 0.05
 """Seconds before a statement is sent again after its connection broke."""
 
 
+def read_plainly(cursor: psycopg.Cursor[Any] | psycopg.AsyncCursor[Any]) -> None:
+    """What `plain` asks of a cursor: all is read in binary, JSON and ids as the bytes that they are."""
+    cursor.format = Format.BINARY
+    for type in ("json", "uuid"):
+        cursor.adapters.register_loader(type, ByteaBinaryLoader)
+
+
 class Session(Protocol):
     """A pool of connections."""
 
     own: bool
     """Whether transactions are ours, so that one that broke can be sent again."""
 
-    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
-        """Run one statement in a transaction of its own, one round trip, and give its rows."""
+    async def fetch(
+        self, text: str, values: Sequence[Any] | dict[str, Any] = (), *, plain: bool = False
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement in a transaction of its own, one round trip, and give its rows.
+
+        `plain`: JSON and ids come as the bytes that they are.
+        """
         ...
 
-    async def transaction(self, statements: Sequence[Bound | Many | Must]) -> Sequence[list[tuple[Any, ...]]]:
-        """Run statements in one transaction, and give the rows of each.
+    async def transaction(
+        self, statements: Sequence[Bound | Many | Must], *, plain: bool = False
+    ) -> Sequence[list[tuple[Any, ...]]]:
+        """Run statements in one transaction, and give the rows of each, `plain` or not.
 
         Raises:
             Failed: one of them did; nothing was done.
@@ -64,8 +82,8 @@ class Session(Protocol):
         """One connection in a transaction, which ends with the block."""
         ...
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """One caller at a time."""
+    def signal(self) -> Signal:
+        """One that nobody has given yet."""
         ...
 
     async def pause(self, seconds: float) -> None:
@@ -90,22 +108,32 @@ def _settings(location: PostgresLocation) -> dict[str, Any]:
         if location.read_only:
             ours += " -c default_transaction_read_only=on"
         connection["options"] = f"{ours} {_options(location)}".strip()
-    connection = {**connection, **_vigilance(location)}
+    connection = {**connection, **vigilance(location)}
     return {
         "conninfo": location.url,
         "min_size": 1,
         "max_size": location.pool_size,
         "timeout": location.busy_timeout,
+        "reconnect_timeout": PATIENCE,
+        "moves": location.several and not location.read_only,
         "open": False,
         "kwargs": connection,
     }
 
 
-def _vigilance(location: PostgresLocation) -> dict[str, int]:
-    """So that a connection into nowhere is noticed; what the URL says of it holds."""
+def vigilance(location: PostgresLocation) -> dict[str, Any]:
+    """So that a connection into nowhere is noticed, soon if another server takes over; what the URL says of it holds."""
     ours = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
     ours |= {"tcp_user_timeout": int(location.busy_timeout * 1_000), "connect_timeout": 10}
+    if location.several:
+        ours = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
+        ours |= {"tcp_user_timeout": 10_000, "connect_timeout": 3}
     return {name: value for name, value in ours.items() if name not in _asked(location)}
+
+
+def _opening(location: PostgresLocation) -> float:
+    """Seconds for which a first connection is tried: of several servers one may be about to take over."""
+    return location.busy_timeout if location.several else min(OPENING, location.busy_timeout)
 
 
 def _options(location: PostgresLocation) -> str:
@@ -120,26 +148,23 @@ def _asked(location: PostgresLocation) -> Mapping[str, object]:
         raise UsageError(f"libpq does not take the store's URL ({str(error).strip()}): write {SETTINGS}.") from error
 
 
-class Failed(Exception):
-    """One statement of a transaction failed, and so all of it."""
-
-    def __init__(self, index: int, error: psycopg.Error) -> None:
-        self.index, self.error = index, error
-        super().__init__(index, error)
-
-
 class Steady:
     """Reads that are sent again when the connection broke under them, until the server has been away for too long."""
 
     def __init__(self, session: Session, seconds: float) -> None:
         self._session, self._seconds = session, seconds
 
-    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+    async def fetch(
+        self, text: str, values: Sequence[Any] | dict[str, Any] = (), *, plain: bool = False
+    ) -> list[tuple[Any, ...]]:
         """The rows of one statement that changes nothing."""
+        return await self._again(lambda: self._session.fetch(text, values, plain=plain))
+
+    async def _again(self, read: Callable[[], Awaitable[T]]) -> T:
         deadline = time.monotonic() + self._seconds
         while True:
             try:
-                return await self._session.fetch(text, values)
+                return await read()
             except psycopg.OperationalError as error:
                 if not self._session.own or not lost(error) or time.monotonic() > deadline:
                     raise
@@ -148,7 +173,7 @@ class Steady:
 
 def lost(error: psycopg.Error) -> bool:
     """Whether the connection went, so that it is not known what became of the statement; else the server refused it."""
-    if not isinstance(error, psycopg.OperationalError) or isinstance(error, PoolClosed | PoolTimeout):
+    if not isinstance(error, psycopg.OperationalError) or isinstance(error, PoolClosed | PoolTimeout | Demoted):
         return False
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
@@ -204,14 +229,13 @@ class BlockingSession:
     def __init__(self, location: PostgresLocation) -> None:
         settings = _settings(location)
         self._try(location, settings["kwargs"])
-        self._pool = ConnectionPool(**settings)
-        self._lock = threading.Lock()
+        self._pool = BlockingPool(**settings)
         self._pool.open()
 
     @staticmethod
     def _try(location: PostgresLocation, kwargs: dict[str, Any]) -> None:
         """One connection before there is a pool, which would try for long and then not say why it failed."""
-        deadline = time.monotonic() + min(OPENING, location.busy_timeout)
+        deadline = time.monotonic() + _opening(location)
         while True:
             try:
                 return psycopg.connect(location.url, **kwargs).close()
@@ -220,8 +244,12 @@ class BlockingSession:
                     raise
             time.sleep(PAUSE)
 
-    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+    async def fetch(
+        self, text: str, values: Sequence[Any] | dict[str, Any] = (), *, plain: bool = False
+    ) -> list[tuple[Any, ...]]:
         with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            if plain:
+                read_plainly(cursor)
             rows: list[tuple[Any, ...]] = cursor.execute(text.encode(), values or None).fetchall()
             return rows
 
@@ -230,14 +258,16 @@ class BlockingSession:
         with self._pool.connection() as connection, connection.transaction():
             yield connection
 
-    async def transaction(self, statements: Sequence[Bound | Many | Must]) -> Sequence[list[tuple[Any, ...]]]:
+    async def transaction(
+        self, statements: Sequence[Bound | Many | Must], *, plain: bool = False
+    ) -> Sequence[list[tuple[Any, ...]]]:
         with self._pool.connection() as connection, connection.transaction(), connection.cursor() as cursor:
+            if plain:
+                read_plainly(cursor)
             return run_all(cursor, statements)
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
-        with self._lock:
-            yield
+    def signal(self) -> Signal:
+        return ThreadSignal()
 
     async def pause(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251 - this is the blocking one
@@ -253,12 +283,11 @@ class AwaitingSession:
 
     def __init__(self, location: PostgresLocation) -> None:
         self._location, self._settings = location, _settings(location)
-        self._pool = AsyncConnectionPool(**self._settings)
-        self._lock = asyncio.Lock()
+        self._pool = AwaitingPool(**self._settings)
 
     async def open(self) -> None:
         """Connect: once before there is a pool, which would try for long and then not say why it failed."""
-        deadline = time.monotonic() + min(OPENING, self._location.busy_timeout)
+        deadline = time.monotonic() + _opening(self._location)
         while not await self._tried(deadline):  # noqa: ASYNC110 - a server does not say when it is there
             await asyncio.sleep(PAUSE)
         await self._pool.open()
@@ -273,8 +302,12 @@ class AwaitingSession:
         await connection.close()
         return True
 
-    async def fetch(self, text: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+    async def fetch(
+        self, text: str, values: Sequence[Any] | dict[str, Any] = (), *, plain: bool = False
+    ) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            if plain:
+                read_plainly(cursor)
             await cursor.execute(text.encode(), values or None)
             rows: list[tuple[Any, ...]] = await cursor.fetchall()
             return rows
@@ -284,14 +317,16 @@ class AwaitingSession:
         async with self._pool.connection() as connection, connection.transaction():
             yield connection
 
-    async def transaction(self, statements: Sequence[Bound | Many | Must]) -> Sequence[list[tuple[Any, ...]]]:
+    async def transaction(
+        self, statements: Sequence[Bound | Many | Must], *, plain: bool = False
+    ) -> Sequence[list[tuple[Any, ...]]]:
         async with self._pool.connection() as connection, connection.transaction(), connection.cursor() as cursor:
+            if plain:
+                read_plainly(cursor)
             return await await_all(cursor, statements)
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None]:
-        async with self._lock:
-            yield
+    def signal(self) -> Signal:
+        return TaskSignal()
 
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -10,7 +10,7 @@ from psycopg import errors
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from refold.backends.postgres.location import PostgresLocation
-from refold.backends.postgres.session import Failed
+from refold.backends.postgres.pools import Demoted, Failed
 from refold.errors import (
     RefoldError,
     StoreBusy,
@@ -34,7 +34,7 @@ async def translated(location: PostgresLocation, texts: Sequence[str] = ()) -> A
         raise as_ours(failed.error, location, texts[failed.index] if texts else "") from failed.error
 
 
-def as_ours(error: Exception, location: PostgresLocation, text: str = "") -> RefoldError:  # noqa: PLR0911 - a table
+def as_ours(error: Exception, location: PostgresLocation, text: str = "") -> RefoldError:  # noqa: C901, PLR0911 - a table
     """The error of ours that says what the server's means for the user."""
     said = str(error).strip().split("\n")[0]
     match error:
@@ -42,6 +42,10 @@ def as_ours(error: Exception, location: PostgresLocation, text: str = "") -> Ref
             return StoreClosed()
         case PoolTimeout():
             return StoreUnreachable(f"no connection within {location.busy_timeout:g} s ({said}): is the server there?")
+        case Demoted():
+            return StoreUnreachable(
+                f"the server only reads by now ({said}), nothing was written: another one takes over."
+            )
         case errors.QueryCanceled() | errors.LockNotAvailable() | errors.DeadlockDetected():
             return StoreBusy(
                 f"the store is busy ({said}), nothing was written: try again, or set ?busy_timeout=SECONDS."
