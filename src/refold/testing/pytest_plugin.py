@@ -5,11 +5,11 @@ pytest_plugins = ["refold.testing.pytest_plugin"]   # in conftest.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from refold.testing.nats import nats_server
+from refold.testing.nats import NatsNode, nats_cluster, nats_server
 from refold.testing.postgres import PostgresServer, postgres_server
 
 pytest.register_assert_rewrite("refold.testing.contract")
@@ -34,3 +34,10 @@ def nats() -> Iterator[str]:
     """The URL of a real nats-server with JetStream, for the whole run."""
     with nats_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def nats_nodes() -> Iterator[Sequence[NatsNode]]:
+    """Three real nats-servers that are one cluster, for the whole run; whoever stops one starts it again."""
+    with nats_cluster() as nodes:
+        yield nodes

@@ -26,11 +26,13 @@ class Place:
     """Where one test finds an empty store of a backend.
 
     `durable`: opened again, also by another process, the URL holds what it held. `sql`: it has read models.
+    `together`: events are appended in the transaction of the read models.
     """
 
     url: str
     durable: bool
     sql: bool
+    together: bool = True
 
 
 class Stores:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from refold.aio import AsyncStore
-from refold.errors import ProjectionStopped, UsageError
+from refold.errors import ProjectionStopped, Unsupported, UsageError
 from refold.flows.together import StreamWrite
 from refold.query import NO_STREAM
 from refold.testing.contract.base import Place, Stores, listed, outcomes
@@ -15,6 +15,18 @@ from refold.testing.contract.sample import Deposit, Deposited, Withdrawn, accoun
 
 class Inlining(ModelContract):
     """`inline`."""
+
+    @pytest.fixture(autouse=True)
+    def appends_and_read_models_share_a_transaction(self, request: pytest.FixtureRequest, place: Place) -> None:
+        """Only there can they be kept inline."""
+        if request.function.__name__ in vars(Inlining) and not place.together and "elsewhere" not in request.node.name:
+            pytest.skip(f"{place.url} has its events and its read models in two places")
+
+    async def test_where_the_events_stand_elsewhere_it_is_refused(self, place: Place, sql_store: AsyncStore) -> None:
+        if place.together:
+            pytest.skip(f"{place.url} has them in one place")
+        with pytest.raises(Unsupported, match="the events stand elsewhere than their read models"):
+            await sql_store.inline(seen())
 
     async def test_every_way_to_append_brings_it_along(self, sql_store: AsyncStore) -> None:
         store = await sql_store.inline(seen())

@@ -10,7 +10,7 @@ import pytest
 
 from refold.aio import AsyncStore
 from refold.errors import NoSuchInstance
-from refold.messages import Position, RawEvent, Recorded, event
+from refold.messages import RawEvent, Recorded, event
 from refold.process import Effect, Process, after, fail, finish
 from refold.projection import Projection
 from refold.testing.clock import ManualClock
@@ -118,14 +118,14 @@ class Reacting(ProcessContract):
                 await call
 
     async def test_an_input_that_fails_parks_its_instance_and_no_other(self, shop: AsyncStore) -> None:
-        await shop.append("order-1", [Placed(), Paid(13), Paid(2)])
+        _, thirteen, two = (await shop.append("order-1", [Placed(), Paid(13), Paid(2)])).positions
         await shop.append("order-2", [Placed(), Paid(3)])
         refusing = Refusing()
         instances = shop.process(payment(refusing))
         await instances.catch_up()
         view = await instances.show("1")
         assert (view.state, [(letter.position, letter.state) for letter in view.parked]) == (
-            (Placed(),), [(2, "failed"), (3, "waiting")],
+            (Placed(),), [(thirteen, "failed"), (two, "waiting")],
         )  # fmt: skip
         assert view.parked[0].error.startswith("ZeroDivisionError: 13 cannot be")
         assert await state_of(instances, "2") == (Placed(), Paid(3))
@@ -169,7 +169,7 @@ class Reacting(ProcessContract):
         assert await state_of(instances) == (Placed(), Paid(2))
 
     async def test_or_parked_until_an_operator_skips_it(self, shop: AsyncStore) -> None:
-        await shop.append("order-1", [Paid(1), Placed(), Paid(2)])
+        early = (await shop.append("order-1", [Paid(1), Placed(), Paid(2)])).positions[0]
         instances = shop.process(payment(quiet, starts_on=(Placed,), otherwise="park"))
         await instances.catch_up()
         view = await instances.show("1")
@@ -180,7 +180,7 @@ class Reacting(ProcessContract):
         ((found),) = await instances.list(stuck=True)
         assert (found.id, found.state, found.inputs) == ("1", "unbegun", 0)
         assert found.stuck.startswith(
-            "the input at position 1 is parked: UsageError: process 'payment' has no instance"
+            f"the input at position {early} is parked: UsageError: process 'payment' has no instance"
         )
         assert (await instances.skip("1", "came too early")).inputs == 2
         assert await state_of(instances) == (Placed(), Paid(2))
@@ -299,11 +299,11 @@ class Reacting(ProcessContract):
         process: Process[Any, State] = Process(
             "settling", tuple[object, ...], quiet, remembered, events=(Ordered, Settled)
         )
-        await shop.append("order-1", [RawEvent("order.bought", {"cents": 5}), Placed()])
+        both = (await shop.append("order-1", [RawEvent("order.bought", {"cents": 5}), Placed()])).positions[0]
         instances = shop.process(process)
         for _ in range(2):
             await instances.catch_up()
         assert await state_of(instances) == (Ordered(5), Settled(5))
         assert [(each.what, each.position) for each in (await instances.show("1")).history] == [
-            ("order.ordered", Position(1)), ("order.settled", Position(1)),
+            ("order.ordered", both), ("order.settled", both),
         ]  # fmt: skip

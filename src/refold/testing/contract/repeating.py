@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from refold.aio import AsyncStore
+from refold.clock import SystemClock, as_uuid
 from refold.errors import Conflict, IdReused, InvalidEvent
 from refold.messages import NewEvent
 from refold.query import NO_STREAM, AppendCondition, Query
@@ -41,6 +42,20 @@ class Repeating(Contract):
         await store.append("note-1", [Noted("later")])
 
         again = await store.append("note-1", [note("a", A)], expected=NO_STREAM, condition=condition)
+
+        assert (again.positions, again.repeated) == (first.positions, True)
+
+    @pytest.mark.parametrize("count", [1, 2])
+    async def test_a_repeat_of_what_was_made_just_now_is_judged_before_what_it_expects(
+        self, stores: Stores, count: int
+    ) -> None:
+        clock = SystemClock()
+        store = await stores.open(clock=clock)
+        notes = [note(f"{n}", as_uuid(clock.new_id())) for n in range(count)]
+        first = await store.append("note-1", notes, expected=NO_STREAM)
+        await store.append("note-1", [Noted("later")])
+
+        again = await store.append("note-1", notes, expected=NO_STREAM)
 
         assert (again.positions, again.repeated) == (first.positions, True)
 

@@ -198,7 +198,7 @@ class Snapshotting(Contract):
         self, sql_place: Place, stores: Stores, store: AsyncStore, change: str, verdict: str
     ) -> None:
         await self._filled(store, 12)
-        four = "'4'::bytea" if "postgres" in sql_place.url else "x'34'"
+        four = "'4'::bytea" if sql_place.url.startswith("postgres") and sql_place.together else "x'34'"
         await plant(store, f"update {{refold}}snapshots set {change.replace(':four', four)} where version = 10")  # noqa: S608 - ours
         loaded = await store.bind(accounts, snapshots=Snapshots()).load("1")
         assert (loaded.state, loaded.version, loaded.began) == (78, 12, 5)

@@ -12,9 +12,9 @@ from refold.testing.contract.base import Contract, Stores
 from refold.testing.contract.sample import Deposit, Noted, accounts, fact
 
 
-async def names(store: AsyncStore, prefix: str = "") -> list[str]:
+async def names(store: AsyncStore, prefix: str = "", after: str = "") -> list[str]:
     """The names of the streams, as they are listed."""
-    return [info.stream async for info in store.streams(prefix)]
+    return [info.stream async for info in store.streams(prefix, after=after)]
 
 
 class Surveying(Contract):
@@ -41,6 +41,13 @@ class Surveying(Contract):
         assert await names(store, "a%") == ["a%-1"]
         assert await names(store, "a_") == ["a_-1"]
         assert await names(store, "c") == []
+
+    async def test_streams_are_listed_after_a_name_that_need_not_be_there(self, store: AsyncStore) -> None:
+        for name in ("a-1", "a-2", "b-1"):
+            await store.append(name, [Noted("x")])
+        assert await names(store, after="a-1") == ["a-2", "b-1"]
+        assert await names(store, "a", "a-10") == ["a-2"]
+        assert await names(store, after="b-1") == []
 
     async def test_more_streams_than_a_page_are_all_listed(self, store: AsyncStore) -> None:
         expected = [f"note-{i:04}" for i in range(1_050)]

@@ -23,11 +23,11 @@ class Together(Contract):
 
     @pytest.mark.guarantee("G1")
     async def test_several_streams_are_written_in_one_append(self, store: AsyncStore) -> None:
-        await store.append("account-a", [Deposited(9)])
+        first = await store.append("account-a", [Deposited(9)])
 
         receipts = await store.append_all(MOVE)
 
-        written = await listed(store.read(after=1))
+        written = await listed(store.read(after=first.position))
         assert [(str(e.stream), e.version) for e in written] == [("account-a", 2), ("account-b", 1), ("account-b", 2)]
         assert [(r.version, r.positions, r.ids) for r in receipts] == [
             (2, (written[0].position,), (written[0].id,)),

@@ -23,6 +23,7 @@ from refold.query import AppendCondition, Query
 from refold.tables import Change, Table
 from refold.testing.contract.auditing import plant
 from refold.testing.contract.base import Contract, Stores, listed
+from refold.testing.contract.base import Place as StorePlace
 from refold.testing.contract.projecting import ModelContract
 from refold.testing.contract.working import taken_in
 from refold.upcasting import JsonObject, Parts, default, downcast, move, rename, split, upcast
@@ -213,19 +214,19 @@ async def aged(store: AsyncStore) -> None:
 
 
 READ: Final = (
-    (1, Placed("ada", 300, "EUR"), "order.placed", 3, (1, 1)),
-    (2, Paid(300), "order.paid", 1, (1, 2)),
-    (2, Shipped("Oslo", "post"), "order.shipped", 2, (2, 2)),
-    (3, Placed("bob", 500, "EUR"), "order.placed", 3, (1, 1)),
-    (4, Placed("cy", 700, "USD"), "order.placed", 3, (1, 1)),
-    (5, Placed("dee", 900, "SEK"), "order.placed", 3, (1, 1)),
-    (6, Shipped("Rome", "post"), "order.shipped", 2, (1, 1)),
+    ("order-1@1", Placed("ada", 300, "EUR"), "order.placed", 3, (1, 1)),
+    ("order-1@2", Paid(300), "order.paid", 1, (1, 2)),
+    ("order-1@2", Shipped("Oslo", "post"), "order.shipped", 2, (2, 2)),
+    ("order-2@1", Placed("bob", 500, "EUR"), "order.placed", 3, (1, 1)),
+    ("order-2@2", Placed("cy", 700, "USD"), "order.placed", 3, (1, 1)),
+    ("order-2@3", Placed("dee", 900, "SEK"), "order.placed", 3, (1, 1)),
+    ("order-2@4", Shipped("Rome", "post"), "order.shipped", 2, (1, 1)),
 )
 
 
-def as_read(event: Recorded[Any]) -> tuple[int, Any, str, int, tuple[int, int]]:
+def as_read(event: Recorded[Any]) -> tuple[str, Any, str, int, tuple[int, int]]:
     """What of an event depends on how it is read."""
-    return event.position, event.data, event.type, event.schema_version, (event.part, event.parts)
+    return f"{event.stream}@{event.version}", event.data, event.type, event.schema_version, (event.part, event.parts)
 
 
 def by_type(event: Recorded[Any]) -> str:
@@ -315,19 +316,20 @@ class Upcasting(Contract):
         for _ in READ:
             event = await asyncio.wait_for(anext(subscription), LONG)
             places.append((event.position, event.part, subscription.position))
-        assert places == [(1, 1, 1), (2, 1, 1), (2, 2, 2), (3, 1, 3), (4, 1, 4), (5, 1, 5), (6, 1, 6)]
+        a, b, c, d, e, f = sorted({position for position, *_ in places})
+        assert places == [(a, 1, a), (b, 1, a), (b, 2, b), (c, 1, c), (d, 1, d), (e, 1, e), (f, 1, f)]
         await subscription.close()
 
     async def test_a_condition_on_a_type_sees_it_under_its_older_names(self, stores: Stores) -> None:
         store = await stores.open(events=NOW)
-        await store.append("order-1", [PUT, CLOSED])
+        head = (await store.append("order-1", [PUT, CLOSED])).position
         for name in ("order.placed", "order.paid", "order.shipped"):
             condition = AppendCondition(Query.of(types=[name]))
             with pytest.raises(Conflict):
                 await store.append("order-9", [Paid(1)], condition=condition)
             with pytest.raises(Conflict):
                 await store.append_all([StreamWrite("order-9", [Paid(1)])], checks=[condition])
-        assert await store.head() == 2
+        assert await store.head() == head
 
     async def test_a_decision_is_made_on_every_shape_and_within_a_boundary_of_all_their_names(
         self, stores: Stores
@@ -381,14 +383,14 @@ class Upcasting(Contract):
         assert [receipt.repeated for receipt in (*await store.undo(undo), *await store.redo(redo))] == [True, True]
 
     async def test_a_part_without_an_inverse_is_in_the_way_of_all(self, store: AsyncStore) -> None:
-        (id,) = (await store.append("order-1", [CLOSED])).ids
-        undo = await store.plan_undo(id, folds=[replace(returning, inverses=(pay_back,))])
+        receipt = await store.append("order-1", [CLOSED])
+        undo = await store.plan_undo(*receipt.ids, folds=[replace(returning, inverses=(pay_back,))])
         assert (undo.steps, list(map(str, undo.obstacles))) == (
             (), ["order-1@1 (order.closed): fold 'order' declares no inverse of it: @undoes(Shipped)"],
         )  # fmt: skip
         with pytest.raises(CannotUndo):
             await store.undo(undo)
-        assert await store.head() == 1
+        assert await store.head() == receipt.position
 
     async def test_an_export_is_in_todays_shape(self, stores: Stores) -> None:
         store = await stores.open(events=NOW)
@@ -404,7 +406,7 @@ class Upcasting(Contract):
 
     async def test_an_upcaster_that_fails_is_an_error_that_names_the_place_and_the_step(self, stores: Stores) -> None:
         store = await stores.open(events=NOW)
-        await store.append("order-1", [PUT, RawEvent("order.put", {"customer": "ada"})])
+        receipt = await store.append("order-1", [PUT, RawEvent("order.put", {"customer": "ada"})])
         for read in (lambda: listed(store.read()), lambda: store.bind(orders).state("1")):
             with pytest.raises(
                 UndecodableEvent, match=r"upcaster 'order\.placed' 1 -> 2 raised KeyError: 'total'"
@@ -412,7 +414,7 @@ class Upcasting(Contract):
                 await read()
             error = caught.value
             assert (error.type, error.stream, error.version, error.position, error.step) == (
-                "order.put", "order-1", 2, 2, "'order.placed' 1 -> 2",
+                "order.put", "order-1", 2, receipt.position, "'order.placed' 1 -> 2",
             )  # fmt: skip
 
     async def test_what_an_upcaster_gives_must_fit_the_class(self, stores: Stores) -> None:
@@ -473,7 +475,9 @@ class UpcastModels(ModelContract):
         assert "".join((await _lines(sql_store)).values()) == f"{only} " * count
         assert await model.audit() == Audit("order_lines", Position(0), Position(6), count)
 
-    async def test_an_inline_read_model_takes_in_every_shape(self, sql_store: AsyncStore) -> None:
+    async def test_an_inline_read_model_takes_in_every_shape(self, place: StorePlace, sql_store: AsyncStore) -> None:
+        if not place.together:
+            pytest.skip(f"{place.url} has its events and its read models in two places")
         inline = await sql_store.inline(lines())
         await aged(inline)
         assert await _lines(sql_store) == {"1": "Placed Paid Shipped ", "2": "Placed Placed Placed Shipped "}

@@ -1,0 +1,94 @@
+"""Where a store on JetStream is and how it is to be used: the URL, read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from refold.errors import UsageError
+
+SETTINGS: Final = (
+    "replicas=1|3|5, sync=always|unknown, busy_timeout=SECONDS, mode=rw|ro, tls=no|yes and credentials=FILE"
+)
+_OURS: Final = {"replicas": "", "sync": "unknown", "busy_timeout": "30", "mode": "rw", "tls": "no", "credentials": ""}
+_NAME: Final = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")  # no two in a row: so tenants of tenants stay apart
+_LONGEST: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class NatsLocation:
+    """Servers, and the name of the JetStream stream that holds the store.
+
+    `replicas`: on how many servers a new store is kept; one that is there stays as it is. `synced`: the operator's word
+    that every server has `sync_interval: always`, which no server tells. `busy_timeout`: for how many seconds an outcome
+    is sought. `read_only`: nothing is made or written.
+    """
+
+    servers: tuple[str, ...]
+    name: str
+    replicas: int = 1
+    synced: bool = False
+    busy_timeout: float = 30.0
+    read_only: bool = False
+    credentials: str | None = None
+
+    def tenant(self, name: str) -> NatsLocation:
+        """A JetStream stream of its own for a tenant: `NAME__acme`, or a digest where its name makes no stream's."""
+        own = f"{self.name}__{name}"
+        if not _NAME.fullmatch(name) or len(own) > 2 * _LONGEST:
+            digest = hashlib.blake2b(f"{self.name} {name}".encode(), digest_size=15).hexdigest()
+            own = f"{self.name[:_LONGEST]}___{digest}"
+        return replace(self, name=own)
+
+    @property
+    def shown(self) -> str:
+        """The servers, as an error may show them: without user and password."""
+        return ", ".join(server.rpartition("@")[2].rpartition("//")[2] for server in self.servers)
+
+    @staticmethod
+    def parse(url: str) -> NatsLocation:
+        """The location that a URL names.
+
+        Raises:
+            UsageError: it names no server or no store, or a setting has a value that is not known.
+        """
+        parts = urlsplit(url)
+        name = parts.path.removeprefix("/")
+        given = dict(parse_qsl(parts.query, keep_blank_values=True))
+        ours = _OURS | given
+        user, _, hosts = parts.netloc.rpartition("@")
+        if not hosts or not _NAME.fullmatch(name) or len(name) > _LONGEST:
+            raise UsageError(
+                "a store on JetStream is named nats://HOST[,HOST...]/NAME; NAME has letters and digits, and single - or _ "
+                f"between them, {_LONGEST} at most. Not {name!r} at {hosts or 'no host'}."
+            )
+        scheme, before = "tls" if ours["tls"] == "yes" else "nats", f"{user}@" if user else ""
+        servers = tuple(f"{scheme}://{before}{host}" for host in hosts.split(","))
+        replicas, busy_timeout = _number(ours["replicas"] or _default(servers)), _number(ours["busy_timeout"])
+        known = ours["mode"] in {"rw", "ro"} and ours["sync"] in {"always", "unknown"} and ours["tls"] in {"yes", "no"}
+        if given.keys() - _OURS or not known or replicas not in {1, 3, 5} or not 0 < busy_timeout < inf:
+            raise UsageError(f"the settings {given} of the store's URL are not all known: write {SETTINGS}.")
+        return NatsLocation(
+            servers,
+            name,
+            int(replicas),
+            ours["sync"] == "always",
+            busy_timeout,
+            ours["mode"] == "ro",
+            ours["credentials"] or None,
+        )
+
+
+def _default(servers: tuple[str, ...]) -> str:
+    return "3" if len(servers) >= 3 else "1"  # noqa: PLR2004 - a majority needs three
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,61 @@
+"""The JetStream backend keeps the contract, on one real server and on three."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote
+from uuid import uuid4
+
+import nats as client
+import pytest
+from nats.js import JetStreamContext
+
+from refold.testing.contract import Place, StoreContract
+from refold.testing.contract.conditions import Conditions
+from refold.testing.contract.keys import Keys
+from refold.testing.contract.racing import Racing
+from refold.testing.contract.repeating import Repeating
+from refold.testing.contract.together import Together
+from refold.testing.contract.waiting import Waiting
+from refold.testing.nats import NatsNode
+
+
+def placed(servers: str, models: str = "") -> Iterator[Place]:
+    """A new store on these servers, with its read models in a database, if one is named."""
+    name = f"t{uuid4().hex}"
+    url = f"nats://{servers}/{name}" + (f"?models={quote(models)}" if models else "")
+    yield Place(url=url, durable=True, sql=bool(models), together=False)
+    asyncio.run(_dropped(servers, name))
+
+
+async def _dropped(servers: str, name: str) -> None:
+    """Take the store away, and its tenants: a stream that nobody uses still takes its share of every server."""
+    connection = await client.connect([f"nats://{server}" for server in servers.split(",")])
+    streams: JetStreamContext = connection.jetstream()
+    for info in await streams.streams_info():
+        found = info.config.name or ""
+        if found == name or found.startswith(f"{name}__"):
+            await streams.delete_stream(found)
+    await connection.close()
+
+
+class TestNats(StoreContract):
+    @pytest.fixture
+    def place(self, nats: str) -> Iterator[Place]:
+        yield from placed(nats.removeprefix("nats://"))
+
+
+class _OnThree:
+    @pytest.fixture
+    def place(self, nats_nodes: Sequence[NatsNode]) -> Iterator[Place]:
+        yield from placed(",".join(f"127.0.0.1:{node.port}" for node in nats_nodes))
+
+
+class TestThreeNats(_OnThree, Conditions, Keys, Racing, Repeating, Together, Waiting):
+    """What several servers could do otherwise than one: what is written, what is read after it, and what is refused."""
+
+
+@pytest.mark.long
+class TestThreeNatsWhole(_OnThree, StoreContract):
+    """All of it."""
