@@ -353,7 +353,7 @@ class AsyncStore:
         runtime = Runtime(
             Codec(events, later=entries), clock or SystemClock(), limits or Limits(), verifying=verify_snapshots
         )
-        return cls(awaiting_engine(await open_awaiting(url, archive)), runtime, Context())
+        return cls(await awaiting_engine(await open_awaiting(url, archive)), runtime, Context())
 
     def context(
         self,
@@ -684,9 +684,8 @@ class AsyncStore:
         """
         return Position(await self._engine.wait(after, timeout))
 
-    async def streams(self, prefix: str = "") -> AsyncIterator[StreamInfo]:
-        """The streams whose names begin with `prefix`, by name."""
-        after = ""
+    async def streams(self, prefix: str = "", *, after: str = "") -> AsyncIterator[StreamInfo]:
+        """The streams whose names begin with `prefix`, and come after a name, by name."""
         while infos := await self._engine.outside(partial(streams_page, after=after, prefix=prefix)):
             for info in infos:
                 yield info

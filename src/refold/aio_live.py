@@ -44,7 +44,7 @@ class AsyncLiveModel:
         self._turn = Lock()
 
     async def _opened(self) -> Backend:
-        self._scratch = awaiting_engine(await open_awaiting(SCRATCH))
+        self._scratch = await awaiting_engine(await open_awaiting(SCRATCH))
         return self._scratch.view
 
     @property

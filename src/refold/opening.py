@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
 from refold.archives import Archives, OpenArchive
 from refold.errors import MissingExtra, Unsupported, UsageError
 from refold.migration import Migration
-from refold.ports import Backend, Grouping
+from refold.ports import Backend, Grouping, Waking
 
-KNOWN = "sqlite:///FILE, sqlite:///:memory:, postgresql://HOST/DATABASE and memory://"
+KNOWN = "sqlite:///FILE, sqlite:///:memory:, postgresql://HOST/DATABASE, nats://HOST[,HOST...]/NAME and memory://"
 
 
 def open_blocking(url: str, archive: str | None = None) -> Grouping | Backend:
@@ -32,8 +34,8 @@ def open_blocking(url: str, archive: str | None = None) -> Grouping | Backend:
             from refold.backends.sqlite import Location, SqliteBackend
 
             return SqliteBackend(Location.parse(url), _archives(archive))
-        case "postgresql" | "postgres":
-            return _postgres_blocking(url, _archives(archive))
+        case "postgresql" | "postgres" | "nats":
+            return _served_blocking(url, archive)
         case _:
             raise UsageError(f"{url!r} is no store that this Refold can open: it knows {KNOWN}.")
 
@@ -53,8 +55,8 @@ async def open_awaiting(url: str, archive: str | None = None) -> Grouping | Back
     Raises:
         UsageError, MissingExtra, StoreError: as `open_blocking`.
     """
-    if url.startswith(("postgresql://", "postgres://")):
-        return await _postgres_awaiting(url, _archives(archive, awaits=True))
+    if url.startswith(("postgresql://", "postgres://", "nats://")):
+        return await _served_awaiting(url, archive)
     import asyncio
 
     return await asyncio.get_running_loop().run_in_executor(None, open_blocking, url, archive)
@@ -101,3 +103,79 @@ async def _postgres_awaiting(url: str, archives: Archives | None) -> Backend:
     except ImportError as error:
         raise MissingExtra("psycopg", "postgres") from error
     return await opened_awaiting(url, archives)
+
+
+def _nats_blocking(url: str, archive: str | None) -> Backend:
+    try:
+        from refold.backends.nats import opened_blocking
+    except ImportError as error:
+        raise MissingExtra("nats-py", "nats") from error
+    if archive is not None:
+        raise _no_archive_on_nats()
+    return opened_blocking(url)
+
+
+async def _nats_awaiting(url: str, archive: str | None) -> Backend:
+    try:
+        from refold.backends.nats import opened_awaiting
+    except ImportError as error:
+        raise MissingExtra("nats-py", "nats") from error
+    if archive is not None:
+        raise _no_archive_on_nats()
+    return await opened_awaiting(url)
+
+
+def _apart(url: str) -> tuple[str, str | None]:
+    """The URL of the events, and that of the database which their read models are in, if they are in one."""
+    base, _, query = url.partition("?")
+    settings = parse_qsl(query, keep_blank_values=True)
+    models = dict(settings).get("models")
+    if models is None:
+        return url, None
+    rest = urlencode([(name, value) for name, value in settings if name != "models"])
+    return f"{base}?{rest}" if rest else base, models
+
+
+def _served_blocking(url: str, archive: str | None) -> Backend:
+    """A store that a server serves, with its read models elsewhere if the URL says so."""
+    url, models = _apart(url)
+    events = _nats_blocking(url, archive) if url.startswith("nats:") else _postgres_blocking(url, _archives(archive))
+    if models is None:
+        return events
+    from refold.backends.paired import Paired
+
+    return Paired(_waking(events), open_blocking(models), events, _place(url))
+
+
+async def _served_awaiting(url: str, archive: str | None) -> Backend:
+    """The same. Where the database is served by a thread, what runs in its transactions has a connection of its own."""
+    url, models = _apart(url)
+    if url.startswith("nats:"):
+        events = await _nats_awaiting(url, archive)
+    else:
+        events = await _postgres_awaiting(url, _archives(archive, awaits=True))
+    if models is None:
+        return events
+    import asyncio
+
+    from refold.backends.paired import Paired
+
+    database, near = await open_awaiting(models), events
+    if isinstance(database, Grouping):
+        near = await asyncio.get_running_loop().run_in_executor(None, _served_blocking, url, archive)
+    return Paired(_waking(events), database, near, _place(url))
+
+
+def _waking(events: Backend) -> Waking:
+    assert isinstance(events, Waking)  # noqa: S101 - what a server serves is
+    return events
+
+
+def _place(url: str) -> str:
+    """The events, as their database remembers them: by the store's name, since servers come and go."""
+    parts = urlsplit(url)
+    return f"{parts.scheme} {parts.path.removeprefix('/')}"
+
+
+def _no_archive_on_nats() -> Unsupported:
+    return Unsupported("the nats backend has no archive: what stands in JetStream stays there.")

@@ -670,9 +670,8 @@ class Store:
         """
         return Position(self._engine.wait(after, timeout))
 
-    def streams(self, prefix: str = "") -> Iterator[StreamInfo]:
-        """The streams whose names begin with `prefix`, by name."""
-        after = ""
+    def streams(self, prefix: str = "", *, after: str = "") -> Iterator[StreamInfo]:
+        """The streams whose names begin with `prefix`, and come after a name, by name."""
         while infos := self._engine.outside(partial(streams_page, after=after, prefix=prefix)):
             yield from infos
             after = infos[-1].stream

@@ -13,17 +13,37 @@ from refold._bridge.native import NativeAwaitingEngine, no_joining
 from refold._bridge.outside import Outside
 from refold._bridge.stepping import Flow, run_sync
 from refold._bridge.writer import POLL, Job, Writer, wrote
+from refold.backends.paired import Paired
 from refold.errors import StoreClosed
 from refold.ports import Backend, Capabilities, Grouping
 
 T = TypeVar("T")
 
 
-def awaiting_engine(backend: Grouping | Backend) -> AwaitingEngine | NativeAwaitingEngine:
-    """The engine for a backend, in the running event loop."""
+async def awaiting_engine(backend: Grouping | Backend) -> AwaitingEngine | NativeAwaitingEngine:
+    """The engine for a backend, in the running event loop.
+
+    Raises:
+        UsageError: it is a pair, and its database is not that of its events.
+    """
+    if isinstance(backend, Paired):
+        return NativeAwaitingEngine(await _paired(backend))
     if isinstance(backend, Grouping):
         return AwaitingEngine(backend, asyncio.get_running_loop())
     return NativeAwaitingEngine(backend)
+
+
+async def _paired(backend: Paired) -> Paired:
+    """The pair with its database behind an engine, if it needs one."""
+    if isinstance(backend.models, Grouping):
+        engine = AwaitingEngine(backend.models, asyncio.get_running_loop())
+        backend = backend.over(engine.view, engine.close)
+    try:
+        await backend.begin()
+    except BaseException:
+        await backend.close()
+        raise
+    return backend
 
 
 class Thread:

@@ -11,6 +11,7 @@ from refold._bridge.native import NativeBlockingEngine, no_joining
 from refold._bridge.outside import Outside
 from refold._bridge.stepping import Flow, run_sync
 from refold._bridge.writer import POLL, Writer
+from refold.backends.paired import Paired
 from refold.errors import StoreClosed
 from refold.ports import Backend, Capabilities, Grouping
 
@@ -18,8 +19,27 @@ T = TypeVar("T")
 
 
 def blocking_engine(backend: Grouping | Backend) -> BlockingEngine | NativeBlockingEngine:
-    """The engine for a backend that never suspends."""
+    """The engine for a backend that never suspends.
+
+    Raises:
+        UsageError: it is a pair, and its database is not that of its events.
+    """
+    if isinstance(backend, Paired):
+        return NativeBlockingEngine(_paired(backend))
     return BlockingEngine(backend) if isinstance(backend, Grouping) else NativeBlockingEngine(backend)
+
+
+def _paired(backend: Paired) -> Paired:
+    """The pair with its database behind an engine, if it needs one."""
+    if isinstance(backend.models, Grouping):
+        engine = BlockingEngine(backend.models)
+        backend = backend.over(engine.view, engine.closing)
+    try:
+        run_sync(backend.begin())
+    except BaseException:
+        run_sync(backend.close())
+        raise
+    return backend
 
 
 class BlockingEngine:
@@ -79,6 +99,10 @@ class BlockingEngine:
     def outside(self, flow: Flow[T]) -> T:
         """Run a flow whose single calls are hops of their own."""
         return run_sync(flow(self._outside))
+
+    async def closing(self) -> None:
+        """`close`, as a port spells it."""
+        self.close()
 
     def close(self) -> None:
         """Close every connection. Closing twice is fine."""

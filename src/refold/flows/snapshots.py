@@ -8,18 +8,29 @@ from typing import Any, Final, TypeAlias
 from refold.clock import Clock
 from refold.errors import RefoldError, StoreReadOnly, UsageError
 from refold.flows.shortcuts import Saving, Standing
-from refold.ports import Backend, Own
+from refold.ports import Backend, InStream, Own, Selection
 from refold.tables import SqlValue
 
 END: Final = (1 << 62) - 1
 
 # Joined with what stands there, a row of another history, or from beyond the end of this one, is not found.
 _NEAREST: Final = """
-select s.version, s.position, s.state, s.checksum
+select s.version, s.position, s.state, s.checksum, s.last_id
 from {refold}snapshots s join {refold}places p
   on p.stream = s.stream and p.version = s.version and p.position = s.position and p.id = s.last_id
 where s.stream = :stream and s.fingerprint = :fingerprint and s.version <= :until
 order by s.version desc limit 1"""
+# Where the events stand elsewhere, their places are asked of them.
+_NEAREST_APART: Final = """
+select version, position, state, checksum, last_id from {refold}snapshots
+where stream = :stream and fingerprint = :fingerprint and version <= :until order by version desc limit 1"""
+_SAVE_APART: Final = """
+insert into {refold}snapshots (stream, fingerprint, version, position, last_id, state, checksum, taken_at)
+values (:stream, :fingerprint, :version, :position, :last_id, :state, :checksum, {now})
+on conflict (stream, fingerprint, version) do update
+  set position = excluded.position, last_id = excluded.last_id, state = excluded.state, checksum = excluded.checksum,
+      taken_at = excluded.taken_at
+returning version"""
 _VERSIONS: Final = """
 select version from {refold}snapshots where stream = :stream and fingerprint = :fingerprint order by version"""
 # Of the committed event at that place, so that a state of what was rolled back is never saved.
@@ -42,17 +53,30 @@ async def nearest(backend: Backend, saving: Saving, stream: str, until: int | No
     """The newest saved state of a stream at or before a version that can be read; those that cannot are passed over."""
     until = END if until is None else until
     while backend.capabilities.sql:
-        rows: Any = await backend.query(
-            Own(_NEAREST, {"stream": stream, "fingerprint": saving.fingerprint, "until": until})
-        )
+        text = _NEAREST if backend.capabilities.together else _NEAREST_APART
+        values: Mapping[str, SqlValue] = {"stream": stream, "fingerprint": saving.fingerprint, "until": until}
+        rows: Any = await backend.query(Own(text, values))
         if not rows:
             return None
-        saved: Saved = rows[0]
+        saved: Saved = rows[0][:4]
         try:
-            return opened(saving, stream, saved)
-        except Exception:  # noqa: BLE001 - whatever is wrong with it, the events have it all
-            until = saved[0] - 1
+            if await stands_there(backend, stream, saved[0], saved[1], rows[0][4]):
+                return opened(saving, stream, saved)
+        except Exception:  # noqa: BLE001, S110 - whatever is wrong with it, the events have it all
+            pass
+        until = saved[0] - 1
     return None
+
+
+async def stands_there(backend: Backend, stream: str, version: int, position: int, last_id: object) -> bool:
+    """Whether the last event of a saved state is where it was; SQL has seen to that, where the events stand beside it."""
+    return backend.capabilities.together or last_id == await _last_id(backend, stream, version, position)
+
+
+async def _last_id(backend: Backend, stream: str, version: int, position: int) -> bytes | None:
+    """The id of the event at a place of a stream; `None` if it does not stand there."""
+    rows = await backend.read(Selection(InStream(stream), version - 1, limit=1))
+    return rows[0].id if rows and (rows[0].version, rows[0].position) == (version, position) else None
 
 
 def opened(saving: Saving, stream: str, saved: Saved) -> Standing[Any]:
@@ -87,10 +111,16 @@ async def save(backend: Backend, clock: Clock, saving: Saving, stream: str, stan
     place: Mapping[str, SqlValue] = {"version": standing.version, "position": standing.position}
     checksum = checksum_of(saving.fingerprint, stream, standing.version, standing.position, state)
     values = {**key, **place, "state": state, "checksum": checksum, "now": clock.now()}
+    text = _SAVE
+    if not backend.capabilities.together:
+        text, last_id = _SAVE_APART, await _last_id(backend, stream, standing.version, standing.position)
+        if last_id is None:
+            return
+        values["last_id"] = last_id
     rows: Any = await backend.query(Own(_VERSIONS, key))
     known = sorted({standing.version, *(version for (version,) in rows)})
     dropped = saving.policy.superfluous(known)
-    await backend.work([Own(_SAVE, values), *(Own(_DROP, {**key, "version": version}) for version in dropped)])
+    await backend.work([Own(text, values), *(Own(_DROP, {**key, "version": version}) for version in dropped)])
 
 
 async def try_to_save(backend: Backend, clock: Clock, saving: Saving, stream: str, standing: Standing[Any]) -> bool:

@@ -13,7 +13,7 @@ from refold.errors import Unsupported
 from refold.flows.load import AsOf, Loaded, advance, reached, version_at
 from refold.flows.prepare import Runtime, checked_stream
 from refold.flows.shortcuts import Saving, Shortcut, Standing, cache_for
-from refold.flows.snapshots import Saved, opened, save, try_to_save
+from refold.flows.snapshots import Saved, opened, save, stands_there, try_to_save
 from refold.flows.transact import Handled
 from refold.fold import Fold
 from refold.ports import Backend, Own, Within
@@ -116,7 +116,7 @@ def _check_sql(backend: Backend) -> None:
 
 _SCOPE: Final = "(stream = :stream or (:stream = '' and stream >= :first and stream < :beyond))"
 _LISTED: Final = f"""
-select s.stream, s.fingerprint, s.version, s.position, s.state, s.checksum, case when p.id is null then 0 else 1 end
+select s.stream, s.fingerprint, s.version, s.position, s.state, s.checksum, s.last_id, p.id
 from {{refold}}snapshots s left join {{refold}}places p
   on p.stream = s.stream and p.version = s.version and p.position = s.position and p.id = s.last_id
 where {_SCOPE.replace("stream", "s.stream").replace(":s.stream", ":stream")} order by s.stream, s.version, s.fingerprint"""  # noqa: S608 - ours
@@ -143,8 +143,10 @@ async def check_snapshots(
     saving, found = _saving(runtime, fold), list[SnapshotCheck]()
     for stream, of_stream in groupby(rows, lambda row: str(row[0])):
         loaded: Loaded[Any] = Loaded(fold.initial(), 0, 0)
-        for _, fingerprint, version, position, state, checksum, is_ours in of_stream:
-            fault = _fault(saving, stream, fingerprint, (version, position, state, checksum), is_ours=bool(is_ours))
+        for _, fingerprint, version, position, state, checksum, last_id, id_there in of_stream:
+            is_ours = id_there is not None or not backend.capabilities.together
+            is_ours = is_ours and await stands_there(backend, stream, version, position, last_id)
+            fault = _fault(saving, stream, fingerprint, (version, position, state, checksum), is_ours=is_ours)
             if fault is None:
                 loaded = await advance(backend, runtime, fold, loaded, stream, version)
                 fault = _difference(opened(saving, stream, (version, position, state, checksum)), loaded)

@@ -33,6 +33,7 @@ MIGRATIONS: Final = (
     "0003_snapshots.sql",
     "0004_archive.sql",
     "0005_processes.sql",
+    "0006_elsewhere.sql",
 )
 """Each brings a store from the format before it to the next, inside one transaction."""
 FORMAT: Final = len(MIGRATIONS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from refold.errors import ProjectionStopped, UsageError
+from refold.errors import ProjectionStopped, Unsupported, UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.projections.batch import HandlerFailed, noted
 from refold.flows.projections.builds import active_build
@@ -32,13 +32,22 @@ class Inline:
         return self._projections
 
     async def begin(self, backend: Backend, runtime: Runtime) -> None:
-        """Bring every read model up to date, before the first append."""
+        """Bring every read model up to date, before the first append.
+
+        Raises:
+            Unsupported: the events and the read models share no transaction.
+        """
         for projection in self.projections:
             if isinstance(projection, Publication):
                 raise UsageError(
                     f"publication {projection.name!r} cannot be kept inline: nothing is sent before its event is committed. "
                     "Let store.run(...) or `refold run` publish."
                 )
+        if not backend.capabilities.together:
+            raise Unsupported(
+                "the events stand elsewhere than their read models (models=), so no append can bring these along: let "
+                "store.run(...) keep them, and wait for a position where you must see your own append."
+            )
         for projection in self.projections:
             await catch_up(backend, backend, runtime, projection)
 

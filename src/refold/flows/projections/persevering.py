@@ -40,6 +40,8 @@ class Persevering:
         self.work, self.most = work, most
         work.batch = min(work.batch, most)
         self._stop: int | None = None
+        self._clear = 0
+        """Up to here there is nothing left to do before the event that failed, though its position may be further on."""
         self._attempts = 0
         self._failed_at = 0
         self._in_a_row = 0
@@ -67,7 +69,7 @@ class Persevering:
             await self._smaller(error, pace)
             return Stepped(self.work.position, 0)
         if stepped is None and self._stop is not None:  # all before the event that failed is done; now it alone
-            self._stop = None
+            self._clear, self._stop = self._stop, None
             return Stepped(self.work.position, 0)
         self._went_well(stepped)
         return stepped
@@ -101,7 +103,7 @@ class Persevering:
     async def _failed(self, failed: HandlerFailed, pace: Pace) -> None:
         """Commit what comes before the event first; then try it a few times; then it is doomed, and the next step parks it."""
         at = failed.recorded.position
-        if at - 1 > self.work.position and self._stop != at - 1:
+        if at - 1 > max(self.work.position, self._clear) and self._stop != at - 1:
             self._stop = at - 1
             return None
         self._stop = None
