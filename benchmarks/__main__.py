@@ -21,7 +21,7 @@ from benchmarks.growing import grown
 from benchmarks.machine import described, durability, load
 from benchmarks.marks import Row
 from benchmarks.neighbours import WAYS, Neighbour, neighbours
-from benchmarks.places import Places, postgres_places, sqlite_places
+from benchmarks.places import Places, jetstream_places, postgres_places, replicated_places, sqlite_places
 from benchmarks.reacting import reactions
 from benchmarks.remembering import remembered
 from benchmarks.rounds import Pace, measured
@@ -29,21 +29,30 @@ from benchmarks.starting import started
 from benchmarks.tables import complaints, legend, tables_of
 from benchmarks.works import works
 
-STORES: Mapping[str, Places] = {"sqlite": sqlite_places, "postgresql": postgres_places}
+STORES: Mapping[str, Places] = {
+    "sqlite": sqlite_places,
+    "postgresql": postgres_places,
+    "jetstream-r1": jetstream_places,
+    "jetstream-r3": replicated_places,
+}
 RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)
 class Form:
-    """How long it may take: how many rounds of how many seconds, how far stores grow, how many events memory is watched for."""
+    """How long it may take: how many rounds of how many seconds, how far stores grow, how many events memory is watched for.
+
+    `few`: of the rows on JetStream only some.
+    """
 
     pace: Pace
     sizes: Sequence[int]
     remembered: int
+    few: bool = False
 
 
 FORMS = {
-    "quick": Form(Pace(3, 0.1), (10_000, 100_000), 100_000),
+    "quick": Form(Pace(3, 0.1), (10_000, 100_000), 100_000, few=True),
     "usual": Form(Pace(5, 1.0), (10_000, 100_000), 1_000_000),
     "long": Form(Pace(5, 2.0), (10_000, 100_000, 1_000_000, 10_000_000), 1_000_000),
 }
@@ -52,9 +61,12 @@ FORMS = {
 def rows_of(store: str, form: Form, peers: Sequence[Neighbour], wanted: Callable[[str], bool]) -> Iterator[Row]:
     """All rows of one kind of store."""
     with STORES[store]() as place:
-        for work in (*works(store, peers), *reactions(store)):
+        has_sql = not store.startswith("jetstream")
+        for work in (*works(store, peers, few=form.few), *(reactions(store) if has_sql else ())):
             if wanted(work.name):
                 yield from measured(work, form.pace, place)
+        if not has_sql:
+            return
         if wanted("growth"):
             yield from grown(store, place, form.sizes, form.pace)
         if wanted("memory"):

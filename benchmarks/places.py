@@ -1,4 +1,4 @@
-"""Where a run happens: an empty store each time, on SQLite or on a PostgreSQL server that waits for the disk.
+"""Where a run happens: an empty store each time, on SQLite, or on servers that wait for the disk.
 
 What the run before left is removed, so that a long benchmark does not fill the disk.
 """
@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
+from refold.testing.nats import nats_cluster, nats_server
 from refold.testing.postgres import postgres_server
 
 Places: TypeAlias = Callable[[], AbstractContextManager[Callable[[], str]]]
@@ -45,3 +46,22 @@ def postgres_places() -> Generator[Callable[[], str]]:
             return made[-1]
 
         yield new
+
+
+@contextmanager
+def jetstream_places() -> Generator[Callable[[], str]]:
+    """A new stream each time, on a server that waits for the disk."""
+    with nats_server(durable=True) as server:
+        yield _streams(f"{server}/bench", 1)
+
+
+@contextmanager
+def replicated_places() -> Generator[Callable[[], str]]:
+    """The same on three servers, all of them here."""
+    with nats_cluster(durable=True) as nodes:
+        yield _streams(f"nats://{','.join(f'127.0.0.1:{node.port}' for node in nodes)}/bench", 3)
+
+
+def _streams(store: str, replicas: int) -> Callable[[], str]:
+    numbers = itertools.count()
+    return lambda: f"{store}{next(numbers)}?replicas={replicas}&sync=always"

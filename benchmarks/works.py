@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import ModuleType
 
-from benchmarks import raw_postgres, raw_sqlite
+from benchmarks import raw_nats, raw_postgres, raw_sqlite
 from benchmarks import refold_runs as by_refold
 from benchmarks.marks import ACKNOWLEDGED, Mark
 from benchmarks.measuring import Run
@@ -13,9 +13,14 @@ from benchmarks.neighbours import Neighbour
 from benchmarks.peers.asking import Asked
 from benchmarks.rounds import View, Work, each, quantile, rate
 
+FEW: Mapping[str, Collection[str]] = {"jetstream-r1": {"W1", "W2b/64", "W5m", "W6"}, "jetstream-r3": {"W1", "W2b/64"}}
 
-def works(store: str, peers: Sequence[Neighbour]) -> Sequence[Work]:
-    """The rows of a store, in the order of the table."""
+
+def works(store: str, peers: Sequence[Neighbour], *, few: bool = False) -> Sequence[Work]:
+    """The rows of a store, in the order of the table; `few`: where servers take their time to be filled, only some."""
+    if store.startswith("jetstream"):
+        rows = _on_jetstream(store)
+        return [row for row in rows if row.name in FEW[store]] if few else rows
     raw: ModuleType = raw_sqlite if store == "sqlite" else raw_postgres
     quick = store == "sqlite"
 
@@ -67,6 +72,28 @@ def works(store: str, peers: Sequence[Neighbour]) -> Sequence[Work]:
              by_refold.commands(16, hot=True), None, _asked("command", clients=16, hot=True), by_refold.commands(16)),
         work("hotc/16", "the same, the state kept", (32, 1_000), [rate("commands", Mark(20, "peer"))],
              by_refold.commands(16, hot=True, cache=1_000), None, _asked("command", clients=16, hot=True)),
+    )  # fmt: skip
+
+
+def _on_jetstream(store: str) -> Sequence[Work]:
+    """Fewer, without marks and without peers: nobody else keeps events there."""
+
+    def work(
+        name: str, what: str, between: tuple[int, int], views: Sequence[View], refold: Run, raw: Run | None
+    ) -> Work:
+        return Work(name, what, store, *between, views, refold, raw)
+
+    return (
+        work("W1", "one event an append, 1 client", (50, 5_000), [rate("commits"), quantile(50), quantile(99)],
+             by_refold.one_by_one, raw_nats.one_by_one),
+        work("W2b/64", "the same, 64 awaiting writers", (128, 20_000), [rate("commits"), quantile(50), quantile(99)],
+             by_refold.by_tasks(64), raw_nats.by_tasks(64)),
+        work("W3", "100 events an append", (5, 500), [rate("events")], by_refold.hundreds, raw_nats.hundreds),
+        work("W4", "state of a stream of 1,000 events", (3, 500), [each()], by_refold.load, raw_nats.load),
+        work("W5m", "read all events", (1_000, 50_000), [rate("events")], by_refold.read, raw_nats.read),
+        work("W6", "whole command, stream of 20 events, 1 client", (50, 1_000), [rate("commands"), quantile(50)],
+             by_refold.commands(), raw_nats.commands),
+        work("W6/64", "the same, 64 awaiting clients", (128, 2_000), [rate("commands")], by_refold.commands(64), None),
     )  # fmt: skip
 
 
