@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -153,6 +155,16 @@ LOG: Final = """case_id,activity,timestamp,officer
 1002,application received,2024-03-05T10:15:00Z,Ada
 """
 EVENT: Final = '{"type": "cart.item-added", "data": {"sku": "b-9", "qty": 5}}\n'
+KURRENT: Final = (
+    '{"eventId": "0b1c7c1e-0f6f-4d0c-9a53-0f1b6b1a9d37", "eventType": "paid", "streamId": "order-9", "revision": 0, '
+    '"data": {"sum": 3}, "created": "2024-03-01T12:00:00Z"}\n'
+)
+STORED_EVENTS: Final = """
+create table stored_events (
+    originator_id text, originator_version integer, topic text, state blob, primary key (originator_id, originator_version)
+);
+insert into stored_events values ('7', 1, 'bank:Opened', cast('{"owner": "Ada"}' as blob));
+"""
 ORDERS: Final = "order,what,at\nA1,placed,2024-03-01\nA1,paid,2024-03-02\n"
 
 
@@ -177,6 +189,9 @@ def build_shop(directory: Path) -> None:
     (directory / "event.json").write_text(EVENT)
     (directory / "log.csv").write_text(LOG)
     (directory / "orders.csv").write_text(ORDERS)
+    (directory / "kurrentdb.jsonl").write_text(KURRENT)
+    with closing(sqlite3.connect(directory / "accounts.db")) as accounts:
+        accounts.executescript(STORED_EVENTS)
     clock = ManualClock(datetime(2026, 1, 1, 12, tzinfo=UTC))
     with Store.open(f"sqlite:///{directory}/shop.db", events=[RawEvent], clock=clock) as store:
         placed = str(id_of(4))

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from tests.cli.conftest import Run
 from tests.cli.shop import LOG
 
 from refold.cli import importing
+from refold.eventlogs import exporter
 from refold.eventlogs.importer import Imported, checked_log
 from refold.eventlogs.mapping import LogMapping
 from refold.flows.append import Receipt
@@ -168,6 +170,10 @@ def test_a_dry_run_writes_nothing(refold: Run, directory: Path) -> None:
         ("empty.csv", "", 6, "'empty.csv', line 1: is empty"),
         ("log.csv.gz", "not packed", 6, "'log.csv.gz': cannot be read: Not a gzipped file"),
         ("other.csv", "a,b\n1,2\n", 2, "no column is the stream by its name"),
+        ("log.parquet", "PAR1", 6, "'log.parquet': is no Parquet file that can be read: "),
+        ("log.ocel.json", "[]", 6, "'log.ocel.json', line 1: is not a JSON object"),
+        ("log.ocel.json", '{"events": [{"a', 6, "'log.ocel.json', line 1: is cut off within a text"),
+        ("log.db", "SQLite format 3\0 and no more", 6, "'log.db': cannot be read: file is not a database"),
     ],
 )
 def test_a_file_that_is_no_log_is_told(
@@ -177,6 +183,30 @@ def test_a_file_that_is_no_log_is_told(
     done = refold("import", name, "--store", "new.db")
     assert (done.code, done.out, done.err.startswith(f"refold: {error}")) == (code, "", True), done
     assert not (directory / "new.db").exists()
+
+
+def test_what_is_not_there_or_no_place_is_told(refold: Run) -> None:
+    assert refold("import", "lost.csv", "--store", "new.db").code == 2
+    assert refold("import", "log.csv", "--table", "events", "--store", "new.db") == (
+        2,
+        "",
+        "refold: 'log.csv' is no database, so it has no table 'events'.\n",
+    )
+    assert refold("import", "ftp://ada:secret@example.org/log.csv", "--store", "new.db") == (
+        2,
+        "",
+        "refold: 'ftp://example.org/log.csv' is no place that events can be imported from: give a file, or postgresql://...\n",
+    )
+    code, _, err = refold("import", "shop.db", "--store", "new.db")
+    assert (
+        code,
+        err.startswith("refold: there is no table of events such as stored_events"),
+        "refold copy" in err,
+    ) == (
+        2,
+        True,
+        True,
+    )
 
 
 def test_two_imports_at_once_end_right(directory: Path) -> None:
@@ -288,7 +318,18 @@ def test_the_receipt_log_is_8577_events_in_1434_streams(refold: Run) -> None:
 # Export -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["events.jsonl", "events.csv"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "events.jsonl",
+        "events.csv",
+        "events.parquet",
+        "events.xes",
+        "events.ocel.json",
+        "events.jsonocel",
+        "events.cloudevents.jsonl",
+    ],
+)
 def test_what_is_exported_comes_in_again_the_same(refold: Run, name: str) -> None:
     assert refold("export", name, "--store", "shop.db") == (0, f"exported 6 events to {name}\n", "")
     assert refold("import", name, "--store", "new.db").out.startswith(imported(6, 3))
@@ -315,6 +356,50 @@ def test_what_the_tail_shows_comes_in_as_well(refold: Run, directory: Path) -> N
 def test_a_part_may_be_exported(refold: Run, options: Sequence[str], expected: list[int]) -> None:
     out = refold("export", "-", *options, "--store", "shop.db").out
     assert [json.loads(line)["position"] for line in out.splitlines()] == expected
+
+
+def test_stories_may_be_traces_and_messages_have_a_source(refold: Run, directory: Path) -> None:
+    refold("export", "stories.xes", "--by", "correlation", "--store", "shop.db")
+    traces = re.findall(r'<trace><string key="concept:name" value="(.*?)"/>', (directory / "stories.xes").read_text())
+    assert traces == ["c-1", "order-1"]
+    out = refold(
+        "export", "-", "--format", "cloudevents", "--source", "/shop", "--type", "order.paid", "--store", "shop.db"
+    ).out
+    assert [(told["source"], told["subject"], told["type"]) for told in map(json.loads, out.splitlines())] == [
+        ("/shop", "order-1", "order.paid")
+    ]
+
+
+KNOWN = ".cloudevents.jsonl, .ocel.json, .jsonocel, .jsonl, .csv, .parquet and .xes"
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (["a.csv", "--by", "stream"], "--by tells what a trace of XES is, and csv has none."),
+        (["a.xes", "--source", "/shop"], "--source is an attribute of CloudEvents, and xes has none."),
+        (["-", "--format", "parquet"], "Parquet is written to a file, not to stdout: name one."),
+        (["a.xml"], f"'a.xml' tells no format by its end: known are {KNOWN}; or name one with --format."),
+    ],
+)  # fmt: skip
+def test_what_a_format_has_not_is_told(refold: Run, directory: Path, args: Sequence[str], error: str) -> None:
+    assert refold("export", *args, "--store", "shop.db") == (2, "", f"refold: {error}\n")
+    assert not (directory / args[0]).exists()
+
+
+def test_an_interrupted_export_leaves_no_file(refold: Run, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(records: Iterable[object], *_: object) -> None:
+        next(iter(records))
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(exporter.FORMATS, "xes", lambda: interrupted)
+    before = {path.name for path in directory.iterdir()}
+    assert refold("export", "events.xes", "--store", "shop.db") == (
+        130,
+        "",
+        "refold: stopped: 'events.xes' was not written. The same command begins anew.\n",
+    )
+    assert {path.name for path in directory.iterdir()} - {"shop.db-shm", "shop.db-wal"} == before
 
 
 def test_a_file_is_replaced_only_if_told_so(refold: Run, directory: Path) -> None:

@@ -48,8 +48,8 @@ _COLUMNS: Final[Mapping[str, pa.DataType]] = {
     "actor": _TEXT,
     "metadata": _TEXT,
 }
-_SCHEMA: Final = pa.schema(_COLUMNS)
-_DATA: Final = _SCHEMA.get_field_index("data")
+SCHEMA: Final = pa.schema(_COLUMNS)
+_DATA: Final = SCHEMA.get_field_index("data")
 
 
 class Gathered(msgspec.Struct, frozen=True):
@@ -91,7 +91,7 @@ async def _pages(backend: Backend, wanted: Wanted, head: int) -> AsyncIterator[S
 
 def _page(rows: Sequence[Row]) -> pa.Table:
     names = [row.stream.partition("-") for row in rows]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "position": [row.position for row in rows],
         "stream": [row.stream for row in rows],
         "category": [category for category, _, _ in names],
@@ -109,7 +109,7 @@ def _page(rows: Sequence[Row]) -> pa.Table:
         "actor": [row.actor for row in rows],
         "metadata": [row.metadata for row in rows],
     }
-    return pa.Table.from_pydict(columns, schema=_SCHEMA)
+    return pa.Table.from_pydict(columns, schema=SCHEMA)
 
 
 _NO_TAGS: Final[Sequence[str]] = ()
@@ -128,7 +128,7 @@ def _checked(shape: ObjectOf) -> ObjectOf:
 
 def assembled(gathered: Gathered) -> pa.Table:
     """One table of all pages, with a struct in place of the JSON where there is a shape. The pages are used up."""
-    pages, schema = gathered.pages, _SCHEMA
+    pages, schema = gathered.pages, SCHEMA
     if gathered.shape is not None:
         shape = settled(gathered.shape)
         schema = schema.set(_DATA, pa.field("data", _type(shape)))

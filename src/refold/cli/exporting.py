@@ -1,14 +1,12 @@
-"""`refold export`: events out of a store, as JSONL or CSV."""
+"""`refold export`: events out of a store, in the formats that other tools read."""
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, get_args
 
 import click
 
@@ -18,7 +16,10 @@ from refold.cli.nearby import no_such_stream
 from refold.cli.options import journals_option, reading, store_option
 from refold.cli.progress import Tell, progress
 from refold.errors import Refused, UsageError
-from refold.eventlogs.exporter import FORMATS
+from refold.eventlogs.exporter import FORMATS, Choices, format_of, writer_of
+from refold.eventlogs.recorded import record_of
+from refold.eventlogs.whole import whole_file
+from refold.eventlogs.xeswriting import By
 from refold.query import Query
 from refold.store import Store
 
@@ -27,17 +28,19 @@ _TOLD_EVERY = 1_000
 
 @click.command(
     "export",
-    short_help="Export events as JSONL or CSV.",
+    short_help="Export events: JSONL, CSV, Parquet, XES, OCEL, CloudEvents.",
     help="""Export events, in the order of their positions, to FILE, or with - to stdout.
 
-    JSONL is one event a line, whole: `refold import` makes the same events of it in another store. In CSV, data, tags
-    and the free keys of metadata are JSON.
+    The end of the name tells the format: .jsonl, .csv, .parquet, .xes, .ocel.json (OCEL 2.0) or .cloudevents.jsonl.
+    `refold import` makes the same events of each in another store. FILE is there whole, or not at all.
 
     \b
     Examples:
       refold export events.jsonl --store shop.db
       refold export carts.csv --store shop.db --category cart
       refold export - --store shop.db --stream cart-c-1
+      refold export stories.xes --store shop.db --by correlation
+      refold export shop.ocel.json --store shop.db
       refold export events.jsonl --store shop.db --yes
     """,
 )
@@ -49,6 +52,8 @@ _TOLD_EVERY = 1_000
 @click.option(
     "--format", type=click.Choice(list(FORMATS)), help="Told by the end of the name; on stdout jsonl, if not given."
 )
+@click.option("--by", type=click.Choice(get_args(By)), help="What a trace of XES is: a stream, if not given.")
+@click.option("--source", metavar="URI", help="The source of CloudEvents: /refold, if not given.")
 @journals_option
 @click.option("--yes", is_flag=True, help="Replace FILE if it is there.")
 def command(
@@ -59,27 +64,31 @@ def command(
     types: tuple[str, ...],
     format: str | None,
     *,
+    by: By | None,
+    source: str | None,
     journals: bool,
     yes: bool,
 ) -> None:
     """See `help` above."""
-    lines = FORMATS[format or _told_by(file)]
+    format = format or ("jsonl" if file == "-" else format_of(file))
+    choices, write = _choices(format, by, source), writer_of(format)
+    if file == "-" and format == "parquet":
+        raise UsageError("Parquet is written to a file, not to stdout: name one.")
     if file != "-" and Path(file).exists() and not yes:
         raise Refused(f"{file!r} is there already: choose another name, or replace it with --yes.")
     with reading(url) as store, progress() as tell, _opened(file) as out:
         counted = _Counted(_wanted(store, stream, category, types, journals=journals), int(store.head()), tell)
-        out.writelines(lines(counted))
+        write(map(record_of, counted), out, choices)
     if file != "-":
         click.echo(f"exported {counted.count:,} event{'' if counted.count == 1 else 's'} to {file}")
 
 
-def _told_by(file: str) -> str:
-    if file == "-":
-        return "jsonl"
-    ending = Path(file).suffix.removeprefix(".").lower()
-    if ending not in FORMATS:
-        raise UsageError(f"{file!r} tells no format by its end: known are .jsonl and .csv; or name one with --format.")
-    return ending
+def _choices(format: str, by: By | None, source: str | None) -> Choices:
+    if by is not None and format != "xes":
+        raise UsageError(f"--by tells what a trace of XES is, and {format} has none.")
+    if source is not None and format != "cloudevents":
+        raise UsageError(f"--source is an attribute of CloudEvents, and {format} has none.")
+    return Choices(by or Choices().by, source or Choices().source)
 
 
 def _wanted(
@@ -109,33 +118,13 @@ class _Counted:
 
 
 @contextmanager
-def _opened(file: str) -> Generator[IO[str]]:
-    """Where the lines go: to stdout, or beside the file until all are written, so that it is never half there."""
+def _opened(file: str) -> Generator[BinaryIO]:
+    """Where the bytes go: to stdout, or to a file that is there when all are."""
     if file == "-":
-        yield sys.stdout
+        yield sys.stdout.buffer
         return
-    path = Path(file)
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as out:
-            beside = Path(out.name)
-            try:
-                yield out
-                out.flush()
-                os.fsync(out.fileno())
-                beside.chmod(0o666 & ~_umask())
-                beside.replace(path)
-            except BaseException:
-                beside.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise UsageError(f"{file!r} cannot be written: {error.strerror or error}.") from error
+        with whole_file(Path(file)) as out:
+            yield out
     except KeyboardInterrupt:
         raise Interrupted(f"stopped: {file!r} was not written. The same command begins anew.") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

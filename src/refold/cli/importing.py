@@ -1,4 +1,4 @@
-"""`refold import`: an event log of another system, or events that a store exported, into a store."""
+"""`refold import`: an event log, the events of another event store, or events that a store exported, into a store."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from refold.cli.options import live_store_option, output_option, writing
 from refold.cli.output import chosen, print_object
 from refold.cli.progress import Tell, progress
 from refold.errors import EventLogError
+from refold.eventlogs.databases import shown
 from refold.eventlogs.importer import BATCH, CheckedLog, Imported, checked_log
 from refold.eventlogs.mapping import LogMapping
 from refold.limits import Limits
@@ -31,13 +32,23 @@ class Summary(msgspec.Struct, frozen=True):
     seconds: float
 
 
+def _a_file_or_url(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Whether a database answers shows when it is read; a file is there, or not."""
+    if "://" not in value:
+        click.Path(exists=True, dir_okay=False, readable=True).convert(value, param, ctx)
+    return value
+
+
 @click.command(
     "import",
-    short_help="Import an event log: CSV, XES or JSONL.",
-    help="""Import an event log: .csv, .xes or .jsonl, each also with .gz, or what `refold export` wrote.
+    short_help="Import an event log, or what another event store holds.",
+    help="""Import FILE: .csv, .xes, .jsonl or .ocel.json, each also with .gz, .parquet, or what `refold export` wrote.
 
-    The usual columns of stream, type and time are found by themselves; the others are the data of the event. Its time
-    becomes valid_at. Streams are named after --category, or as they are if they read as category-id, or case-ID.
+    Whole events of other stores are known by their fields: JSONL of CloudEvents, of KurrentDB and of message-db; the
+    tables of eventsourcing and of message-db, where FILE is a SQLite file or a URL postgresql://...
+
+    Of other logs the usual columns of stream, type and time are found by themselves; the others are the data of the
+    event. Its time becomes valid_at. Streams are named after --category, or as they are if they read as category-id, or case-ID.
 
     The file is checked to its end before anything is written. Importing it again adds only what is new in it.
 
@@ -46,15 +57,18 @@ class Summary(msgspec.Struct, frozen=True):
       refold import log.csv --store new.db
       refold import orders.csv --store new.db --stream-from order --type-from what --time-from at --category order
       refold import log.csv --store new.db --dry-run
+      refold import kurrentdb.jsonl --store new.db
+      refold import accounts.db --store new.db --category account
       refold import log.csv --store new.db --on-error skip --output json
     """,
 )
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True))
+@click.argument("file", callback=_a_file_or_url)
 @live_store_option
 @click.option("--stream-from", metavar="COLUMN", help="The column that names the stream.")
 @click.option("--type-from", metavar="COLUMN", help="The column that names the type of the event.")
 @click.option("--time-from", metavar="COLUMN", help="The column that tells when it was true.")
 @click.option("--category", help="The category of the streams.")
+@click.option("--table", metavar="NAME", help="The table of a database, where several hold events.")
 @click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),
@@ -74,15 +88,17 @@ def command(
     type_from: str | None,
     time_from: str | None,
     category: str | None,
+    table: str | None,
     on_error: str,
     output: str,
     dry_run: bool,
 ) -> None:
     """See `help` above."""
+    source, file = file, shown(file)
     mapping = LogMapping(stream_from=stream_from, type_from=type_from, time_from=time_from, category=category)
     began = time.perf_counter()
     try:
-        with progress() as tell, checked_log(file, mapping, _LIMITS, tell) as log:
+        with progress() as tell, checked_log(source, mapping, _LIMITS, tell, table=table) as log:
             refused = bool(log.bad) and on_error == "stop"
             imported = Imported(0, 0, 0) if refused or dry_run else _written(url, log, tell)
     except KeyboardInterrupt:

@@ -1,12 +1,14 @@
-"""Event logs of other systems, as CSV, XES or JSONL: read row by row, and mapped to streams, types and times."""
+"""Event logs of other systems, read row by row and mapped to streams, types and times; and our own events as files."""
 
 from refold.errors import EventLogError
+from refold.eventlogs.exporter import Choices, export
 from refold.eventlogs.mapping import LogEntry, LogMapping, ResolvedMapping, entries
 from refold.eventlogs.opening import EventLog, open_log
 from refold.eventlogs.rows import BadRow, Json, LogRow, Row
 
 __all__ = [
     "BadRow",
+    "Choices",
     "EventLog",
     "EventLogError",
     "Json",
@@ -16,5 +18,6 @@ __all__ = [
     "ResolvedMapping",
     "Row",
     "entries",
+    "export",
     "open_log",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -12,10 +12,11 @@ import msgspec
 from refold.clock import SystemClock, as_microseconds
 from refold.codec import Codec, raw_json
 from refold.errors import Refused, UsageError
+from refold.eventlogs.dialects import Reading, dialect_of
 from refold.eventlogs.mapping import LogEntry, LogMapping, entries
-from refold.eventlogs.opening import EventLog
-from refold.eventlogs.recorded import EventRecord, is_ours, record_in
-from refold.eventlogs.rows import BadRow, LogRow
+from refold.eventlogs.recorded import EventRecord
+from refold.eventlogs.rows import BadRow, Log, LogRow
+from refold.eventlogs.spool import spool
 from refold.flows.prepare import Cause, Runtime, checked_stream, prepare
 from refold.limits import Limits
 from refold.messages import RawEvent
@@ -31,18 +32,20 @@ class Arrival(msgspec.Struct, frozen=True, array_like=True, gc=False):
     row: NewRow
 
 
-def arrivals(log: EventLog, mapping: LogMapping, limits: Limits) -> Iterator[Arrival | BadRow]:
+def arrivals(log: Log, mapping: LogMapping, limits: Limits) -> Iterator[Arrival | BadRow]:
     """The events of a log, as a store with these limits would take them, and the rows that it would not take.
 
     Raises:
         UsageError: the mapping names a column that is not there, or none is found for stream or type.
     """
-    if mapping == LogMapping() and is_ours(log.columns):
-        return _exported(log, Runtime(Codec(), SystemClock(), limits))
-    return _logged(log, mapping, limits)
+    dialect = dialect_of(log.columns)
+    if dialect is None or mapping != LogMapping(category=None if dialect.exported else mapping.category):
+        return _logged(log, mapping, limits)
+    records = _records(log, dialect.reading(mapping.category))
+    return _told(_in_order(records) if dialect.sorted else records, Runtime(Codec(), SystemClock(), limits))
 
 
-def _logged(log: EventLog, mapping: LogMapping, limits: Limits) -> Iterator[Arrival | BadRow]:
+def _logged(log: Log, mapping: LogMapping, limits: Limits) -> Iterator[Arrival | BadRow]:
     """The events of another system's log: each stream is a story of its own."""
     ids = _Ids()
     for entry in entries(log, mapping):
@@ -94,17 +97,54 @@ class _Ids:
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
-def _exported(log: EventLog, runtime: Runtime) -> Iterator[Arrival | BadRow]:
-    """The events that a store exported, as they were there."""
-    lines: dict[UUID, int] = {}
+_Told: TypeAlias = "tuple[int, EventRecord]"
+
+
+def _records(log: Log, reading: Reading) -> Iterator[_Told | BadRow]:
+    """The whole events of a log, and the lines that they stand on."""
     for row in log:
-        record = record_in(row) if isinstance(row, LogRow) else row
-        if isinstance(record, BadRow):
-            yield record
-        elif (first := lines.setdefault(record.id, row.line)) != row.line:
-            yield BadRow(row.line, "id", f"{record.id} stands on line {first} already")
+        record = reading(row) if isinstance(row, LogRow) else row
+        yield record if isinstance(record, BadRow) else (row.line, record)
+
+
+def _in_order(records: Iterable[_Told | BadRow]) -> Iterator[_Told | BadRow]:
+    """The same in the order in which they were recorded, or else of the times that they tell; bad rows come first."""
+    with spool() as kept:
+        for number, told in enumerate(records):
+            if isinstance(told, BadRow):
+                yield told
+                continue
+            kept.keep(_place(told[1]), number, _pack(told))
+        for _, packed in kept.sorted():
+            yield _unpack(packed)
+
+
+def _place(record: EventRecord) -> int:
+    if record.position is not None:
+        return record.position
+    return 0 if record.valid_at is None else as_microseconds(record.valid_at)
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(tuple[int, EventRecord]).decode
+
+
+def _told(records: Iterable[_Told | BadRow], runtime: Runtime) -> Iterator[Arrival | BadRow]:
+    """The events that another store held, as they were there."""
+    lines: dict[UUID, int] = {}
+    versions: dict[str, int] = {}
+    for told in records:
+        if isinstance(told, BadRow):
+            yield told
+            continue
+        line, record = told
+        if (first := lines.setdefault(record.id, line)) != line:
+            yield BadRow(line, "id", f"{record.id} stands on line {first} already")
+        elif record.version is not None and record.version <= (last := versions.get(record.stream, -1)):
+            yield BadRow(line, None, f"version {record.version} of {record.stream!r} stands after version {last}")
         else:
-            yield _prepared(runtime, row.line, record)
+            versions[record.stream] = -1 if record.version is None else record.version
+            yield _prepared(runtime, line, record)
 
 
 def _prepared(runtime: Runtime, line: int, record: EventRecord) -> Arrival | BadRow:

@@ -16,16 +16,16 @@ from refold.codec import object_of
 from refold.errors import IdReused
 from refold.eventlogs.arrivals import Arrival, arrivals
 from refold.eventlogs.mapping import LogMapping
-from refold.eventlogs.opening import open_log
-from refold.eventlogs.rows import BadRow
+from refold.eventlogs.rows import BadRow, Log
+from refold.eventlogs.sources import open_source
 from refold.limits import Limits
 from refold.messages import Recorded
 from refold.ports import Write
 from refold.store import Store
 
-Stage: TypeAlias = Literal["check", "write"]
+Stage: TypeAlias = Literal["check", "read", "write"]
 Tell: TypeAlias = Callable[[Stage, int, int], object]
-"""Told how far a stage is and how far it goes: bytes of the file for "check", events for "write"."""
+"""Told how far a stage is and how far it goes: bytes of a file for "check", rows of a database for "read", events for "write"."""
 
 SHOWN: Final = 20
 """How many bad rows are kept to be shown; the rest are counted."""
@@ -94,35 +94,44 @@ _unpack = msgspec.msgpack.Decoder(tuple[Arrival, ...]).decode
 
 
 @contextmanager
-def checked_log(path: str | PathLike[str], mapping: LogMapping, limits: Limits, tell: Tell) -> Generator[CheckedLog]:
-    """The log in a file, read and checked as a store with these limits would check it.
+def checked_log(
+    path: str | PathLike[str], mapping: LogMapping, limits: Limits, tell: Tell, *, table: str | None = None
+) -> Generator[CheckedLog]:
+    """The log in a file or a database, read and checked as a store with these limits would check it.
 
     Events get ids that follow from what they say, so that importing them again adds nothing; events that a store
     exported keep theirs.
 
     Raises:
-        UsageError: the end of its name tells no format, or the mapping names a column that is not there.
+        UsageError: the end of its name tells no format, or the mapping names a column that is not there, or a database has
+            no table of events, or several and none is named.
         EventLogError: it cannot be read, or not to its end.
     """
-    with open_log(path) as log, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
         checked = CheckedLog(spool, tell)
-        batch: list[Arrival] = []
-        size, most_events, most_bytes = 0, min(BATCH, limits.batch_events), limits.batch_bytes
-        for arrival in arrivals(log, mapping, limits):
-            if isinstance(arrival, BadRow):
-                checked.blame(arrival)
-                continue
-            bytes = len(arrival.row.data)
-            if len(batch) == most_events or size + bytes > most_bytes:
-                checked.keep(batch)
-                tell("check", log.bytes_read, log.size)
-                batch, size = [], 0
-            batch.append(arrival)
-            size += bytes
-        if batch:
-            checked.keep(batch)
-        tell("check", log.size, log.size)
+        with open_source(path, table) as log:
+            _check(checked, log, arrivals(log, mapping, limits), limits)
         yield checked
+
+
+def _check(checked: CheckedLog, log: Log, arrivals: Iterable[Arrival | BadRow], limits: Limits) -> None:
+    """Keep what is good in batches, and blame the rest."""
+    batch: list[Arrival] = []
+    size, most_events, most_bytes = 0, min(BATCH, limits.batch_events), limits.batch_bytes
+    for arrival in arrivals:
+        if isinstance(arrival, BadRow):
+            checked.blame(arrival)
+            continue
+        bytes = len(arrival.row.data)
+        if len(batch) == most_events or size + bytes > most_bytes:
+            checked.keep(batch)
+            checked.tell(log.stage, log.done, log.size)
+            batch, size = [], 0
+        batch.append(arrival)
+        size += bytes
+    if batch:
+        checked.keep(batch)
+    checked.tell(log.stage, log.size, log.size)
 
 
 def _append(store: Store, batch: Sequence[Arrival]) -> Sequence[Arrival]:

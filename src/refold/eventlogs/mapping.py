@@ -12,8 +12,7 @@ from typing import Literal
 import msgspec
 
 from refold.errors import InvalidName, UsageError, shortened
-from refold.eventlogs.opening import EventLog
-from refold.eventlogs.rows import BadRow, Json, LogRow, Row
+from refold.eventlogs.rows import BadRow, Json, Log, LogRow, Row
 from refold.eventlogs.times import moment
 from refold.flows.prepare import checked_stream
 from refold.messages import checked_name
@@ -166,7 +165,7 @@ def _absent(value: Json) -> str | None:
     return f"the value {value!r} is empty" if isinstance(value, str) and not value.strip() else None
 
 
-def entries(log: EventLog, mapping: LogMapping) -> Iterator[LogEntry | BadRow]:
+def entries(log: Log, mapping: LogMapping) -> Iterator[LogEntry | BadRow]:
     """The log, row by row. If its columns are not known yet, they are those of its first good row.
 
     Raises:

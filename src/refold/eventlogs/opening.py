@@ -10,11 +10,12 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar, Literal
 
 from refold.errors import EventLogError, UsageError
 from refold.eventlogs.csvlog import read_csv
 from refold.eventlogs.jsonl import read_jsonl
+from refold.eventlogs.ocel import read_ocel
 from refold.eventlogs.rows import LogRow, Row, Table
 from refold.eventlogs.xes import read_xes
 
@@ -25,11 +26,18 @@ SAMPLE = 100
 class EventLog:
     """An opened log: iterate it once. `columns` is its header, or the fields of its first rows."""
 
+    stage: ClassVar[Literal["check", "read"]] = "check"
+
     def __init__(self, path: Path, file: BinaryIO, table: Table) -> None:
         self.path = path
         self.columns = table.columns
-        self.size = os.fstat(file.fileno()).st_size
+        self.size = os.fstat(file.fileno()).st_size  # of a packed file the packed bytes
         self._file, self._rows = file, table.rows
+
+    @property
+    def done(self) -> int:
+        """As `bytes_read`."""
+        return self.bytes_read
 
     @property
     def bytes_read(self) -> int:
@@ -80,11 +88,20 @@ def _sampled(read: Callable[[BinaryIO], Iterator[Row]]) -> Callable[[BinaryIO], 
     return table
 
 
+def _parquet(source: BinaryIO) -> Table:
+    from refold.eventlogs.parquetlog import read_parquet  # noqa: PLC0415 - pyarrow is an optional dependency
+
+    return read_parquet(source)
+
+
 _READERS: Mapping[str, Callable[[BinaryIO], Table]] = {
     ".csv": read_csv,
     ".xes": _sampled(read_xes),
     ".jsonl": _sampled(read_jsonl),
     ".ndjson": _sampled(read_jsonl),
+    ".parquet": _parquet,
+    ".ocel.json": read_ocel,
+    ".jsonocel": read_ocel,
 }
 
 

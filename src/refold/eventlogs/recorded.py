@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, cast
 from uuid import UUID
@@ -57,7 +57,8 @@ COLUMNS: Final = (
 )  # fmt: skip
 """Those of CSV: data, tags and the free keys of the metadata are JSON, the rest of the metadata are columns."""
 
-_TELLING: Final = {"stream", "type", "schema_version", "id", "data", "metadata"}
+TELLING: Final = frozenset({"stream", "type", "schema_version", "id", "data", "metadata"})
+"""Columns by which a log is known as one of ours."""
 _AS_JSON: Final = ("data", "tags", "metadata")
 
 
@@ -89,21 +90,22 @@ def cells(record: EventRecord) -> tuple[str, ...]:
     return tuple("" if flat[name] is None else str(flat[name]) for name in COLUMNS)
 
 
-def is_ours(columns: Iterable[str]) -> bool:
-    """Whether a log with these columns holds events as a store exports them."""
-    return _TELLING.issubset(columns)
-
-
 def record_in(row: LogRow) -> EventRecord | BadRow:
     """The record that a row of an exported log is."""
     try:
         fields = _unflattened(row.fields) if isinstance(row.fields.get("data"), str) else row.fields
-        return msgspec.convert(fields, EventRecord, strict=fields is row.fields)
     except _NotJson as error:
         return BadRow(row.line, error.column, f"it is not JSON: {error.reason}")
+    return record_of_fields(row.line, fields, strict=fields is row.fields)
+
+
+def record_of_fields(line: int, fields: Mapping[str, object], *, strict: bool) -> EventRecord | BadRow:
+    """The record with these fields; `strict`: numbers and times are no texts that read as such."""
+    try:
+        return msgspec.convert(fields, EventRecord, strict=strict)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$")
-        return BadRow(row.line, path.strip(".`") or None, reason)
+        return BadRow(line, path.strip(".`") or None, reason)
 
 
 class _NotJson(Exception):
@@ -115,7 +117,8 @@ def _unflattened(cells: Mapping[str, object]) -> dict[str, object]:
     fields = dict(cells)
     for name in _AS_JSON:
         try:
-            fields[name] = msgspec.json.decode(cast("str", cells.get(name, "{}")))
+            value = cells.get(name, "{}")
+            fields[name] = value if isinstance(value, list) else msgspec.json.decode(cast("str", value))
         except (msgspec.DecodeError, TypeError) as error:
             raise _NotJson(name, error) from error
     story = {name: fields.pop(name, None) for name in ("correlation_id", "causation_id", "actor")}

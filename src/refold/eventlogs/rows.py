@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import BinaryIO, NamedTuple, TypeAlias
+from typing import BinaryIO, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -42,6 +42,25 @@ class Table(NamedTuple):
 
     columns: tuple[str, ...]
     rows: Iterator[Row]
+
+
+class Log(Protocol):
+    """An opened log: iterate it once. `columns` are those known so far. A file is checked, a database is read."""
+
+    stage: ClassVar[Literal["check", "read"]]
+    columns: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How much there is to read: bytes of a file, rows of a database."""
+        ...
+
+    @property
+    def done(self) -> int:
+        """How much of it is read."""
+        ...
+
+    def __iter__(self) -> Iterator[Row]: ...
 
 
 def physical_lines(source: BinaryIO) -> Iterator[bytes]:

@@ -70,13 +70,14 @@ def test_the_end_of_the_name_tells_the_format(tmp_path: Path, name: str, content
     ]
 
 
-@pytest.mark.parametrize("name", ["log.parquet", "csv", "log.gz", "log.csv.zip"])
+@pytest.mark.parametrize("name", ["log.xml", "csv", "log.gz", "log.csv.zip"])
 def test_another_end_of_the_name_is_an_error_that_names_the_known_ones(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError) as caught:
         read(tmp_path / name)
 
     assert str(caught.value) == (
-        f"{name!r} is no event log by its name: known are .csv, .xes, .jsonl, .ndjson, each also with .gz."
+        f"{name!r} is no event log by its name: known are .csv, .xes, .jsonl, .ndjson, .parquet, .ocel.json, "
+        ".jsonocel, each also with .gz."
     )
 
 
