@@ -11,9 +11,9 @@ from tests.cli.conftest import Run
 from tests.cli.shop import PROGRAM, Outcome
 
 from refold.cli.apps import application
-from refold.cli.states import merged
 from refold.flows.shortcuts import Saving
 from refold.flows.snapshots import checksum_of
+from refold.forms import merged
 
 
 def state(refold: Run, *args: str) -> tuple[int, object]:

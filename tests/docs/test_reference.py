@@ -14,7 +14,7 @@ import pytest
 from tests.docs.pages import DOCS, ROOT, Page
 
 import refold
-from refold import Limits, Metadata, RawEvent, Recorded, Store, UsageError, errors, telemetry, testing
+from refold import Limits, Metadata, RawEvent, Recorded, Store, UsageError, errors, http, telemetry, testing
 from refold.backends.sqlite import Location
 from refold.cli.program import COMMANDS
 from refold.flows.processes.journal import ENTRIES, TimedOut
@@ -42,7 +42,9 @@ def _is_error(value: object) -> bool:
 
 def test_every_public_name_has_its_row() -> None:
     named = Counter(name for name in Page(REFERENCE / "api.md").column() if "." not in name)
-    assert named == Counter([*refold.__all__, *telemetry.__all__, *testing.__all__, *contract.__all__])
+    assert named == Counter([
+        *refold.__all__, *http.__all__, *telemetry.__all__, *testing.__all__, *contract.__all__,
+    ])  # fmt: skip
 
 
 def test_every_method_of_a_store_has_its_row() -> None:
@@ -74,7 +76,7 @@ def test_every_attribute_and_figure_of_ours_is_listed() -> None:
     page = Page(DOCS / "how-to" / "observe-with-opentelemetry.md")
     told = {
         name
-        for path in (SOURCE / "telemetry").glob("*.py")
+        for path in (SOURCE / "figures.py", *(SOURCE / "telemetry").glob("*.py"))
         for name in re.findall(r'"((?:refold|messaging\.\w+)\.[a-z._]+)"', path.read_text("utf-8"))
         if not name.endswith((".name", ".type", ".template", ".id", ".role", ".message_count"))
     }

@@ -1,16 +1,14 @@
-"""Builds of read models as they are told: as rows of a list, as JSON, and one by one with their partitions."""
+"""Builds of read models as they are told: as rows of a list, and one by one with their partitions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from refold.cli.output import Column, Listing
 from refold.cli.values import for_people
-from refold.clock import as_datetime
 from refold.flows.projections.status import ProjectionStatus
-from refold.flows.projections.work import Partition
+from refold.forms import build_form, is_held, waiting
 from refold.projection import SLOTS
 
 
@@ -19,65 +17,14 @@ def word(status: ProjectionStatus) -> str:
     return "stuck" if status.is_stuck and status.state == "running" else status.state
 
 
-def waiting(status: ProjectionStatus) -> float | None:
-    """For how many seconds the oldest event has been waiting."""
-    if status.oldest_waiting is None:
-        return None
-    return max(0.0, round((datetime.now(UTC) - status.oldest_waiting).total_seconds(), 1))
-
-
 def owners(status: ProjectionStatus) -> Sequence[str]:
     """The runners that work on it: host and process, each once."""
     return list(dict.fromkeys(short(part.owner) for part in status.partitions if is_held(part)))
 
 
-def is_held(part: Partition) -> bool:
-    """Whether somebody works on a partition."""
-    return bool(part.owner) and as_datetime(part.leased_until) > datetime.now(UTC)
-
-
 def short(runner: str) -> str:
     """The name of a runner, without what only tells it from others of its process."""
     return runner.rpartition(":")[0] or runner
-
-
-def form(status: ProjectionStatus) -> dict[str, Any]:
-    """A build as JSON."""
-    return {
-        "name": status.name,
-        "version": status.version,
-        "build": status.build,
-        "role": status.role,
-        "state": status.state,
-        "reason": status.reason,
-        "is_stuck": status.is_stuck,
-        "position": status.position,
-        "head": status.head,
-        "lag": status.lag,
-        "oldest_waiting": status.oldest_waiting,
-        "waiting_seconds": waiting(status),
-        "rate": round(status.rate, 1),
-        "applied": status.applied,
-        "last_step": status.moved_at,
-        "dead_letters": status.dead_letters,
-        "parked_keys": status.parked_keys,
-        "partitions": [part_form(part) for part in status.partitions],
-    }
-
-
-def part_form(part: Partition) -> dict[str, Any]:
-    """A partition as JSON."""
-    return {
-        "slots": [part.first, part.last],
-        "position": part.position,
-        "state": part.state,
-        "reason": part.reason,
-        "owner": part.owner if is_held(part) else None,
-        "leased_until": as_datetime(part.leased_until) if is_held(part) else None,
-        "rate": round(part.rate, 1),
-        "applied": part.applied,
-        "last_step": as_datetime(part.moved_at) if part.moved_at else None,
-    }
 
 
 BUILDS: Listing[ProjectionStatus] = Listing(
@@ -97,7 +44,7 @@ BUILDS: Listing[ProjectionStatus] = Listing(
         Column("runners", lambda s: ", ".join(owners(s))),
         Column("reason", lambda s: s.reason),
     ),
-    form,
+    build_form,
 )
 """Where each build stands."""
 
@@ -114,7 +61,7 @@ SHOWN: Listing[ProjectionStatus] = Listing(
         Column("runners", lambda s: ", ".join(owners(s))),
         Column("reason", lambda s: s.reason),
     ),
-    form,
+    build_form,
 )
 """The same for a terminal, which is narrow: what is usual is left out, and times are ages."""
 
@@ -124,7 +71,7 @@ def listing(output: str, statuses: Sequence[ProjectionStatus]) -> Listing[Projec
     if output != "table":
         return BUILDS
     columns = [column for column in SHOWN.columns if any(column.value(status) not in {"", None} for status in statuses)]
-    return Listing(columns or SHOWN.columns, form)
+    return Listing(columns or SHOWN.columns, build_form)
 
 
 def _ago(moment: datetime | None) -> str:

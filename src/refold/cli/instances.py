@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
 
 import click
-import msgspec
 
 from refold.cli.options import output_option, reading, store_option
 from refold.cli.output import Column, Listing, print_list, print_object
 from refold.cli.running_processes import named, names_in, process_of, processes_option
 from refold.cli.values import as_text, for_people
 from refold.codec import as_json
-from refold.flows.processes.histories import Happening
 from refold.flows.processes.listing import InstanceStatus, Standing
 from refold.flows.processes.outgoing import Outgoing
 from refold.flows.processes.showing import InstanceView
+from refold.forms import instance_form, message_form
 
 _STATES = "running", "finished", "failed", "cancelled", "compensated", "unbegun"
 _SPAN = re.compile(r"(\d+)([smhd])")
@@ -129,33 +127,12 @@ def show(*, process: str, id: str, app: str | None, url: str, output: str) -> No
     code = process_of(app, process)
     with reading(url) as store:
         view = store.process(code).show(id)
-    print_object(_form(view), output, lambda: _table(view))
-
-
-def message_form(message: Outgoing) -> dict[str, Any]:
-    """A message as JSON."""
-    form: dict[str, Any] = msgspec.structs.asdict(message)
-    fallback = msgspec.json.decode(message.fallback) if message.fallback else None
-    return {**form, "data": msgspec.json.decode(message.data), "fallback": fallback}
+    print_object(instance_form(view), output, lambda: _table(view))
 
 
 def to(message: Outgoing) -> str:
     """To whom a message goes: a stream, or an effect."""
     return f"{message.receiver}-{message.target}" if message.kind == "command" else message.receiver
-
-
-def _form(view: InstanceView) -> dict[str, Any]:
-    form: dict[str, Any] = msgspec.structs.asdict(view)
-    return {
-        **form,
-        "state": as_json(view.state),
-        "messages": [message_form(message) for message in view.messages],
-        "history": [_happening(each) for each in view.history],
-    }
-
-
-def _happening(each: Happening) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(each), "data": as_json(each.data)}
 
 
 def _table(view: InstanceView) -> None:

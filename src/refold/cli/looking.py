@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from refold.cli.builds import facts, form, listing
+from refold.cli.builds import facts, listing
 from refold.cli.models import Models, into_option
 from refold.cli.options import output_option, store_option
 from refold.cli.output import chosen, print_list, print_object
@@ -16,6 +16,7 @@ from refold.cli.watching import watching
 from refold.errors import NoSuchProjection
 from refold.flows.processes.consuming import CONSUMER
 from refold.flows.projections.status import ProjectionStatus
+from refold.forms import build_form
 
 _LOOK: Final = 1.0
 """Seconds between two looks."""
@@ -90,7 +91,9 @@ def show(*, name: str, watch: bool, url: str, into: str | None, output: str) -> 
         if watch:
             _watch(found, output)
         else:
-            print_object({"name": name, "builds": [form(build) for build in builds]}, output, lambda: _table(builds))
+            print_object(
+                {"name": name, "builds": [build_form(build) for build in builds]}, output, lambda: _table(builds)
+            )
 
 
 def _table(builds: Sequence[ProjectionStatus]) -> None:

@@ -11,8 +11,9 @@ from typing import Any, Generic, TypeVar
 import click
 import msgspec
 
-from refold.cli.values import as_number, as_text, encode, for_people, indented, on_one_line, places
+from refold.cli.values import as_text, for_people, indented, on_one_line, places
 from refold.eventlogs.exporter import csv_row
+from refold.forms import as_number, encode
 
 T = TypeVar("T")
 

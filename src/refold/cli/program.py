@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "redo": "Redo what was undone.",
     "trace": "Show a story: which event led to which.",
     "run": "Keep the projections and processes of an application running.",
+    "serve": "Serve the store over HTTP.",
+    "token": "Let programs use the HTTP API.",
     "projections": "See, steer, rebuild and check read models.",
     "processes": "See and steer the instances of processes.",
     "timers": "See what is to come back to processes, and when.",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import click
 
-from refold.cli.builds import form
 from refold.cli.checking import limit_option
 from refold.cli.consent import consented, counted, dry_run_option, yes_option
 from refold.cli.differing import print_comparison
@@ -19,6 +18,7 @@ from refold.cli.workers import Workers, built_by
 from refold.errors import ProjectionStopped
 from refold.flows.projections.differences import Comparison
 from refold.flows.projections.status import ProjectionStatus
+from refold.forms import build_form
 from refold.read_model import ReadModel
 
 
@@ -90,7 +90,7 @@ def rebuild(
     if chosen(output) in {"table", "plain"}:
         click.echo(_done(status, active))
     else:
-        print_object(form(status), output, lambda: None)
+        print_object(build_form(status), output, lambda: None)
 
 
 def _building(builds: Sequence[ProjectionStatus], version: int) -> ProjectionStatus | None:

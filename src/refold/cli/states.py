@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import click
 from msgspec.structs import replace
@@ -16,7 +16,8 @@ from refold.codec import as_json
 from refold.flows.load import AsOf, Loaded
 from refold.flows.whatif import Edits, WhatIf
 from refold.fold import Fold
-from refold.messages import RawEvent, Recorded, StreamName
+from refold.forms import merging
+from refold.messages import Recorded, StreamName
 from refold.snapshot import Snapshots
 from refold.store import Store
 
@@ -66,23 +67,10 @@ def _fold(category: str, app: App | None) -> Fold[Any, Any]:
         known = ", ".join(sorted(app.folds)) or "none"
         note = f"the app has no fold for category {category!r} (it has: {known}), so the data of the events are merged."
         click.echo(f"refold: {note}", err=True)
-    return Fold(category, dict, lambda state, event: merged(state, event.data), events=(RawEvent,))
+    return merging(category)
 
 
 def _saved(app: App | None, fold: Fold[Any, Any]) -> Snapshots | None:
     """What the application has saved of a fold, to be read; nothing is saved here."""
     policy = None if app is None else app.snapshots.get(fold)
     return None if policy is None else Snapshots(version=policy.version)
-
-
-def merged(target: object, patch: object) -> Any:  # noqa: ANN401 - JSON of any shape
-    """What a JSON merge patch makes of a value: RFC 7396, section 2. A null removes a key."""
-    if not isinstance(patch, Mapping):
-        return patch
-    result = dict(cast("Mapping[str, Any]", target)) if isinstance(target, Mapping) else {}
-    for key, value in cast("Mapping[str, Any]", patch).items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result

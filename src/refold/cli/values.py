@@ -9,17 +9,8 @@ from typing import Any, cast
 
 import msgspec
 
+from refold.forms import encode
 from refold.patching import escaped
-
-
-def as_number(value: object) -> int:
-    """What msgspec cannot write: a `Position`, which is a number."""
-    if isinstance(value, int):
-        return int(value)
-    raise TypeError(f"{type(value).__name__} has no place in JSON.")
-
-
-encode = msgspec.json.Encoder(enc_hook=as_number).encode
 
 
 def as_text(value: object) -> str:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from refold.cli.builds import BUILDS, form, listing, owners, word
-from refold.cli.values import as_text, encode, on_one_line
+from refold.cli.builds import BUILDS, listing, owners, word
+from refold.cli.values import as_text, on_one_line
 from refold.flows.projections.status import ProjectionStatus
+from refold.forms import build_form, encode
 
 Show: TypeAlias = Callable[[Sequence[ProjectionStatus]], None]
 """Shown how every build is, again and again."""
@@ -58,6 +59,6 @@ class _Changes:
     def _line(self, status: ProjectionStatus) -> str:
         now = datetime.now(UTC).replace(microsecond=0)
         if self._output == "jsonl":
-            told: dict[str, Any] = {"at": now, **form(status)}
+            told: dict[str, Any] = {"at": now, **build_form(status)}
             return encode(told).decode()
         return "\t".join(map(on_one_line, [as_text(now), *BUILDS.cells(status)]))

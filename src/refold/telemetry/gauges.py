@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from typing import Final, TypeAlias
 
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -13,29 +12,16 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from refold.aio import AsyncStore
 from refold.clock import Clock, as_datetime
 from refold.errors import RefoldError, StoreClosed
+from refold.figures import FIGURES, Figure
 from refold.flows.projections.status import ProjectionStatus
 from refold.telemetry.signals import Signals
 
 Asked: TypeAlias = Callable[[], Sequence[ProjectionStatus]]
-Figure: TypeAlias = Callable[[ProjectionStatus, datetime], float]
 
 _log = logging.getLogger("refold.telemetry")
 
 PATIENCE: Final = 5.0
 """Seconds for which an event loop may take its time with an answer."""
-
-
-def _age(status: ProjectionStatus, now: datetime) -> float:
-    return 0.0 if status.oldest_waiting is None else max(0.0, (now - status.oldest_waiting).total_seconds())
-
-
-_FIGURES: Final[tuple[tuple[str, str, str, Figure], ...]] = (
-    ("refold.projection.position", "{position}", "How far it is.", lambda status, _: status.position),
-    ("refold.projection.lag", "{message}", "Events of the store that it has not come to.", lambda status, _: status.lag),
-    ("refold.projection.oldest_waiting", "s", "Since when the first of these waits.", _age),
-    ("refold.projection.stuck", "1", "1 if events wait and nobody gets on with them.", lambda status, _: int(status.is_stuck)),
-    ("refold.projection.dead_letters", "{message}", "Events that nobody has mended.", lambda status, _: status.dead_letters),
-)  # fmt: skip
 
 
 class Gauges:
@@ -45,7 +31,7 @@ class Gauges:
         self._common, self._clock, self._ask = signals.common, clock, ask
         self._served: set[str] = set()
         self._found: Sequence[ProjectionStatus] = ()
-        for name, unit, description, figure in _FIGURES:
+        for name, unit, description, figure in FIGURES:
             signals.meter.create_observable_gauge(name, [self._callback(name, figure)], unit, description)
 
     def _callback(self, name: str, figure: Figure) -> Callable[[CallbackOptions], Iterator[Observation]]:

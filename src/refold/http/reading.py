@@ -1,0 +1,226 @@
+"""Read: pages of events, one event, the state of a stream, and what there is as a whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from starlette.responses import Response, StreamingResponse
+
+from refold.cloudevents import STRUCTURED
+from refold.codec import as_json
+from refold.eventlogs.recorded import EventRecord, record_of
+from refold.eventlogs.times import moment
+from refold.flows.load import AsOf
+from refold.forms import encode
+from refold.http.access import category_of
+from refold.http.asking import Ask, answer
+from refold.http.bodies import JSON, converted, text_in
+from refold.http.messages import BATCH, as_batch, as_message
+from refold.http.problems import Declined
+from refold.http.routes import NAME, Header, Route, Told
+from refold.http.shapes import (
+    EventsOut,
+    EventsQuery,
+    PageQuery,
+    QueryIn,
+    SourceQuery,
+    StateOut,
+    StateQuery,
+)
+from refold.messages import OWN, Position, Recorded, StreamName
+from refold.query import Query
+
+NDJSON: Final = "application/x-ndjson"
+_CHUNK: Final = 256
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+
+
+def source_of(ask: Ask, asked: SourceQuery) -> dict[str, Any]:
+    """What `read` and `subscribe` are to be asked for, if the caller may read it.
+
+    Raises:
+        Declined: it may not; or types and tags are given beside a query.
+    """
+    query = _query(asked)
+    ask.access.check("read", [asked.category])
+    if asked.journals:
+        ask.access.check("admin", [None])
+    if query is not None and any(type.startswith(OWN) for item in query.items for type in item.types):
+        ask.access.check("admin", [None])
+    found = {"category": asked.category, "correlation_id": asked.correlation_id, "query": query}
+    return {**{name: value for name, value in found.items() if value is not None}, "journals": asked.journals}
+
+
+def _query(asked: SourceQuery) -> Query | None:
+    simple = Query.of(types=asked.type, tags=asked.tag) if asked.type or asked.tag else None
+    if asked.query is None:
+        return simple
+    if simple is not None:
+        raise Declined(400, "bad-parameter", "give a query, or types and tags: one of the two.")
+    return converted(text_in(asked.query), QueryIn, "the query", status=400).query()
+
+
+async def read_events(ask: Ask) -> Response:
+    """Events of a category, a query, a story, or all."""
+    asked = ask.query(EventsQuery)
+    return await _pages(ask, asked.page, source_of(ask, asked))
+
+
+async def read_stream(ask: Ask) -> Response:
+    """Events of a stream."""
+    asked, stream = ask.query(PageQuery), ask.path["stream"]
+    ask.access.check("read", [category_of(stream)])
+    tag = f'"{await version_of(ask, stream)}"'
+    if _matches(ask.header("if-none-match"), tag):
+        return Response(status_code=304, headers={"ETag": tag})
+    return await _pages(ask, asked, {"stream": stream}, {"ETag": tag})
+
+
+async def version_of(ask: Ask, stream: str) -> int:
+    """The version that a stream is at.
+
+    Raises:
+        Declined: 404, it has no events.
+    """
+    async for event in ask.store.read(stream, direction="backward", limit=1):
+        return event.version
+    raise Declined(404, "no-such-stream", f"there is no stream {stream!r}.")
+
+
+def _matches(wanted: str | None, tag: str) -> bool:
+    return wanted is not None and (wanted.strip() == "*" or tag in {each.strip() for each in wanted.split(",")})
+
+
+async def _pages(ask: Ask, asked: PageQuery, source: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    """What was asked for, as a page, a batch of messages, or all of it line by line."""
+    kind = ask.preferred((JSON, NDJSON, BATCH))
+    between: dict[str, Any] = {
+        "after": asked.after,
+        "since": asked.since,
+        "until": asked.until,
+        "direction": asked.direction,
+    }
+    if kind == NDJSON:
+        events = ask.store.read(**source, **between, limit=asked.limit)
+        return StreamingResponse(_lines(events), headers=headers, media_type=NDJSON)
+    by_version, limit = "stream" in source, min(asked.limit or ask.api.quotas.page, ask.api.quotas.page)
+    head = 0 if by_version else int(await ask.store.head())  # first the bound, then what is there
+    page, more = await _page(ask, {**source, **between}, limit)
+    places = [event.version if by_version else int(event.position) for event in page]
+    further = places[-1] if more else None
+    links = _links(ask, further)
+    if kind == BATCH:
+        return Response(as_batch(ask, page), headers={**(headers or {}), **links}, media_type=BATCH)
+    follow = max(places) if places else max(head, asked.after or 0)
+    told = EventsOut(1, [record_of(event) for event in page], further, follow)
+    return answer(told, headers={**(headers or {}), **links})
+
+
+async def _page(ask: Ask, source: dict[str, Any], limit: int) -> tuple[Sequence[Recorded[Any]], bool]:
+    """So many events, or fewer: what is stored as one event is not parted; and whether there are more."""
+    found = [event async for event in ask.store.read(**source, limit=limit + 1)]
+    if len(found) <= limit:
+        return found, False
+    page = [event for event in found[:limit] if event.position != found[limit].position]
+    return (page, True) if page else await _page(ask, source, 2 * limit)
+
+
+def _links(ask: Ask, further: int | None) -> dict[str, str]:
+    if further is None:
+        return {}
+    kept = [(name, value) for name, value in ask.request.query_params.multi_items() if name != "after"]
+    return {"Link": f'<?{urlencode([*kept, ("after", further)])}>; rel="next"'}
+
+
+async def _lines(events: AsyncIterator[Recorded[Any]]) -> AsyncIterator[bytes]:
+    lines: list[bytes] = []
+    async for event in events:
+        lines.append(encode(record_of(event)) + b"\n")
+        if len(lines) == _CHUNK:
+            yield b"".join(lines)
+            lines = []
+    yield b"".join(lines)
+
+
+async def read_event(ask: Ask) -> Response:
+    """One event, by its position or its id."""
+    event = await _one(ask, ask.path["event"])
+    ask.access.check("read", [event.stream.category])
+    if ask.preferred((JSON, STRUCTURED)) == STRUCTURED:
+        return Response(as_message(ask, event).structured(), media_type=STRUCTURED)
+    return answer(record_of(event))
+
+
+async def _one(ask: Ask, text: str) -> Recorded[Any]:
+    found: Sequence[Recorded[Any]] = ()
+    if _NUMBER.fullmatch(text) and int(text):
+        found = [event async for event in ask.store.read(after=int(text) - 1, limit=1, journals=True)]
+        found = [event for event in found if event.position == int(text)]
+    elif _UUID.fullmatch(text):
+        found = await ask.store.find(UUID(text))
+    if not found:
+        raise Declined(404, "no-such-event", "there is no such event: name one by its position or by its id.")
+    return found[0]
+
+
+async def read_state(ask: Ask) -> Response:
+    """The state of a stream, as of then."""
+    asked, name = ask.query(StateQuery), StreamName.parse(ask.path["stream"])
+    ask.access.check("read", [name.category])
+    version = await version_of(ask, str(name))
+    is_current = asked.at is None and asked.valid_at is None
+    tag = {"ETag": f'"{version}"'} if is_current else {}
+    if is_current and _matches(ask.header("if-none-match"), tag["ETag"]):
+        return Response(status_code=304, headers=tag)
+    streams = ask.store.bind(ask.api.classes.fold(name.category))
+    loaded = await streams.load(name.id, as_of=_as_of(asked.at), valid_at=asked.valid_at)
+    tag = {"ETag": f'"{loaded.version}"'} if is_current else {}
+    told = StateOut(str(name), loaded.version, int(loaded.position), as_json(loaded.state))
+    return answer(told, headers=tag)
+
+
+def _as_of(text: str | None) -> AsOf | None:
+    if text is None:
+        return None
+    if _NUMBER.fullmatch(text):
+        return int(text)
+    if _NUMBER.fullmatch(text[1:]) and text[0] == "#":
+        return Position(text[1:])
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise Declined(
+            400, "bad-parameter", f"at={text!r} is no version, no position such as #17, and no time."
+        ) from error
+
+
+_STREAM: Final[dict[str, Any]] = {"stream": {**NAME, "description": "`category-id`, percent-encoded."}}
+_TAG: Final = {"ETag": "The version of the stream."}
+_LINK: Final = {"Link": "Where the next page is, if there is one."}
+_IF_NONE_MATCH: Final = Header("If-None-Match", "An ETag; 304 if the stream is still at that version.")
+_LINES: Final = {"type": "string", "description": "An event as JSON on each line."}
+_EVENTS: Final[dict[str, Any]] = {
+    JSON: EventsOut,
+    NDJSON: _LINES,
+    BATCH: {"type": "array", "items": {"type": "object"}},
+}
+
+ROUTES: Final = (
+    Route("GET", "/streams/{stream}", read_stream, "read", "Read the events of a stream", {
+        200: Told("A page; as NDJSON, all.", _EVENTS, {**_TAG, **_LINK}), 304: Told("Nothing is new.", headers=_TAG),
+    }, (400, 404, 406, 410), query=PageQuery, headers=(_IF_NONE_MATCH,), variables=_STREAM, group="read"),
+    Route("GET", "/streams/{stream}/state", read_state, "read", "The state of a stream, now or as of then", {
+        200: Told("The state.", {JSON: StateOut}, _TAG), 304: Told("Nothing is new.", headers=_TAG),
+    }, (400, 404, 410), query=StateQuery, headers=(_IF_NONE_MATCH,), variables=_STREAM, group="read"),
+    Route("GET", "/events", read_events, "read", "Read events of a category, a query, a story, or all", {
+        200: Told("A page; as NDJSON, all.", _EVENTS, _LINK),
+    }, (400, 406, 410), query=EventsQuery, group="read"),
+    Route("GET", "/events/{event}", read_event, "read", "Read one event, by its position or its id", {
+        200: Told("The event.", {JSON: EventRecord, STRUCTURED: {"type": "object"}}),
+    }, (400, 404, 406, 410), variables={"event": {"type": "string", "minLength": 1, "maxLength": 36}}, group="read"),
+)  # fmt: skip

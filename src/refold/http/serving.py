@@ -1,0 +1,136 @@
+"""Serve: the API on a port, until a signal says otherwise; then who follows is let go, and what is under way is finished."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import AF_INET, AF_INET6, create_server, socket
+from typing import Any, Final
+
+from refold.aio import AsyncStore
+from refold.app import App
+from refold.errors import MissingExtra, UsageError
+from refold.http.application import Api, api
+from refold.http.quotas import Quotas
+from refold.http.tokens import TOKENS, TokenBearers
+from refold.messages import RawEvent
+
+try:
+    import uvicorn
+except ImportError as error:
+    raise MissingExtra("uvicorn", "http") from error
+
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_PATIENCE: Final = 10
+"""Seconds for which requests that are under way are waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to listen, and with which certificate, if the connections are to be encrypted here."""
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches it."""
+        return self.host in LOOPBACK
+
+
+async def serve(
+    url: str, place: Place, *, app: App | None = None, archive: str | None = None, cors: Collection[str] = (),
+    quotas: Quotas | None = None, told: Callable[[str], None] = lambda _: None,
+) -> None:  # fmt: skip
+    """Serve a store until SIGINT or SIGTERM. `told` is called with the URL as soon as requests are taken.
+
+    Raises:
+        UsageError: there is no token, and others than this machine could ask; or the port cannot be had.
+    """
+    async with await AsyncStore.open(url, events=[RawEvent], archive=archive) as store:
+        has_tokens = await _has_tokens(store)
+        if not has_tokens and not place.is_local:
+            raise UsageError(
+                f"nobody is served at {place.host!r} while the store has no token, since everybody would be let in: "
+                "create one, `refold token create NAME --scope read`, or take --http 127.0.0.1:8137."
+            )
+        bearers = TokenBearers(store, open_without=place.is_local)
+        hosts = LOOPBACK if place.is_local and not has_tokens else None
+        served = api(store, app=app, authorize=bearers, quotas=quotas, cors=cors, hosts=hosts)
+        with _listening(place) as listening:
+            await _Server(_config(served, place), served, told).run_until_told(listening)
+
+
+async def _has_tokens(store: AsyncStore) -> bool:
+    async for _ in store.read(category=TOKENS, limit=1):
+        return True
+    return False
+
+
+def _listening(place: Place) -> socket:
+    """The port, taken."""
+    family = AF_INET6 if ":" in place.host else AF_INET
+    try:
+        return create_server((place.host, place.port), family=family, backlog=2_048)
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise UsageError(f"{place.host}:{place.port} cannot be listened at: {why}. Take another.") from error
+
+
+def _config(served: Any, place: Place) -> uvicorn.Config:  # noqa: ANN401 - an ASGI application
+    return uvicorn.Config(
+        served,
+        place.host,
+        place.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ssl_certfile=place.certificate,
+        ssl_keyfile=place.key,
+        timeout_graceful_shutdown=_PATIENCE,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which leaves signals to us, and lets those go who follow before it waits for what is under way."""
+
+    def __init__(self, config: uvicorn.Config, served: Any, told: Callable[[str], None]) -> None:  # noqa: ANN401
+        super().__init__(config)
+        self._served, self._told = served, told
+
+    async def run_until_told(self, listening: socket) -> None:
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            await self.serve([listening])
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Nothing: a signal is a wish here, and not an error afterwards."""
+        yield
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            listening = self.servers[0].sockets[0].getsockname()
+            scheme = "https" if self.config.is_ssl else "http"
+            host = f"[{listening[0]}]" if ":" in listening[0] else listening[0]
+            self._told(f"{scheme}://{host}:{listening[1]}")
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        inner = getattr(self._served, "app", self._served)  # CORS stands around it
+        if isinstance(inner, Api):
+            await inner.close()
+        await super().shutdown(sockets)
