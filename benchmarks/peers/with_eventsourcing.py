@@ -7,7 +7,7 @@ work, every 5 ms. Mode "functions" is its `POSTGRES_ENABLE_DB_FUNCTIONS`: insert
 """
 
 # mypy: ignore-errors
-# pyright: basic, reportMissingImports=false, reportOptionalSubscript=false
+# pyright: basic, reportMissingImports=false, reportOptionalSubscript=false, reportAttributeAccessIssue=false
 # The library is not in the environment of those who check the types.
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import LiteralString
 
@@ -40,7 +40,7 @@ def crossed(url: str) -> None:
 
 
 @contextmanager
-def crossing(url: str, other: psycopg.Connection, text: LiteralString, values: tuple[int, ...] = ()) -> Iterator[None]:
+def crossing(url: str, other: psycopg.Connection, text: LiteralString, values: tuple[int, ...] = ()) -> Generator[None]:
     """As soon as somebody in the block waits for `other`, have it wait for them, by this statement; then let go."""
 
     def cross() -> None:
