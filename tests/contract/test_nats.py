@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -12,7 +12,6 @@ import pytest
 from nats.js import JetStreamContext
 
 from refold.testing.contract import Place, StoreContract
-from refold.testing.contract.conditions import Conditions
 from refold.testing.contract.keys import Keys
 from refold.testing.contract.racing import Racing
 from refold.testing.contract.repeating import Repeating
@@ -21,7 +20,7 @@ from refold.testing.contract.waiting import Waiting
 from refold.testing.nats import NatsNode
 
 
-def placed(servers: str, models: str = "") -> Iterator[Place]:
+def placed(servers: str, models: str = "") -> Generator[Place]:
     """A new store on these servers, with its read models in a database, if one is named."""
     name = f"t{uuid4().hex}"
     url = f"nats://{servers}/{name}" + (f"?models={quote(models)}" if models else "")
@@ -52,7 +51,7 @@ class _OnThree:
         yield from placed(",".join(f"127.0.0.1:{node.port}" for node in nats_nodes))
 
 
-class TestThreeNats(_OnThree, Conditions, Keys, Racing, Repeating, Together, Waiting):
+class TestThreeNats(_OnThree, Keys, Racing, Repeating, Together, Waiting):
     """What several servers could do otherwise than one: what is written, what is read after it, and what is refused."""
 
 

@@ -12,7 +12,7 @@ from refold.testing.postgres import PostgresServer
 
 
 @pytest.fixture
-def places(tmp_path: Path, postgres: PostgresServer) -> Iterator[Places]:
+def places(tmp_path: Path, postgres: PostgresServer, nats: str) -> Iterator[Places]:
     """Opens empty stores, and closes them."""
     databases: list[str] = []
 
@@ -20,7 +20,7 @@ def places(tmp_path: Path, postgres: PostgresServer) -> Iterator[Places]:
         databases.append(postgres.new_database())
         return databases[-1]
 
-    places = Places(tmp_path, new_database)
+    places = Places(tmp_path, new_database, nats)
     yield places
     places.close()
     for database in databases:

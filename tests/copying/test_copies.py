@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -14,7 +12,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.copying.places import BACKENDS, Places, held
+from tests.copying.places import WAYS, Places, held
 
 from refold import (
     Copied,
@@ -33,9 +31,6 @@ from refold import (
     sql,
 )
 from refold.copying.report import FieldDifference, StateDifference, States
-from refold.eventlogs.importer import checked_log
-from refold.eventlogs.mapping import LogMapping
-from refold.limits import Limits
 from refold.ports import Write
 from refold.rows import NewRow
 from refold.testing import ManualClock
@@ -47,7 +42,6 @@ SLOW = [
     HealthCheck.filter_too_much,
     HealthCheck.function_scoped_fixture,
 ]
-DATA = Path(os.environ.get("REFOLD_DATA") or Path(__file__).parents[3] / "shared" / "data")
 STREAMS = st.sampled_from(["account-1", "account-2", "a-b-1", "Ä-€"]) | refold_st.stream_names().map(str)
 WRITES = st.dictionaries(STREAMS, st.lists(refold_st.raw_events(), min_size=1, max_size=4), min_size=1, max_size=3)
 HISTORIES = st.lists(st.tuples(st.integers(0, 2), WRITES), max_size=6)
@@ -97,8 +91,7 @@ def streams(store: Store) -> dict[str, list[str]]:
 # Law ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("old", BACKENDS)
-@pytest.mark.parametrize("new", BACKENDS)
+@pytest.mark.parametrize(("old", "new"), WAYS)
 @settings(max_examples=5, deadline=None, suppress_health_check=SLOW)
 @given(history=HISTORIES)
 def test_a_copy_has_the_digests_of_its_source_whatever_the_backends(
@@ -168,21 +161,6 @@ def test_each_field_of_an_event_makes_a_difference_to_its_digest() -> None:
 
 
 # What is kept, and what is found -------------------------------------------------
-
-
-def test_the_receipt_log_goes_to_postgresql_and_back_the_same(places: Places) -> None:
-    path = DATA / "receipt.csv"
-    if not path.exists():
-        pytest.skip(f"{path} is not there: set REFOLD_DATA to the directory of receipt.csv")
-    first, second, third = (places.open(name) for name in ("sqlite", "postgresql", "sqlite"))
-    limits = Limits()
-    with checked_log(path, LogMapping(), limits, lambda *_: None) as log:
-        log.write(first)
-    assert first.copy_to(second) == Copied(8_577, 8_577, Position(8_577))
-    assert second.copy_to(third).written == 8_577
-    assert (first.check_copy(second).is_equal, first.check_copy(third).is_equal) == (True, True)
-    assert first.check_copy(third).source.streams == 1_434
-    assert held(third) == held(first)
 
 
 def test_read_models_that_the_target_keeps_inline_are_brought_along(source: Store, target: Store) -> None:
@@ -272,9 +250,40 @@ def test_whoever_writes_meanwhile_is_found_before_the_next_page(target: Store) -
     with Store.open("memory://", events=[RawEvent]) as source:
         for _ in range(2):
             source.append("a-1", [RawEvent("t", {})] * 1_000)
-        with pytest.raises(NotACopy, match="wrote to it after position 1000 meanwhile"):
+        with pytest.raises(NotACopy, match="its event at position 1001, 't' of stream 'b-1', was not copied"):
             source.copy_to(target, tell=lambda _: target.append("b-1", [RawEvent("t", {})]))
         assert target.head() == 1_001
+
+
+class Stopped(Exception):
+    """Somebody stopped a copy."""
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "nats"])
+def test_what_another_copy_of_the_same_source_wrote_meanwhile_is_gone_on_from(places: Places, backend: str) -> None:
+    source, target = places.open("memory"), places.open(backend)
+    for _ in range(3):
+        source.append("a-1", [RawEvent("t", {})] * 1_000)
+
+    def stop(_: Copied) -> None:
+        raise Stopped
+
+    def another(copied: Copied) -> None:
+        if copied.position == 1_000:
+            with pytest.raises(Stopped):
+                source.copy_to(target, tell=stop)
+
+    assert source.copy_to(target, tell=another) == Copied(2_000, 2_000, Position(3_000))
+    assert source.check_copy(target).is_equal
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "nats"])
+def test_a_target_that_holds_a_coming_event_elsewhere_is_no_copy(places: Places, backend: str) -> None:
+    source, target = places.open("memory"), places.open(backend)
+    first, second = source.append("a-1", [RawEvent("t", {}), RawEvent("t", {})]).ids
+    head = target.append("a-1", [NewEvent(RawEvent("t", {}), id) for id in (second, first)]).position
+    with pytest.raises(NotACopy, match=f"an event that belongs after its position {head} stands there already"):
+        source.copy_to(target)
 
 
 # Transforms ----------------------------------------------------------------------

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from refold import Store, StoreReadOnly, StoreUnreachable, Unsupported, UsageError
-from refold.backends.nats import NatsLocation
+from refold.backends.nats import NatsLocation, connecting
 from refold.messages import RawEvent
 
 
@@ -54,7 +54,8 @@ def test_a_server_alone_makes_no_replicas_and_says_so(nats: str) -> None:
         Store.open(f"{nats}/o{uuid4().hex}?replicas=3")
 
 
-def test_where_nobody_answers_it_is_said_without_the_password() -> None:
+def test_where_nobody_answers_it_is_said_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connecting, "CONNECTING", 0.2)
     with pytest.raises(StoreUnreachable, match=r"127\.0\.0\.1:9") as caught:
         Store.open("nats://ada:s3cret@127.0.0.1:9/orders")
     assert "s3cret" not in str(caught.value)

@@ -112,21 +112,22 @@ class Report(msgspec.Struct):
         return f"{self.acknowledged:,} appends acknowledged {self.told}, {self.events:,} events; outages: {outages}"
 
 
-def suffered(url: str, seed: int, blows: Sequence[Callable[[], Callable[[], None]]]) -> Report:
+def suffered(url: str, seed: int, blows: Sequence[Callable[[], Callable[[], None]]], *, between: int = 60) -> Report:
     """Strike the cluster so often under load, judge all that was told, and give the figures.
 
-    A blow gives what mends it again, which is done when appends are acknowledged again.
+    A blow gives what mends it again, which is done when appends are acknowledged again. `between`: so many appends are
+    acknowledged before each of them.
     """
     load, outages = Load(url, seed), list[float]()
     try:
         for blow in blows:
-            answered(load, 60)
+            answered(load, between)
             at = time.monotonic_ns()
             mend = blow()
             answered(load, 6)
             outages.append(outage(load, at))
             mend()
-        answered(load, 60)
+        answered(load, between)
     finally:
         load.stop()
     return judged(url, load, outages)

@@ -10,10 +10,10 @@ import msgspec
 
 from refold.cli.consent import counted
 from refold.cli.output import chosen, print_object
-from refold.cli.values import encode
 from refold.copying.changes import KINDS
 from refold.copying.digests import StreamDigest, Totals
 from refold.copying.report import Copied, Equivalence, StateDifference, StreamDifference
+from refold.forms import encode
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -5,16 +5,15 @@ Nothing may come between what is known and the batch, so there is one check, of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct, field
 
 from refold.backends.nats.answering import Ack, Rejected, Silent
-from refold.backends.nats.answering import Ack, Rejected, Silent
 from refold.backends.nats.appending import check_possible
-from refold.backends.nats.facts import Facts
+from refold.backends.nats.facts import NOTHING, Facts
 from refold.backends.nats.identities import Identities
 from refold.backends.nats.log import Log
 from refold.backends.nats.patience import Patience
@@ -44,10 +43,10 @@ class Batch(Struct):
     """What one batch holds, by its place in it. `at`: the time at its end; `last`: the place of its last event."""
 
     at: int
-    messages: list[Message] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list[Message])
     last: int = 0
-    tags: dict[str, list[int]] = field(default_factory=dict)
-    buckets: dict[str, dict[str, int]] = field(default_factory=dict)
+    tags: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    buckets: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
 
     @property
     def size(self) -> int:
@@ -129,9 +128,10 @@ class Batches:
         """The versions of the streams, and the time, as of the newest message."""
         clock = self._subjects.clock
         streams = {self._subjects.stream(write.stream) for append in appends for write in append.writes}
-        facts = await self._facts.as_of([clock, *streams], newest) if newest else {}
-        versions = {subject: facts[subject].value if facts else 0 for subject in streams}
-        return versions, facts[clock].value if facts else 0
+        facts = (
+            await self._facts.as_of([clock, *streams], newest) if newest else dict.fromkeys([clock, *streams], NOTHING)
+        )
+        return {subject: facts[subject].value for subject in streams}, facts[clock].value
 
     def _add(self, batch: Batch, append: Append, versions: dict[str, int]) -> None:
         if append.now > batch.at:
