@@ -25,6 +25,7 @@ class TestNatsWithSqlite(Reacting, Timing, Sending):
         yield from placed(nats.removeprefix("nats://"), f"sqlite:///{tmp_path}/models.db")
 
 
+@pytest.mark.long
 class TestNatsWithPostgres(Reacting, Timing):
     """The same where a transaction awaits."""
 

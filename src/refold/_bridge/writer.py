@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from refold._bridge.stepping import Flow, run_sync
@@ -124,9 +124,10 @@ class Writer:
             self._waiting.append(job)
 
     def run_waiting(self) -> None:
-        """Run all that waits."""
+        """Run all that waits. What becomes of it is told to its own callers."""
         while self._waiting:
-            self.run(_nothing, looks=True)
+            with suppress(StoreError, OutcomeUnknown):  # of the whole group, of which nothing is a part
+                self.run(_nothing, looks=True)
 
     def close(self) -> None:
         """Close the backend, when no flow runs."""
