@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 import pytest_asyncio
 
@@ -23,6 +24,7 @@ from refold import (
     Recorded,
     Statement,
     Store,
+    StoreBusy,
     StoreClosed,
     StoreError,
     UsageError,
@@ -142,6 +144,20 @@ async def test_an_error_of_the_store_in_one_flow_harms_no_other(store: AsyncStor
     assert [str(told) for told in results if isinstance(told, Exception)] == ["the store broke"]
     assert await account.state("1") == 63
     assert sorted(told.version for i, told in enumerate(results) if i != 30) == list(range(1, 64))
+
+
+async def test_a_group_that_cannot_begin_is_told_so_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.db?busy_timeout=0.05"
+    async with await AsyncStore.open(url, events=EVENTS) as store:
+        await store.append("account-1", [Deposited(1)])
+        other = apsw.Connection(f"{tmp_path}/store.db")
+        other.execute("begin immediate")
+        told = await outcomes(*(store.append("account-1", [Deposited(2)]) for _ in range(8)))
+        other.execute("rollback")
+        assert {type(each) for each in told} == {StoreBusy}
+        async with asyncio.timeout(10):
+            await store.append("account-1", [Deposited(3)])
+        assert [event.data.amount async for event in store.read()] == [1, 3]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
