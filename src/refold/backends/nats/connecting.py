@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, TypeAlias, cast
 from urllib.parse import urlsplit
 
@@ -20,7 +21,9 @@ CONNECTING: Final = 5.0
 RECONNECT: Final = 0.05
 USELESS: Final = 3.0
 """Seconds without an answer after which another server is gone to."""
-READ, WRITE = "read", "write"
+CLOSING: Final = 2.0
+READ, LEAD, WRITE = "read", "lead", "write"
+"""Kinds of questions: any replica answers the first, even one that is cut off; the others need a leader."""
 
 Heard: TypeAlias = Callable[[Msg], Awaitable[None]]
 
@@ -41,7 +44,7 @@ class Connection:
 
     async def close(self) -> None:
         """Hang up."""
-        await self.client.close()
+        await _hang_up(self.client)
 
     async def judge(self, kind: str, *, answered: bool) -> None:
         """Move when nothing of a kind was answered for a while, though something was asked."""
@@ -64,7 +67,7 @@ class Connection:
                 )
                 await client.subscribe(f"{self.inbox}.*", cb=self._hear, pending_msgs_limit=0, pending_bytes_limit=0)
         except (NatsError, OSError, TimeoutError) as error:
-            await client.close()
+            await _hang_up(client)
             raise StoreUnreachable(
                 f"no NATS server answers at {self._location.shown} ({type(error).__name__} {error}): is one there?"
             ) from error
@@ -82,7 +85,14 @@ class Connection:
             except StoreUnreachable:
                 return
             old, self.client = self.client, client
-            await old.close()
+            await _hang_up(old)
+
+
+async def _hang_up(client: Client) -> None:
+    """What a server does not take any more must hold up nobody."""
+    with suppress(NatsError, OSError, TimeoutError):
+        async with asyncio.timeout(CLOSING):
+            await client.close()
 
 
 async def _ignored(error: Exception) -> None:

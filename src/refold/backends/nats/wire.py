@@ -14,7 +14,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from refold.backends.nats.answering import Ack, Answer, Json, Silent, said
-from refold.backends.nats.connecting import READ, WRITE, Connection
+from refold.backends.nats.connecting import LEAD, READ, WRITE, Connection
 from refold.backends.nats.location import NatsLocation
 from refold.backends.nats.stored import BATCH, COMMIT, PLACE, Message
 from refold.errors import StoreClosed
@@ -46,10 +46,10 @@ class Wire:
         Raises:
             Rejected, Silent.
         """
-        (message,) = await self.ask(f"$JS.API.{subject}", json.dumps(body).encode())
+        (message,) = await self.ask(f"$JS.API.{subject}", json.dumps(body).encode(), kind=LEAD)
         return said(message)
 
-    async def ask(self, subject: str, body: bytes, *, many: bool = False) -> list[Msg]:
+    async def ask(self, subject: str, body: bytes, *, many: bool = False, kind: str = READ) -> list[Msg]:
         """Ask, and wait for the answer: one message, or `many` up to the one that says that it was the last.
 
         Raises:
@@ -58,7 +58,7 @@ class Wire:
         number, answer = self._expecting(many=many)
         try:
             await self._publish(subject, body, number)
-            return await self._answered(answer, READ)
+            return await self._answered(answer, kind)
         finally:
             self._waiting.pop(number, None)
 
@@ -154,7 +154,7 @@ class Wire:
         if (parts[-1].headers or {}).get("Status") == "503":
             await self._connection.judge(kind, answered=False)
             raise Silent("no server answers for the store now", certain=True)
-        if kind == READ:
+        if kind != WRITE:
             await self._connection.judge(kind, answered=True)
         return parts
 
