@@ -12,9 +12,19 @@ import pytest
 from nats.js import JetStreamContext
 
 from refold.testing.contract import Place, StoreContract
+from refold.testing.contract.appending import Appending
+from refold.testing.contract.conditions import Conditions
+from refold.testing.contract.copying import Copying
+from refold.testing.contract.data import Data
+from refold.testing.contract.deciding import Deciding
 from refold.testing.contract.keys import Keys
+from refold.testing.contract.limits import Limited
+from refold.testing.contract.names import Names
 from refold.testing.contract.racing import Racing
+from refold.testing.contract.reading import Reading
 from refold.testing.contract.repeating import Repeating
+from refold.testing.contract.subscribing import Subscribing
+from refold.testing.contract.surveying import Surveying
 from refold.testing.contract.together import Together
 from refold.testing.contract.waiting import Waiting
 from refold.testing.nats import NatsNode
@@ -39,10 +49,22 @@ async def _dropped(servers: str, name: str) -> None:
     await connection.close()
 
 
-class TestNats(StoreContract):
+class _OnOne:
     @pytest.fixture
     def place(self, nats: str) -> Iterator[Place]:
         yield from placed(nats.removeprefix("nats://"))
+
+
+class TestNats(
+    _OnOne, Appending, Conditions, Copying, Data, Deciding, Keys, Limited, Names, Racing, Reading, Repeating, Subscribing,
+    Surveying, Together, Waiting,
+):  # fmt: skip
+    """What the port promises; what stands above it is the same code on every backend."""
+
+
+@pytest.mark.long
+class TestNatsWhole(_OnOne, StoreContract):
+    """All of it."""
 
 
 class _OnThree:
@@ -51,7 +73,7 @@ class _OnThree:
         yield from placed(",".join(f"127.0.0.1:{node.port}" for node in nats_nodes))
 
 
-class TestThreeNats(_OnThree, Keys, Racing, Repeating, Together, Waiting):
+class TestThreeNats(_OnThree, Keys, Racing, Repeating, Together):
     """What several servers could do otherwise than one: what is written, what is read after it, and what is refused."""
 
 
