@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from refold import Store
+from refold.backends.postgres.schema import FORMAT as FORMAT_OF_POSTGRESQL
 from refold.backends.sqlite.connection import FORMAT
 from refold.cli.program import program
 from refold.testing.postgres import PostgresServer
@@ -43,7 +44,8 @@ def test_a_new_store_is_checked_shown_and_made(url: str, tmp_path: Path) -> None
     assert refold("--store", url, "--check")[0] == 1
 
     code, (line,) = refold("--store", url)
-    assert (code, line.endswith(f"was brought from format none to {FORMAT}.")) == (0, True)
+    newest = FORMAT if url.startswith("sqlite") else FORMAT_OF_POSTGRESQL
+    assert (code, line.endswith(f"was brought from format none to {newest}.")) == (0, True)
     assert refold("--store", url, "--check")[0] == 0
     assert refold("--store", url, "--sql") == (0, [])
     with Store.open(f"{url}{'&' if '?' in url else '?'}mode=ro") as store:

@@ -164,10 +164,10 @@ def test_a_query_of_several_items_is_read_as_of_one_moment(url: str) -> None:
         session = store._engine._backend._session  # type: ignore[union-attr] # pyright: ignore[reportAttributeAccessIssue]
         fetch = session.fetch
 
-        async def between(text: str, values: object = ()) -> object:
+        async def between(text: str, values: object = (), **how: object) -> object:
             with suppress(StopIteration):
                 next(by_turns)
-            return await fetch(text, values)
+            return await fetch(text, values, **how)
 
         session.fetch = between
         query = Query.of(types=["A"]) | Query.of(types=["B"]) | Query.of(types=["C"])
