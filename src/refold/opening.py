@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from refold.archives import Archives, OpenArchive
@@ -139,31 +140,47 @@ def _apart(url: str) -> tuple[str, str | None]:
 def _served_blocking(url: str, archive: str | None) -> Backend:
     """A store that a server serves, with its read models elsewhere if the URL says so."""
     url, models = _apart(url)
-    events = _nats_blocking(url, archive) if url.startswith("nats:") else _postgres_blocking(url, _archives(archive))
     if models is None:
-        return events
+        return _events_blocking(url, archive)
     from refold.backends.paired import Paired
 
-    return Paired(_waking(events), open_blocking(models), events, _place(url))
+    events = _events_blocking(url, archive)
+    try:
+        return Paired(_waking(events), open_blocking(models), events, _place(url))
+    except BaseException:
+        with suppress(StopIteration):
+            events.close().send(None)  # to its end: it never suspends
+        raise
+
+
+def _events_blocking(url: str, archive: str | None) -> Backend:
+    return _nats_blocking(url, archive) if url.startswith("nats:") else _postgres_blocking(url, _archives(archive))
 
 
 async def _served_awaiting(url: str, archive: str | None) -> Backend:
     """The same. Where the database is served by a thread, what runs in its transactions has a connection of its own."""
     url, models = _apart(url)
-    if url.startswith("nats:"):
-        events = await _nats_awaiting(url, archive)
-    else:
-        events = await _postgres_awaiting(url, _archives(archive, awaits=True))
     if models is None:
-        return events
+        return await _events_awaiting(url, archive)
     import asyncio
 
     from refold.backends.paired import Paired
 
-    database, near = await open_awaiting(models), events
-    if isinstance(database, Grouping):
-        near = await asyncio.get_running_loop().run_in_executor(None, _served_blocking, url, archive)
+    events = near = await _events_awaiting(url, archive)
+    try:
+        database = await open_awaiting(models)
+        if isinstance(database, Grouping):
+            near = await asyncio.get_running_loop().run_in_executor(None, _events_blocking, url, archive)
+    except BaseException:
+        await events.close()
+        raise
     return Paired(_waking(events), database, near, _place(url))
+
+
+async def _events_awaiting(url: str, archive: str | None) -> Backend:
+    if url.startswith("nats:"):
+        return await _nats_awaiting(url, archive)
+    return await _postgres_awaiting(url, _archives(archive, awaits=True))
 
 
 def _waking(events: Backend) -> Waking:
@@ -174,7 +191,10 @@ def _waking(events: Backend) -> Waking:
 def _place(url: str) -> str:
     """The events, as their database remembers them: by the store's name, since servers come and go."""
     parts = urlsplit(url)
-    return f"{parts.scheme} {parts.path.removeprefix('/')}"
+    name = parts.path.removeprefix("/")
+    if parts.scheme == "nats":
+        return f"nats {name}"
+    return f"postgresql {name}, schema {dict(parse_qsl(parts.query)).get('schema', 'refold')}"
 
 
 def _no_archive_on_nats() -> Unsupported:

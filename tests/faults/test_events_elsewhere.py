@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
 import pytest
 
@@ -105,3 +107,13 @@ def test_a_database_that_holds_events_is_refused(tmp_path: Path) -> None:
         store.append("account-1", [Deposited(1)])
     with pytest.raises(UsageError, match="holds events itself"):
         opened(Elsewhere(), tmp_path / "models.db")
+
+
+def test_where_the_database_cannot_be_opened_the_events_are_let_go(nats: str, tmp_path: Path) -> None:
+    def bridges() -> int:
+        return sum(thread.name == "refold-nats" for thread in threading.enumerate())
+
+    before = bridges()
+    with pytest.raises(StoreUnreachable, match="no directory"):
+        Store.open(f"{nats}/{uuid4().hex}?models=sqlite:///{tmp_path}/nowhere/models.db")
+    assert bridges() == before

@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-import select
 import socket
-import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final
+
+from tests.faults.carrying import SIZE, Carrier, ready
 
 from refold.testing.nats import NatsNode, nats_cluster
 
-_SIZE: Final = 1 << 16
 
-
-class Way:
+class Way(Carrier):
     """From one server to another: it carries, or it is cut, and then whatever is connected is gone and nothing connects."""
 
     def __init__(self, ends: tuple[int, int], port: int) -> None:
         self.ends, self.is_cut = ends, False
-        self._to = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._ending = threading.Event()
-        self._threads = [threading.Thread(target=self._serve)]
-        self._threads[0].start()
-
-    @property
-    def port(self) -> int:
-        """Where the first one finds it."""
-        port: int = self._listener.getsockname()[1]
-        return port
-
-    def end(self) -> None:
-        """Carry nothing any more."""
-        self._ending.set()
-        for thread in self._threads:
-            thread.join()
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while not self._ending.is_set():
-            if _ready(self._listener):
-                client, _ = self._listener.accept()
-                self._threads.append(threading.Thread(target=self._carry, args=(client,)))
-                self._threads[-1].start()
+        super().__init__(port)
 
     def _carry(self, client: socket.socket) -> None:
         with client, suppress(OSError), socket.create_connection(("127.0.0.1", self._to)) as server:
             other = {client: server, server: client}
             while not self._ending.is_set() and not self.is_cut:
-                for side in _ready(client, server):
-                    told = side.recv(_SIZE)
+                for side in ready(client, server):
+                    told = side.recv(SIZE)
                     if not told:
                         return
                     other[side].sendall(told)
@@ -72,11 +45,6 @@ class Partitioned:
         """All reach all again."""
         for way in self._ways:
             way.is_cut = False
-
-
-def _ready(*sockets: socket.socket) -> Sequence[socket.socket]:
-    ready, _, _ = select.select(sockets, [], [], 0.05)
-    return ready
 
 
 @contextmanager

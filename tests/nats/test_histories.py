@@ -9,7 +9,8 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from tests.nats.traffic import Load, Report, answered, judged
+from tests.faults.load import Report
+from tests.nats.traffic import judged, loaded
 
 from refold import AsyncStore, IdReused, NewEvent, Store
 from refold.backends.nats import appending, identities, planning
@@ -26,9 +27,9 @@ pytestmark = [pytest.mark.guarantee("G5"), pytest.mark.guarantee("G4")]
 
 def history(url: str, appends: int) -> Report:
     """So many acknowledged appends of six writers on two stores, judged."""
-    load = Load(url, secrets.randbelow(10_000))
+    load = loaded(url, secrets.randbelow(10_000))
     try:
-        answered(load, appends)
+        load.answered(appends)
     finally:
         load.stop()
     return judged(url, load, [])

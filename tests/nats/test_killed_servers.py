@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from tests.faults.load import Report
 from tests.nats.partitions import Partitioned, partitioned
-from tests.nats.traffic import Report, leader_of, suffered
+from tests.nats.traffic import leader_of, suffered
 
 from refold.testing.nats import NatsNode, nats_cluster
 

@@ -1,115 +1,46 @@
-"""Random appends to a cluster whose servers die, each written down as it was told; and the judge's view of the log."""
+"""Random appends to a cluster whose servers die, and the judge's view of the log that they leave."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from random import Random
-from statistics import median
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import nats
 from msgspec.structs import replace
 from nats.errors import Error as NatsError
-from tests.postgres.checking import Logged, violations
-from tests.postgres.histories import Body, Fact, Tried, attempt, body
+from tests.faults.load import Load, Report, reported
+from tests.postgres.checking import Logged
+from tests.postgres.histories import Body, Fact, Tried
 from tests.postgres.servers import until
 
-from refold import Store, StoreError
+from refold import Store
 from refold.clock import SystemClock
 from refold.messages import RawEvent
 from refold.testing.nats import NatsNode
 
-HISTORY = 40
-"""So many appends go to the same few streams and tags, before others take their place."""
+
+def loaded(url: str, seed: int) -> Load:
+    """Six writers; most of what they append has ids of just now, which the server remembers by itself."""
+    clock = SystemClock()
+
+    def changed(random: Random, wanted: Body) -> Body:
+        return _fresh(clock, wanted) if random.random() < 0.6 else wanted
+
+    return Load(url, seed, 6, changed)
 
 
-class Load:
-    """Writers on two stores, until they are told to stop."""
+def _fresh(clock: SystemClock, wanted: Body) -> Body:
+    def made(fact: Fact) -> Fact:
+        return replace(fact, id=str(UUID(bytes=clock.new_id())))
 
-    def __init__(self, url: str, seed: int, writers: int = 6) -> None:
-        self.tried: list[Tried] = []
-        self.failed: set[str] = set()
-        self._stop = threading.Event()
-        self._errors: list[BaseException] = []
-        self._clock = SystemClock()
-        self._stores = [Store.open(url, events=[RawEvent]) for _ in range(2)]
-        self._threads = [
-            threading.Thread(target=self._safely, args=(self._stores[n % 2], Random(f"{seed} {n}")))  # noqa: S311 - the same each time for a seed
-            for n in range(writers)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Let everything that is under way come to its end."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        for store in self._stores:
-            store.close()
-        if self._errors:
-            raise self._errors[0]
-
-    def answered(self, since: int) -> int:
-        """How many appends that began after a time are acknowledged."""
-        return sum(one.told == "done" and one.began > since for one in self.tried)
-
-    def _safely(self, store: Store, random: Random) -> None:
-        try:
-            while not self._stop.is_set():
-                self._write(store, random)
-        except BaseException as error:
-            self._errors.append(error)
-
-    def _write(self, store: Store, random: Random) -> None:
-        try:
-            wanted = body(random, len(self.tried) // HISTORY, lambda: int(store.head()))
-        except StoreError:
-            return
-        if random.random() < 0.6:  # others have ids that the server is not relied on to remember
-            wanted = self._fresh(wanted)
-        while self._one(store, wanted) in {"unknown", "failed"}:
-            pass  # a client in doubt asks for the same again
-
-    def _fresh(self, wanted: Body) -> Body:
-        def made(fact: Fact) -> Fact:
-            return replace(fact, id=str(UUID(bytes=self._clock.new_id())))
-
-        writes = tuple((stream, belief, tuple(map(made, facts))) for stream, belief, facts in wanted.writes)
-        return replace(wanted, writes=writes)
-
-    def _one(self, store: Store, wanted: Body) -> str:
-        try:
-            told = attempt(store, wanted)
-        except StoreError:
-            self.failed.update(wanted.ids)
-            return "failed"
-        self.failed.difference_update(wanted.ids)
-        self.tried.append(told)
-        return told.told
-
-
-class Report(msgspec.Struct):
-    """What came of it."""
-
-    acknowledged: int
-    events: int
-    told: dict[str, int]
-    wrong: list[str]
-    outages: list[float]
-
-    def __str__(self) -> str:
-        outages = f"p50 {median(self.outages):.1f} s, max {max(self.outages):.1f} s" if self.outages else "none"
-        return f"{self.acknowledged:,} appends acknowledged {self.told}, {self.events:,} events; outages: {outages}"
+    writes = tuple((stream, belief, tuple(map(made, facts))) for stream, belief, facts in wanted.writes)
+    return replace(wanted, writes=writes)
 
 
 def suffered(url: str, seed: int, blows: Sequence[Callable[[], Callable[[], None]]], *, between: int = 60) -> Report:
@@ -118,16 +49,16 @@ def suffered(url: str, seed: int, blows: Sequence[Callable[[], Callable[[], None
     A blow gives what mends it again, which is done when appends are acknowledged again. `between`: so many appends are
     acknowledged before each of them.
     """
-    load, outages = Load(url, seed), list[float]()
+    load, outages = loaded(url, seed), list[float]()
     try:
         for blow in blows:
-            answered(load, between)
+            load.answered(between)
             at = time.monotonic_ns()
             mend = blow()
-            answered(load, 6)
-            outages.append(outage(load, at))
+            load.answered(6)
+            outages.append(load.outage(at))
             mend()
-        answered(load, between)
+        load.answered(between)
     finally:
         load.stop()
     return judged(url, load, outages)
@@ -152,10 +83,7 @@ def judged(url: str, load: Load, outages: list[float]) -> Report:
         )
         for e in events
     ]
-    wrong += violations(log, [_numbered(one, places) for one in load.tried])
-    wrong += [f"it was said not to be written, and is there: {id}" for id in load.failed & {event.id for event in log}]
-    told = Counter("repeated" if one.repeated else one.told for one in load.tried)
-    return Report(sum(one.told == "done" for one in load.tried), len(log), dict(told), wrong, outages)
+    return reported(load, log, [_numbered(one, places) for one in load.tried], wrong, outages)
 
 
 def _numbered(one: Tried, places: Sequence[int]) -> Tried:
@@ -169,18 +97,6 @@ def _numbered(one: Tried, places: Sequence[int]) -> Tried:
         positions=tuple(map(number, one.positions)),
         matched=tuple((n, number(position)) for n, position in one.matched),
     )
-
-
-def answered(load: Load, count: int) -> None:
-    """Wait until so many further appends are acknowledged."""
-    since = time.monotonic_ns()
-    until(f"{count} appends are acknowledged", lambda: load.answered(since) >= count, 60)
-
-
-def outage(load: Load, at: int) -> float:
-    """The longest time since then that nothing was acknowledged."""
-    ends = sorted(one.ended for one in load.tried if one.told == "done" and one.ended > at)
-    return max(after - before for before, after in pairwise([at, *ends])) / 1e9
 
 
 def leader_of(nodes: Sequence[NatsNode], name: str) -> str:

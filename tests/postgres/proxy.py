@@ -2,75 +2,49 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import struct
-import threading
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from random import Random
 from typing import Final, Literal, TypeAlias
 
+from tests.faults.carrying import SIZE, Carrier, ready
+
 Cut: TypeAlias = Literal["before", "after", "answer", "half"]
 CUTS: Final[tuple[Cut, ...]] = ("before", "after", "answer", "half")
 """What the server got and the client heard: nothing; all, nothing; all and it has done it, nothing; all, half of the answer."""
 REQUESTS: Final = (b"P", b"B", b"E", b"Q")
 """What a client's message begins with when it asks for something."""
-SIZE: Final = 1 << 16
 
 
-class Proxy:
-    """Stands before a server at a port of this machine. `rate`: which share of requests is cut; 0 to begin with."""
+class Proxy(Carrier):
+    """Stands before a server. `rate`: which share of requests is cut; 0 to begin with."""
 
     def __init__(self, server: int, seed: int) -> None:
         self.rate = 0.0
         self.cuts: Counter[Cut] = Counter()
-        self._server, self._random = server, Random(seed)  # noqa: S311 - the same each time for a seed
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._threads: list[threading.Thread] = []
-        self._ending = threading.Event()
-        self._main = threading.Thread(target=self._serve)
-        self._main.start()
+        self._random = Random(seed)  # noqa: S311 - the same each time for a seed
+        super().__init__(server)
 
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        port: int = self._listener.getsockname()[1]
-        return port
-
-    def end(self) -> None:
-        """Cut all that is left."""
-        self._ending.set()
-        self._main.join()
-        for thread in self._threads:
-            thread.join()
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while not self._ending.is_set():
-            if _ready(self._listener):
-                client, _ = self._listener.accept()
-                self._threads.append(threading.Thread(target=self._serve_one, args=(client,)))
-                self._threads[-1].start()
-
-    def _serve_one(self, client: socket.socket) -> None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self._server)) as server:
+    def _carry(self, client: socket.socket) -> None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self._to)) as server:
             with suppress(OSError):
-                self._carry(client, server)
+                self._between(client, server)
             _reset(server)
         _reset(client)
 
-    def _carry(self, client: socket.socket, server: socket.socket) -> None:
+    def _between(self, client: socket.socket, server: socket.socket) -> None:
         """Both ways, until one side closes, or a request is chosen to be cut."""
         while not self._ending.is_set():
-            ready = _ready(client, server)
-            if server in ready:
+            heard = ready(client, server)
+            if server in heard:
                 answer = server.recv(SIZE)
                 client.sendall(answer)
                 if not answer:
                     return
-            if client in ready:
+            if client in heard:
                 request = client.recv(SIZE)
                 if request.startswith(REQUESTS) and self._random.random() < self.rate:
                     self._cut(request, client, server)
@@ -90,12 +64,6 @@ class Proxy:
         answer = server.recv(SIZE)
         if cut == "half":
             client.sendall(answer[: len(answer) // 2])
-
-
-def _ready(*sockets: socket.socket) -> list[socket.socket]:
-    """Those that have something to say, after a short while none."""
-    ready, _, _ = select.select(sockets, [], [], 0.1)
-    return ready
 
 
 def _reset(side: socket.socket) -> None:

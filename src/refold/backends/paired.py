@@ -61,7 +61,6 @@ class Paired:
         """`place` names the events, so that no others are taken for them."""
         self.models, self.place = models, place
         self._events, self._near, self._close = events, near, close or models.close
-        self._may_be_unsent = True
 
     def over(self, models: Backend, close: Close) -> Paired:
         """The same, with a database that an engine serves."""
@@ -127,7 +126,7 @@ class Paired:
 
     async def wait(self, after: int, seconds: float) -> int:
         with suppress(StoreError, OutcomeUnknown):  # whoever waits looks again soon
-            await self._send(always=True)
+            await self._send()
         return await self._events.wait(after, seconds)
 
     async def work(self, steps: Sequence[Own | Statement]) -> Sequence[Rows]:
@@ -138,10 +137,17 @@ class Paired:
 
     async def within(self, flow: Within[T]) -> T:
         """Run a flow in a transaction of the database, after all that earlier ones wanted appended."""
-        await self._send(always=True)
-        result = await self.models.within(lambda inside: flow(_Inside(self, self._near, inside)))
-        with suppress(StoreError, OutcomeUnknown):  # it has happened; who comes next sends it
-            await self._send()
+        await self._send()
+        begun: list[_Inside] = []
+
+        async def run(inside: Backend) -> T:
+            begun.append(_Inside(self._near, inside, self.place))
+            return await flow(begun[-1])
+
+        result = await self.models.within(run)
+        if begun[-1].has_written:
+            with suppress(StoreError, OutcomeUnknown):  # it has happened; who comes next sends it
+                await self._send()
         return result
 
     async def tenant(self, name: str) -> Backend:
@@ -154,34 +160,27 @@ class Paired:
         await self._near.close()
         await self._events.close()
 
-    def written_down(self) -> None:
-        """There is something to be sent."""
-        self._may_be_unsent = True
-
-    async def _send(self, *, always: bool = False) -> None:
+    async def _send(self) -> None:
         """Append what transactions wanted appended. Another process may do the same at this moment: the ids are the same."""
-        if not (always or self._may_be_unsent):
-            return
         while rows := await self.models.query(Own(_UNSENT, {})):
             for _, text in rows:
                 with suppress(IdReused):  # in part by somebody else, whose word holds
                     await self._events.append(_read(str(text)))
             await self.models.work([Own(_SENT, {"number": number}) for number, _ in rows])
-        self._may_be_unsent = False
 
 
 class _Inside(Paired):
     """The same inside a transaction of the database."""
 
-    def __init__(self, outside: Paired, events: Backend, models: Backend) -> None:
-        super().__init__(cast("Waking", events), models, events, outside.place)  # nobody waits inside a transaction
-        self._outside = outside
+    def __init__(self, events: Backend, models: Backend, place: str) -> None:
+        super().__init__(cast("Waking", events), models, events, place)  # nobody waits inside a transaction
+        self.has_written = False
 
     async def append(self, append: Append) -> AppendResult:
         if not all(write.stream.startswith(JOURNALS) for write in append.writes) or append.checks or append.request:
             return await self._events.append(append)
         await self.models.work([Own(_WRITE_DOWN, {"append": _text(append)})])
-        self._outside.written_down()
+        self.has_written = True
         # At least: others may append first. All that earlier transactions wanted is there, so it is beyond that.
         first, events = await self._events.head() + 1, sum(len(write.rows) for write in append.writes)
         return Appended(tuple(range(first, first + events)), tuple([v async for v in self._versions(append)]))

@@ -68,8 +68,9 @@ class Connection:
                 await client.subscribe(f"{self.inbox}.*", cb=self._hear, pending_msgs_limit=0, pending_bytes_limit=0)
         except (NatsError, OSError, TimeoutError) as error:
             await _hang_up(client)
+            why = f"{type(error).__name__}: {error}".removesuffix(": ")
             raise StoreUnreachable(
-                f"no NATS server answers at {self._location.shown} ({type(error).__name__} {error}): is one there?"
+                f"no NATS server answers at {self._location.shown} ({why}): is one there?"
             ) from error
         return client
 

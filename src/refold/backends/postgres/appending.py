@@ -11,7 +11,20 @@ import psycopg
 from msgspec import Struct
 from psycopg import errors
 
-from refold.backends.postgres.arrays import numbers, texts
+from refold.backends.postgres.asking import (
+    GENERAL,
+    ONE,
+    SIMPLE,
+    call,
+    conditions,
+    expectations,
+    general_values,
+    ids_of,
+    is_one,
+    is_simple,
+    one_values,
+    simple_values,
+)
 from refold.backends.postgres.lines import Line
 from refold.backends.postgres.pools import Demoted
 from refold.backends.postgres.session import PAUSE, Session, lost
@@ -25,11 +38,10 @@ from refold.ports import (
     Failure,
     Outcome,
     QueryMatched,
-    StreamCheck,
     StreamMoved,
 )
-from refold.query import AppendCondition, Expected, ExpectedVersion
-from refold.repeats import asked_before, repeated, tags_json
+from refold.query import Expected, ExpectedVersion
+from refold.repeats import asked_before, repeated
 from refold.rows import Payload, Row
 
 GROUP: Final = 512
@@ -38,25 +50,6 @@ EVENTS: Final = 5_000
 """How many events they may have together before the next group begins."""
 
 _CONFIRM: Final = "select pg_logical_emit_message(true, 'refold', '')"
-_LARGEST: Final = (1 << 63) - 1
-_EVENTS: Final = "uuid[]", "text[]", "integer[]", "text[]", "text[]", "bigint[]", "text[]", "text[]", "text[]", "text[]"
-_GENERAL: Final = ("json", "text[]", *_EVENTS)
-_ONE: Final = (
-    "bigint",
-    "text",
-    "text",
-    "uuid",
-    "text",
-    "integer",
-    "json",
-    "json",
-    "bigint",
-    "text",
-    "text",
-    "text",
-    "json",
-)
-_SIMPLE: Final = ("bigint", "text[]", "text[]", "integer[]", "integer[]", *_EVENTS)
 
 
 class Reads(Protocol):
@@ -88,9 +81,9 @@ class Appends:
 
     def __init__(self, session: Session, schema: str, seconds: float, reads: Reads) -> None:
         self._session, self._seconds, self._reads = session, seconds, reads
-        self._general = _call(schema, "append", _GENERAL)
-        self._simple = _call(schema, "append_simple", _SIMPLE)
-        self._one = _call(schema, "append_one", _ONE)
+        self._general = call(schema, "append", GENERAL)
+        self._simple = call(schema, "append_simple", SIMPLE)
+        self._one = call(schema, "append_one", ONE)
         self._line = Line[Append, Answer](session, _together, self._answers)
         self.confirms = False
         """Whether a commit waits for standbys, so that what is found in the log may not be on their disks yet."""
@@ -117,16 +110,16 @@ class Appends:
             await self._session.pause(PAUSE)
 
     async def _asked(self, appends: Sequence[Append]) -> list[Answer]:
-        if len(appends) == 1 and _is_one(appends[0]):
-            rows = await self._session.fetch(self._one, _one_values(appends[0]))
+        if len(appends) == 1 and is_one(appends[0]):
+            rows = await self._session.fetch(self._one, one_values(appends[0]))
             if rows[0][0] is not None:
                 return [_simple_answer(rows[0], 1)]
-        elif _is_simple(appends[0]):
+        elif is_simple(appends[0]):
             counts = [len(append.writes[0].rows) for append in appends]
-            rows = await self._session.fetch(self._simple, _simple_values(appends, counts))
+            rows = await self._session.fetch(self._simple, simple_values(appends, counts))
             if rows:
                 return [_simple_answer(row, count) for row, count in zip(rows, counts, strict=True)]
-        rows = await self._session.fetch(self._general, _general_values(appends), plain=True)
+        rows = await self._session.fetch(self._general, general_values(appends), plain=True)
         return [msgspec.json.decode(answer, type=Answer) for (answer,) in rows]
 
     async def _settled(self, append: Append, answer: Answer) -> AppendResult:
@@ -155,16 +148,16 @@ class Appends:
 
     async def _found(self, append: Append) -> Sequence[Row]:
         try:
-            return await self._reads.live_find(_ids(append))
+            return await self._reads.live_find(ids_of(append))
         except StoreError as error:  # it may be this very call that wrote them
             raise OutcomeUnknown(error) from error
 
     async def _failures(self, append: Append, answer: Answer) -> AsyncIterator[Failure]:
-        streams = _expectations(append)
+        streams = expectations(append)
         for index, actual in answer.streams:
             yield await self._moved(*streams[index], actual)
         for index, actual in answer.queries:
-            yield QueryMatched(_conditions(append)[index], actual)
+            yield QueryMatched(conditions(append)[index], actual)
 
     async def _moved(self, stream: str, expected: ExpectedVersion, actual: int) -> StreamMoved:
         if isinstance(expected, Expected):
@@ -182,39 +175,17 @@ def _outrun(error: psycopg.Error) -> bool:
     return isinstance(error, errors.UniqueViolation | errors.SerializationFailure | errors.DeadlockDetected | Demoted)
 
 
-def _expectations(append: Append) -> list[tuple[str, ExpectedVersion]]:
-    checks = [(check.stream, check.expected) for check in append.checks if isinstance(check, StreamCheck)]
-    return [*((write.stream, write.expected) for write in append.writes), *checks]
-
-
-def _conditions(append: Append) -> list[AppendCondition]:
-    return [check for check in append.checks if isinstance(check, AppendCondition)]
-
-
-def _call(schema: str, function: str, types: Sequence[str]) -> str:
-    arguments = ", ".join(f"%s::{type}" for type in types)
-    return f'select * from "{schema}".{function}({arguments})'  # noqa: S608 - checked names
-
-
-def _is_simple(append: Append) -> bool:
-    return len(append.writes) == 1 and not append.checks and append.request is None
-
-
-def _is_one(append: Append) -> bool:
-    return _is_simple(append) and len(append.writes[0].rows) == 1
-
-
 def _together(waiting: Iterator[Append]) -> int:
     """How many appends, from the first on, one call of the server can take: many of the usual ones, or many of any."""
     streams: set[str] = set()
     ids: set[bytes] = set()
     count = events = 0
-    is_simple = False
+    are_simple = False
     for append in waiting:
-        own = _ids(append)
+        own = ids_of(append)
         if count == 0:
-            is_simple = _is_simple(append)
-        elif count == GROUP or events >= EVENTS or (is_simple and not _fits(append, streams, ids)):
+            are_simple = is_simple(append)
+        elif count == GROUP or events >= EVENTS or (are_simple and not _fits(append, streams, ids)):
             break
         streams.update(write.stream for write in append.writes)
         ids.update(own)
@@ -224,43 +195,7 @@ def _together(waiting: Iterator[Append]) -> int:
 
 
 def _fits(append: Append, streams: set[str], ids: set[bytes]) -> bool:
-    return _is_simple(append) and append.writes[0].stream not in streams and ids.isdisjoint(_ids(append))
-
-
-def _ids(append: Append) -> list[bytes]:
-    return [new.id for write in append.writes for new in write.rows]
-
-
-def _one_values(append: Append) -> list[Any]:
-    (write,) = append.writes
-    (new,) = write.rows
-    return [
-        append.now,
-        write.stream,
-        _expected(write.expected),
-        new.id.hex(),
-        new.type,
-        new.schema_version,
-        new.data.decode(),
-        tags_json(new),
-        new.valid_at,
-        new.correlation_id,
-        new.causation_id,
-        new.actor,
-        new.metadata.decode(),
-    ]
-
-
-def _simple_values(appends: Sequence[Append], counts: Sequence[int]) -> list[Any]:
-    writes = [append.writes[0] for append in appends]
-    return [
-        max(append.now for append in appends),
-        texts([write.stream for write in writes]),
-        texts([_expected(write.expected) for write in writes]),
-        numbers(counts),
-        numbers([index for index, count in enumerate(counts, 1) for _ in range(count)]),
-        *_event_values(appends),
-    ]
+    return is_simple(append) and append.writes[0].stream not in streams and ids.isdisjoint(ids_of(append))
 
 
 def _simple_answer(row: tuple[Any, ...], count: int) -> Answer:
@@ -268,54 +203,3 @@ def _simple_answer(row: tuple[Any, ...], count: int) -> Answer:
     if accepted:
         return Answer(done=(first, first + count - 1), versions=(version,))
     return Answer(streams=((0, version),))
-
-
-def _general_values(appends: Sequence[Append]) -> list[Any]:
-    streams = [write.stream for append in appends for write in append.writes for _ in write.rows]
-    return [msgspec.json.encode(list(_asks(appends))).decode(), texts(streams), *_event_values(appends)]
-
-
-def _event_values(appends: Sequence[Append]) -> list[str]:
-    rows = [new for append in appends for write in append.writes for new in write.rows]
-    return [
-        texts([new.id.hex() for new in rows]),
-        texts([new.type for new in rows]),
-        numbers([new.schema_version for new in rows]),
-        texts([new.data.decode() for new in rows]),
-        texts([tags_json(new) for new in rows]),
-        numbers([new.valid_at for new in rows]),
-        texts([new.correlation_id for new in rows]),
-        texts([new.causation_id for new in rows]),
-        texts([new.actor for new in rows]),
-        texts([new.metadata.decode() for new in rows]),
-    ]
-
-
-def _asks(appends: Sequence[Append]) -> Iterator[dict[str, Any]]:
-    first = 1
-    for append in appends:
-        writes: list[Any] = []
-        for write in append.writes:
-            writes.append((write.stream, _expected(write.expected), first, first + len(write.rows) - 1))
-            first += len(write.rows)
-        request = append.request
-        yield {
-            "now": append.now,
-            "writes": writes,
-            "streams": [(stream, _expected(expected)) for stream, expected in _expectations(append)],
-            "queries": [(_bigint(condition.after), _items(condition)) for condition in _conditions(append)],
-            "request": None if request is None else (request.key, request.asked, request.stream),
-        }
-
-
-def _expected(expected: ExpectedVersion) -> str:
-    return expected.value if isinstance(expected, Expected) else str(_bigint(expected))
-
-
-def _bigint(number: int) -> int:
-    """The number, or where it is beyond all that can be stored, the last that is not."""
-    return max(-_LARGEST, min(int(number), _LARGEST))
-
-
-def _items(condition: AppendCondition) -> list[dict[str, list[str]]]:
-    return [{"types": sorted(item.types), "tags": sorted(item.tags)} for item in condition.query.items]

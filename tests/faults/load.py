@@ -1,0 +1,126 @@
+"""Load on a store whose servers die: what writers were told, how long nobody was answered, and the report of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from itertools import pairwise
+from random import Random
+from statistics import median
+
+import msgspec
+from tests.postgres.checking import Logged, violations
+from tests.postgres.histories import Body, Tried, attempt, body
+from tests.postgres.servers import until
+
+from refold import Store
+from refold.errors import StoreError
+from refold.messages import RawEvent
+
+HISTORY = 40
+"""So many appends go to the same few streams and tags, before others take their place."""
+
+
+def as_drawn(_: Random, wanted: Body) -> Body:
+    """Every id is a random one."""
+    return wanted
+
+
+class Load:
+    """Writers on two stores, until they are told to stop. `changed`: what they ask for, made of what was drawn."""
+
+    def __init__(self, url: str, seed: int, writers: int, changed: Callable[[Random, Body], Body] = as_drawn) -> None:
+        self.tried: list[Tried] = []
+        self.failed: set[str] = set()
+        self._changed = changed
+        self._stop = threading.Event()
+        self._errors: list[BaseException] = []
+        self._threads: list[threading.Thread] = []
+        self._open = ExitStack()
+        stores = [self.opened(url) for _ in range(2)]
+        for n in range(writers):
+            self.begin(self._write, stores[n % 2], Random(f"{seed} {n}"))  # noqa: S311 - the same each time for a seed
+
+    def opened(self, url: str) -> Store:
+        """A store that is closed in the end."""
+        return self._open.enter_context(Store.open(url, events=[RawEvent]))
+
+    def begin(self, work: Callable[..., None], *args: object) -> None:
+        """Have a thread do it; what it raises, `stop` raises."""
+        self._threads.append(threading.Thread(target=self._safely, args=(work, *args)))
+        self._threads[-1].start()
+
+    def stop(self) -> None:
+        """Let everything that is under way come to its end."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._open.close()
+        if self._errors:
+            raise self._errors[0]
+
+    def answered(self, count: int) -> None:
+        """Wait until so many further appends are acknowledged."""
+        since = time.monotonic_ns()
+
+        def are() -> bool:
+            return sum(one.told == "done" and one.began > since for one in self.tried) >= count
+
+        until(f"{count} appends are acknowledged", are, 60)
+
+    def outage(self, at: int) -> float:
+        """The longest time since then that nothing was acknowledged, in seconds."""
+        ends = sorted(one.ended for one in self.tried if one.told == "done" and one.ended > at)
+        return max(after - before for before, after in pairwise([at, *ends])) / 1e9
+
+    def _safely(self, work: Callable[..., None], *args: object) -> None:
+        try:
+            work(*args)
+        except BaseException as error:
+            self._errors.append(error)
+
+    def _write(self, store: Store, random: Random) -> None:
+        while not self._stop.is_set():
+            try:
+                wanted = body(random, len(self.tried) // HISTORY, lambda: int(store.head()))
+            except StoreError:
+                continue
+            wanted = self._changed(random, wanted)
+            while self._one(store, wanted) in {"unknown", "failed"}:
+                pass  # a client in doubt asks for the same again
+
+    def _one(self, store: Store, wanted: Body) -> str:
+        try:
+            told = attempt(store, wanted)
+        except StoreError:
+            self.failed.update(wanted.ids)
+            return "failed"
+        self.failed.difference_update(wanted.ids)
+        self.tried.append(told)
+        return told.told
+
+
+class Report(msgspec.Struct):
+    """What came of it."""
+
+    acknowledged: int
+    events: int
+    told: dict[str, int]
+    wrong: list[str]
+    outages: list[float]
+
+    def __str__(self) -> str:
+        outages = f"p50 {median(self.outages):.1f} s, max {max(self.outages):.1f} s" if self.outages else "none"
+        return f"{self.acknowledged:,} appends acknowledged {self.told}, {self.events:,} events; outages: {outages}"
+
+
+def reported(load: Load, log: list[Logged], tried: list[Tried], wrong: Iterable[str], outages: list[float]) -> Report:
+    """The judge's view of a log, `tried` being what the load was told of its positions, and what else was found wrong."""
+    there = {event.id for event in log}
+    found = [*wrong, *violations(log, tried)]
+    found += [f"it was said not to be written, and is there: {id}" for id in load.failed & there]
+    told = Counter("repeated" if one.repeated else one.told for one in tried)
+    return Report(sum(one.told == "done" for one in tried), len(log), dict(told), found, outages)
