@@ -2,4 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 pytest_plugins = ["refold.testing.pytest_plugin"]
+
+HOUR = pytest.mark.timeout(3600)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A long test has longer than the others before it is taken for one that hangs."""
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(HOUR)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from itertools import pairwise
+from math import inf
 from random import Random
 from statistics import median
 
@@ -22,6 +23,8 @@ from refold.messages import RawEvent
 
 HISTORY = 40
 """So many appends go to the same few streams and tags, before others take their place."""
+PATIENCE = 30
+"""Seconds that writers told to stop go on to ask for what they were not told."""
 
 
 def as_drawn(_: Random, wanted: Body) -> Body:
@@ -37,6 +40,7 @@ class Load:
         self.failed: set[str] = set()
         self._changed = changed
         self._stop = threading.Event()
+        self._gives_up_at = inf
         self._errors: list[BaseException] = []
         self._threads: list[threading.Thread] = []
         self._open = ExitStack()
@@ -55,12 +59,17 @@ class Load:
 
     def stop(self) -> None:
         """Let everything that is under way come to its end."""
+        self._gives_up_at = time.monotonic() + PATIENCE
         self._stop.set()
         for thread in self._threads:
             thread.join()
         self._open.close()
         if self._errors:
             raise self._errors[0]
+
+    def is_hopeless(self) -> bool:
+        """Whether it was told to stop so long ago that nobody will answer any more."""
+        return time.monotonic() > self._gives_up_at
 
     def answered(self, count: int) -> None:
         """Wait until so many further appends are acknowledged."""
@@ -89,7 +98,7 @@ class Load:
             except StoreError:
                 continue
             wanted = self._changed(random, wanted)
-            while self._one(store, wanted) in {"unknown", "failed"}:
+            while self._one(store, wanted) in {"unknown", "failed"} and not self.is_hopeless():
                 pass  # a client in doubt asks for the same again
 
     def _one(self, store: Store, wanted: Body) -> str:

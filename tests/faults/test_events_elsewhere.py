@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -30,11 +31,15 @@ Trouble = Literal["none", "before", "after"]
 
 
 class Elsewhere(MemoryBackend):
-    """Events that fail where a journal is appended to: before anything is written, or after, so that nobody is told."""
+    """Events that fail where a journal is appended to: before anything is written, or after, so that nobody is told.
+
+    `meanwhile`: what happens once, after such an append, before anybody is told.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.trouble: Trouble = "none"
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def append(self, append: Append) -> AppendResult:
         is_journal = append.writes[0].stream.startswith("$process.")
@@ -43,6 +48,9 @@ class Elsewhere(MemoryBackend):
         result = await super().append(append)
         if is_journal and self.trouble == "after":
             raise OutcomeUnknown(ConnectionError("the answer was lost"))
+        if is_journal and (meanwhile := self.meanwhile):
+            self.meanwhile = None
+            await meanwhile()
         return result
 
     async def wait(self, after: int, seconds: float) -> int:
@@ -94,6 +102,27 @@ def test_what_a_step_wanted_appended_is_sent_by_whoever_comes_next(tmp_path: Pat
         assert sorted(types(store, "$process.payment-1")) == sorted(STEPS)
         assert [event.data for event in store.read("account-shop")] == [Deposited(7)]
         assert not store.process(payment(pays)).outgoing()
+
+
+def test_who_is_late_to_say_that_it_was_sent_does_not_say_so_of_what_came_after(tmp_path: Path) -> None:
+    events = Elsewhere()
+    with opened(events, tmp_path / "models.db") as late, opened(events, tmp_path / "models.db") as other:
+
+        async def broken() -> None:
+            events.trouble = "before"  # what the next step wants appended stays where it is written down
+
+        async def meanwhile() -> None:
+            late.append("order-1", [Paid(7)])
+            events.meanwhile = broken
+            with suppress(StoreUnreachable):
+                other.process(payment(pays)).catch_up(accounts)
+            events.trouble = "none"
+
+        events.meanwhile = meanwhile
+        late.append("order-1", [Placed()])
+        for _ in range(3):
+            late.process(payment(pays)).catch_up(accounts)
+        assert sorted(types(late, "$process.payment-1")) == sorted(STEPS)
 
 
 def test_a_database_of_other_events_is_refused(tmp_path: Path) -> None:

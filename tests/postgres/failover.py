@@ -28,6 +28,8 @@ class Followed(Load):
             try:
                 found = [(int(event.position), str(event.id)) for event in reader.read(after=after, limit=500)]
             except StoreError:
+                if self.is_hopeless():
+                    raise
                 continue
             self.seen += found
             if ending and not found:

@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 _WRITE_DOWN: Final = "insert into {refold}unsent (append) values (:append)"
 _UNSENT: Final = "select number, append from {refold}unsent order by number limit 50"
-_SENT: Final = "delete from {refold}unsent where number = :number"
+_SENT: Final = "delete from {refold}unsent where number = :number and append = :append"  # free numbers are given again
 _MARRIED: Final = "select place from {refold}events_elsewhere"
 _MARRY: Final = "insert into {refold}events_elsewhere (one, place) values (1, :place) on conflict (one) do nothing"
 
@@ -166,7 +166,7 @@ class Paired:
             for _, text in rows:
                 with suppress(IdReused):  # in part by somebody else, whose word holds
                     await self._events.append(_read(str(text)))
-            await self.models.work([Own(_SENT, {"number": number}) for number, _ in rows])
+            await self.models.work([Own(_SENT, {"number": number, "append": text}) for number, text in rows])
 
 
 class _Inside(Paired):

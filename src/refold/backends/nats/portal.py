@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from concurrent.futures import CancelledError
+from typing import Any, Final, TypeVar
 
 from refold.backends.nats.backend import NatsBackend, opened_awaiting
 from refold.backends.nats.location import NatsLocation
@@ -29,6 +30,9 @@ from refold.rows import Payload, Row
 
 T = TypeVar("T")
 
+TELLINGS: Final = 5
+"""How often a task is told to end, before it is left."""
+
 
 class Portal:
     """An event loop in a thread, to which other threads hand calls."""
@@ -37,34 +41,48 @@ class Portal:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="refold-nats", daemon=True)
         self._thread.start()
+        self._door, self._is_closed = threading.Lock(), False
 
     def call(self, steps: Coroutine[Any, Any, T]) -> T:
         """Run it there, and wait. Raises what it raises, or `StoreClosed`."""
-        if self._loop.is_closed():
-            steps.close()
-            raise StoreClosed
-        future = asyncio.run_coroutine_threadsafe(steps, self._loop)
+        with self._door:  # nothing comes in behind the end, where nobody would answer it
+            if self._is_closed:
+                steps.close()
+                raise StoreClosed
+            future = asyncio.run_coroutine_threadsafe(steps, self._loop)
         try:
             return future.result()
+        except CancelledError:  # by who closed it
+            raise StoreClosed from None
         except BaseException:
             future.cancel()
             raise
 
     def close(self) -> None:
-        """End the thread. Closing twice is fine."""
-        if not self._loop.is_closed():
-            self.call(_settled())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+        """End the thread; calls that are under way end with `StoreClosed`. Closing twice is fine."""
+        with self._door:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            settled = asyncio.run_coroutine_threadsafe(_settled(), self._loop)
+        settled.result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 async def _settled() -> None:
-    """Let sockets that were closed go, and tasks end that nobody waits for any more."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    """Let sockets that were closed go, and tasks end that nobody waits for any more.
+
+    The client loses a cancellation now and then (`except CancelledError: pass`), and then tries for ever to connect: so it is
+    told again, and in the end left.
+    """
+    for _ in range(TELLINGS):
+        if not (others := asyncio.all_tasks() - {asyncio.current_task()}):
+            break
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others, timeout=0.2)
     await asyncio.sleep(0)
 
 

@@ -28,44 +28,66 @@ class Ticks:
 
     def __init__(self, log: Log, subjects: Subjects, facts: Facts) -> None:
         self._log, self._subject, self._facts = log, subjects.clock, facts
-        self._under_way: asyncio.Task[None] | None = None
+        self._under_way: asyncio.Task[Rejected | Silent | None] | None = None
         self._doubtful = False
 
     async def advance(self, now: int) -> None:
-        """See to it that what is sent after this is recorded at `now`, or at a later time if that has come already."""
+        """See to it that what is sent after this is recorded at `now`, or at a later time if that has come already.
+
+        Raises:
+            Rejected, Silent: the time does not stand there, and without it nothing may be written.
+        """
         await self._facts.ensure([self._subject])
-        while (behind := now - self._facts[self._subject].value) > 0:
-            if self._doubtful:
-                self._doubtful = False
-                await self._facts.learn([self._subject])
-                continue
+        if self._doubtful:
+            await self._learn()
+        while (behind := self._behind(now)) > 0:
             if self._under_way is None:
                 await self._send(now)
             if behind <= LATE or self._under_way is None:
                 return
-            await asyncio.wait({self._under_way})
+            if failure := await self._ended(self._under_way):
+                await self._learn()
+                if self._behind(now) > 0:
+                    raise failure
 
     async def rest(self) -> None:
         """Wait until no tick of this process is under way."""
         if self._under_way is not None:
             await asyncio.wait({self._under_way})
 
+    def _behind(self, now: int) -> int:
+        return now - self._facts[self._subject].value
+
+    async def _learn(self) -> None:
+        self._doubtful = False
+        await self._facts.learn([self._subject])
+
+    async def _ended(self, tick: asyncio.Task[Rejected | Silent | None]) -> Rejected | Silent | None:
+        await asyncio.wait({tick})  # whoever waits may be cancelled, the tick is not
+        return tick.result()
+
     async def _send(self, now: int) -> None:
         message = Message(self._subject, encode(Tick(now)), {})
         message.expect(self._facts[self._subject].sequence)
-        sent = await self._log.wire.send([message])
+        try:
+            sent = await self._log.wire.send([message])
+        except Silent as error:
+            raise _without_events(error) from error
         if self._under_way is None:
             self._under_way = asyncio.create_task(self._heard(sent, now))
         else:
             sent.close()
 
-    async def _heard(self, sent: Coroutine[Any, Any, Ack], now: int) -> None:
+    async def _heard(self, sent: Coroutine[Any, Any, Ack], now: int) -> Rejected | Silent | None:
+        """What became of a tick: None, or why the time may not stand there."""
         try:
             self._facts.note(self._subject, (await sent).sequence, now)
-        except (Rejected, Silent):
+        except (Rejected, Silent) as error:
             self._doubtful = True
+            return _without_events(error) if isinstance(error, Silent) else error
         finally:
             self._under_way = None
+        return None
 
     async def of(self, messages: Sequence[Found]) -> list[int]:
         """The time at each of these messages, whose positions rise."""
@@ -107,6 +129,11 @@ class Ticks:
             else:
                 low = found.sequence + 1
         return (await self._log.following(self._subject, low)).sequence
+
+
+def _without_events(error: Silent) -> Silent:
+    """Whatever became of the tick, no event was sent yet."""
+    return Silent(str(error), certain=True)
 
 
 def _at(found: Found | None) -> int:

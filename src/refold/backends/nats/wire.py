@@ -105,8 +105,9 @@ class Wire:
 
         client = self._connection.client
         try:
-            found = await client.subscribe(subject, cb=hear)
-            await client.flush()
+            async with asyncio.timeout(ATTEMPT):
+                found = await client.subscribe(subject, cb=hear)
+                await client.flush()
         except (NatsError, OSError) as error:
             raise self._lost(error) from error
         return found
@@ -114,7 +115,8 @@ class Wire:
     async def deaf(self, listening: Subscription) -> None:
         """Listen there no more."""
         with suppress(NatsError, OSError):
-            await listening.unsubscribe()
+            async with asyncio.timeout(ATTEMPT):
+                await listening.unsubscribe()
 
     async def _publish_batch(self, messages: Sequence[Message], number: str) -> None:
         batch = secrets.token_hex(12)
@@ -130,7 +132,8 @@ class Wire:
     ) -> None:
         reply = "" if number is None else f"{self._connection.inbox}.{number}"
         try:
-            await self._connection.client.publish(subject, body, reply, headers or None)
+            async with asyncio.timeout(ATTEMPT):  # a server that takes nothing more must hold up nobody
+                await self._connection.client.publish(subject, body, reply, headers or None)
         except (NatsError, OSError) as error:
             raise self._lost(error) from error
 
