@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from contextlib import suppress
 
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from refold.backends.nats import connecting
-from refold.backends.nats.connecting import LEAD, READ, Connection
+from refold.backends.nats.answering import Rejected, Silent
+from refold.backends.nats.connecting import LEAD, READ, WRITE, Connection
 from refold.backends.nats.location import NatsLocation
+from refold.backends.nats.stored import Message
+from refold.backends.nats.wire import Wire
 
 pytestmark = [pytest.mark.guarantee("G26")]
 
@@ -45,3 +51,28 @@ async def test_a_client_moves_again_and_again_though_old_connections_do_not_clos
     assert connection.client is used[2]
     for client in used:
         await close(client)
+
+
+@pytest.mark.parametrize(
+    ("code", "judged"),
+    [(10008, [(LEAD, False), (WRITE, False)]), (10037, [(LEAD, True)]), (None, [(LEAD, True), (WRITE, True)])],
+    ids=["nobody leads", "refused", "done"],
+)
+async def test_a_server_that_only_says_that_nobody_leads_is_of_no_use(
+    monkeypatch: pytest.MonkeyPatch, code: int | None, judged: list[tuple[str, bool]]
+) -> None:
+    wire, told = Wire(NatsLocation.parse("nats://127.0.0.1/x")), list[tuple[str, bool]]()
+    answer = {"seq": 1} if code is None else {"error": {"err_code": code, "description": "no"}}
+
+    async def answered(_: str, __: bytes, reply: str, ___: object) -> None:
+        await wire._heard(Msg(Client(), subject=reply, data=json.dumps(answer).encode()))
+
+    async def judge(kind: str, *, answered: bool) -> None:
+        told.append((kind, answered))
+
+    monkeypatch.setattr(wire._connection.client, "publish", answered)
+    monkeypatch.setattr(wire._connection, "judge", judge)
+    for ask in (wire.api("STREAM.INFO.x", {}), wire.write([Message("x", b"", {})])):
+        with suppress(Silent, Rejected):
+            await ask
+    assert told == judged

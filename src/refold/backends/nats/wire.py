@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from refold.backends.nats.answering import Ack, Answer, Json, Silent, said
+from refold.backends.nats.answering import Ack, Answer, Json, Rejected, Silent, said
 from refold.backends.nats.connecting import LEAD, READ, WRITE, Connection
 from refold.backends.nats.location import NatsLocation
 from refold.backends.nats.stored import BATCH, COMMIT, PLACE, Message
@@ -47,7 +47,7 @@ class Wire:
             Rejected, Silent.
         """
         (message,) = await self.ask(f"$JS.API.{subject}", json.dumps(body).encode(), kind=LEAD)
-        return said(message)
+        return await self._said(message, LEAD)
 
     async def ask(self, subject: str, body: bytes, *, many: bool = False, kind: str = READ) -> list[Msg]:
         """Ask, and wait for the answer: one message, or `many` up to the one that says that it was the last.
@@ -89,8 +89,7 @@ class Wire:
             (message,) = await self._answered(answer, WRITE)
         finally:
             self._waiting.pop(number, None)
-        found = said(message)
-        await self._connection.judge(WRITE, answered=True)  # a leader that is cut off can refuse, but not accept
+        found = await self._said(message, WRITE)
         return Ack(found["seq"], bool(found.get("duplicate")))
 
     async def tell(self, subject: str, body: bytes) -> None:
@@ -157,9 +156,22 @@ class Wire:
         if (parts[-1].headers or {}).get("Status") == "503":
             await self._connection.judge(kind, answered=False)
             raise Silent("no server answers for the store now", certain=True)
-        if kind != WRITE:
+        if kind == READ:
             await self._connection.judge(kind, answered=True)
         return parts
+
+    async def _said(self, message: Msg, kind: str) -> Json:
+        try:
+            found = said(message)
+        except Silent:  # it says that nobody leads, as one that is cut off does
+            await self._connection.judge(kind, answered=False)
+            raise
+        except Rejected:
+            if kind != WRITE:  # a leader that is cut off can refuse, but not accept
+                await self._connection.judge(kind, answered=True)
+            raise
+        await self._connection.judge(kind, answered=True)
+        return found
 
     async def _heard(self, message: Msg) -> None:
         number = message.subject.rpartition(".")[2]
