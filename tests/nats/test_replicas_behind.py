@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from nats.aio.msg import Msg
 
 from refold import NewEvent, Query, Store
 from refold.backends.nats.log import Log
+from refold.flows.survey import verify_page
 from refold.messages import RawEvent
 from refold.testing.clock import ManualClock
 
@@ -49,6 +51,7 @@ def seen(url: str) -> list[object]:
             list(store.find(*(event.id for event in events))),
             list(store.streams()),
             store.stats(),
+            *[store._engine.outside(partial(verify_page, after=after))[0] for after in (0, 7)],
         ]
 
 

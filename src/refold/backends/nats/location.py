@@ -35,6 +35,10 @@ class NatsLocation:
     busy_timeout: float = 30.0
     read_only: bool = False
     credentials: str | None = None
+    tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    api: str = "$JS.API"
 
     def tenant(self, name: str) -> NatsLocation:
         """A JetStream stream of its own for a tenant: `NAME__acme`, or a digest where its name makes no stream's."""

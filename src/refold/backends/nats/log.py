@@ -106,10 +106,6 @@ class Log:
         found = zip(asked, await self._each(asked), strict=True)  # a replica may not have it yet
         return [there for its, one in found if (there := one or await self._of_leader(its))]
 
-    async def before(self, subject: str, sequences: Iterable[int]) -> list[Found | None]:
-        """For each sequence the last message of a subject at or before it."""
-        return await self._each([{"multi_last": [subject], "up_to_seq": one} for one in sequences])
-
     async def _each(self, asked: Sequence[dict[str, object]]) -> list[Found | None]:
         return list(await asyncio.gather(*(self.steadily(lambda one=one: self._one(one)) for one in asked)))  # type: ignore[misc]
 
@@ -154,7 +150,7 @@ class Log:
         return None if "Status" in (message.headers or {}) else _found(message)
 
     async def _direct(self, asked: dict[str, object], *, many: bool = True) -> list[Msg]:
-        parts = await self.wire.ask(f"$JS.API.DIRECT.GET.{self.name}", json.dumps(asked).encode(), many=many)
+        parts = await self.wire.ask(f"{self.wire.prefix}.DIRECT.GET.{self.name}", json.dumps(asked).encode(), many=many)
         headers = parts[-1].headers or {}
         if headers.get("Status", "404") not in {"204", "404"}:
             raise Rejected(int(headers["Status"]), headers.get("Description", ""))

@@ -115,12 +115,12 @@ class Survey:
         """Versions that do not follow the one before them in their stream."""
         found: list[Damage] = []
         before: dict[str, int] = {}
-        for one in messages:
+        for place, one in enumerate(messages):
             if not one.subject.startswith(f"{self._subjects.root}e."):
                 continue
             version = event_of(one.body).version
             if one.subject not in before:
-                (last,) = await self._log.before(one.subject, [one.sequence - 1]) if one.sequence > 1 else (None,)
+                last = await self._last_before(messages, place)
                 before[one.subject] = brief_of(last.body).version if last else 0
             if version != before[one.subject] + 1:
                 name = self._subjects.name_of(one.subject)
@@ -131,16 +131,25 @@ class Survey:
 
     async def _ticks_back(self, messages: Sequence[Found]) -> list[Damage]:
         found: list[Damage] = []
-        ticks = [one for one in messages if one.subject == self._subjects.clock]
-        at = 0
-        if ticks and ticks[0].sequence > 1:
-            (last,) = await self._log.before(self._subjects.clock, [ticks[0].sequence - 1])
-            at = tick_of(last.body).at if last else 0
-        for one in ticks:
+        at: int | None = None
+        for place, one in enumerate(messages):
+            if one.subject != self._subjects.clock:
+                continue
+            if at is None:
+                last = await self._last_before(messages, place)
+                at = tick_of(last.body).at if last else 0
             if tick_of(one.body).at < at:
                 found.append(Damage(one.sequence, "its time is before that of the tick before it"))
             at = tick_of(one.body).at
         return found
+
+    async def _last_before(self, messages: Sequence[Found], place: int) -> Found | None:
+        """The last message of the same subject before it, from a replica that has what stands just before it."""
+        one = messages[place]
+        beside = (
+            messages[place - 1 : place] if place else await self._log.at(range(max(one.sequence - 1, 1), one.sequence))
+        )
+        return (await self._log.lasts([one.subject], beside[0])).get(one.subject) if beside else None
 
 
 def _holes(messages: Sequence[Found], after: int, top: int) -> Iterator[Damage]:

@@ -27,6 +27,7 @@ class Wire:
     """What is asked of whichever server answers."""
 
     def __init__(self, location: NatsLocation) -> None:
+        self.prefix = location.api
         self._connection = Connection(location, self._heard)
         self._waiting: dict[str, Answer] = {}
         self._numbers = 0
@@ -46,7 +47,7 @@ class Wire:
         Raises:
             Rejected, Silent.
         """
-        (message,) = await self.ask(f"$JS.API.{subject}", json.dumps(body).encode(), kind=LEAD)
+        (message,) = await self.ask(f"{self.prefix}.{subject}", json.dumps(body).encode(), kind=LEAD)
         return await self._said(message, LEAD)
 
     async def ask(self, subject: str, body: bytes, *, many: bool = False, kind: str = READ) -> list[Msg]:

@@ -56,7 +56,8 @@ class Line(Generic[A, R]):
             while not place.done:
                 await self._send_next()
         except BaseException:
-            place.gone = True
+            with self._guard:  # either it is passed over, or it has the lead and hands it on
+                place.gone = True
             raise
         finally:
             if place.leads:
