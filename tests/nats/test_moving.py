@@ -23,6 +23,9 @@ pytestmark = [pytest.mark.guarantee("G26")]
 async def _unheard(_: object) -> None: ...
 
 
+def _allowed(_: object) -> None: ...
+
+
 async def test_a_client_moves_again_and_again_though_old_connections_do_not_close(
     nats: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -31,7 +34,7 @@ async def test_a_client_moves_again_and_again_though_old_connections_do_not_clos
 
     close, port = Client.close, nats.rpartition(":")[2]
     servers = [f"nats://{host}:{port}" for host in ("127.0.0.1", "localhost")]
-    connection = Connection(NatsLocation.parse(f"nats://127.0.0.1:{port},localhost:1/x"), _unheard)
+    connection = Connection(NatsLocation.parse(f"nats://127.0.0.1:{port},localhost:1/x"), _unheard, _allowed)
     used: list[Client] = []
 
     async def connected(_: object) -> Client:
@@ -51,6 +54,23 @@ async def test_a_client_moves_again_and_again_though_old_connections_do_not_clos
     assert connection.client is used[2]
     for client in used:
         await close(client)
+
+
+async def test_servers_at_the_same_port_of_several_machines_are_different_ones(
+    nats: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "USELESS", -1.0)
+    port = nats.rpartition(":")[2]
+    connection = Connection(NatsLocation.parse(f"nats://127.0.0.1:{port},localhost:{port}/x"), _unheard, _allowed)
+    await connection.open()
+    first, was = connection.client, connection.client.connected_url
+    await connection.judge(LEAD, answered=False)
+    now = connection.client.connected_url
+    await connection.close()
+    assert connection.client is not first
+    assert was is not None
+    assert now is not None
+    assert {was.hostname, now.hostname} == {"127.0.0.1", "localhost"}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from refold import Store, StoreReadOnly, StoreUnreachable, Unsupported, UsageError
 from refold.backends.nats import NatsLocation, connecting
+from refold.backends.nats.securing import Tls
 from refold.messages import RawEvent
 
 
@@ -20,6 +21,7 @@ def test_a_url_names_servers_a_store_and_settings() -> None:
         3,
         synced=True,
         busy_timeout=5.0,
+        tls=Tls(),
     )
     assert "s3cret" not in location.shown
     assert NatsLocation.parse("nats://a/orders").replicas == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
@@ -43,10 +43,10 @@ class Ack(Struct, frozen=True):
 
 
 class Answer:
-    """The messages that come in for one request, until it is whole."""
+    """The messages that come in for one request, until it is whole. `subjects`: where it was asked."""
 
-    def __init__(self, *, many: bool) -> None:
-        self.many = many
+    def __init__(self, subjects: Collection[str], *, many: bool) -> None:
+        self.subjects, self.many = subjects, many
         self.parts: list[Msg] = []
         self.whole: asyncio.Future[list[Msg]] = asyncio.get_running_loop().create_future()
 
@@ -57,6 +57,12 @@ class Answer:
         if over and not self.whole.done():
             self.whole.set_result(self.parts)
         return over
+
+    def fail(self, error: Exception) -> None:
+        """No message comes."""
+        if not self.whole.done():
+            self.whole.set_exception(error)
+            self.whole.exception()  # perhaps nobody waits for it
 
 
 def said(message: Msg) -> Json:

@@ -23,7 +23,7 @@ from refold.ports import Append, Appended, AppendResult, Conflicted
 from refold.repeats import asked_before
 
 _TOO_MANY: Final = 10199
-_FULL: Final = frozenset({10023, 10047, 10077, 10122})
+_FULL: Final = frozenset({10002, 10023, 10047, 10077, 10122})
 
 
 class Appends:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, TypeAlias, cast
-from urllib.parse import urlsplit
+from urllib.parse import ParseResult, SplitResult, unquote, urlsplit
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from refold.backends.nats.location import NatsLocation
-from refold.errors import StoreUnreachable
+from refold.backends.nats.securing import SecuredClient, check_credentials, is_hopeless, kept_out
+from refold.errors import StoreError, StoreUnreachable
 
 CONNECTING: Final = 5.0
 RECONNECT: Final = 0.05
@@ -25,21 +28,57 @@ CLOSING: Final = 2.0
 READ, LEAD, WRITE = "read", "lead", "write"
 """Kinds of questions: any replica answers the first, even one that is cut off; the others need a leader."""
 
+_FORBIDDEN: Final = re.compile(r'permissions violation for (publish|subscription) to "([^"]+)"')
+_PORT: Final = 4222
+
 Heard: TypeAlias = Callable[[Msg], Awaitable[None]]
+Forbidden: TypeAlias = Callable[[str], None]
+
+
+class Opening:
+    """What goes wrong while a connection is made; after that, what goes wrong is passed on."""
+
+    def __init__(self, servers: int, told: Callable[[str], None]) -> None:
+        self.is_over = False
+        self._servers, self._told = servers, told
+        self._failures: list[Exception] = []
+
+    async def hear(self, error: Exception) -> None:
+        """Take in an error of the client's. Raises it when as many servers as there are want no more of this."""
+        if self.is_over:
+            self._told(str(error))
+            return
+        self._failures.append(error)
+        if len([*filter(is_hopeless, self._failures)]) >= self._servers:
+            raise error
+
+    def failed(self, error: Exception, shown: str) -> StoreUnreachable:
+        """Why there is no connection."""
+        if hopeless := [*filter(is_hopeless, [*self._failures, error])]:
+            return kept_out(hopeless[-1], shown)
+        last = self._failures[-1] if self._failures else error
+        why = f"{type(last).__name__}: {last}".removesuffix(": ")
+        silent = " One with handshake_first greets nobody but with ?tls=first." if "INFO" in why else ""
+        return StoreUnreachable(f"no NATS server answers at {shown} ({why}): is one there?{silent}")
 
 
 class Connection:
-    """`client` speaks to a server; what comes in under `inbox` is `heard`."""
+    """`client` speaks to a server; what comes in under `inbox` is `heard`.
 
-    def __init__(self, location: NatsLocation, heard: Heard) -> None:
-        self._location, self._hear = location, heard
+    `forbidden` is told the subject that something may not be published to, in small letters, as the client gives it.
+    """
+
+    def __init__(self, location: NatsLocation, heard: Heard, forbidden: Forbidden) -> None:
+        self._location, self._hear, self._forbidden = location, heard, forbidden
         self.client = Client()
         self.inbox = f"_INBOX.{secrets.token_hex(11)}"
         self._moving = asyncio.Lock()
         self._since: dict[str, float] = {}
+        self._unheard: set[str] = set()
 
     async def open(self) -> None:
-        """Connect. Raises `StoreUnreachable`."""
+        """Connect. Raises `StoreUnreachable`, or `UsageError` for files that are not there."""
+        check_credentials(self._location.credentials)
         self.client = await self._connected(self._location.servers)
 
     async def close(self) -> None:
@@ -53,31 +92,63 @@ class Connection:
         elif time.monotonic() - self._since.setdefault(kind, time.monotonic()) > USELESS:
             await self._move()
 
+    async def listen(self, client: Client, subject: str, heard: Heard) -> Subscription:
+        """Hear what is told at a subject from now on.
+
+        Raises:
+            StoreUnreachable: this user may not.
+        """
+        self._unheard.discard(subject.lower())
+        found = await client.subscribe(subject, cb=heard, pending_msgs_limit=0, pending_bytes_limit=0)
+        await client.flush()  # the client may send this before what it is to come after: so it is done twice
+        await client.flush()
+        if subject.lower() in self._unheard:
+            raise StoreUnreachable(
+                f"{self._location.shown} lets this user hear nothing at {subject!r}: give it the right to subscribe there."
+            )
+        return found
+
     async def _connected(self, servers: Sequence[str]) -> Client:
-        client = Client()
+        tls, opening = self._location.tls, Opening(len(servers), self._told)
+        client, (user, password, token) = SecuredClient() if tls else Client(), _login(servers[0])
         try:
             async with asyncio.timeout(CONNECTING):
                 await client.connect(
                     list(servers),
-                    error_cb=_ignored,
+                    error_cb=opening.hear,
                     connect_timeout=2,
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=cast("int", RECONNECT),  # it sleeps for so long
                     user_credentials=self._location.credentials,
+                    user=user,
+                    password=password,
+                    token=token,
+                    tls=tls.context() if tls else None,
+                    tls_handshake_first=bool(tls and tls.first),
                 )
-                await client.subscribe(f"{self.inbox}.*", cb=self._hear, pending_msgs_limit=0, pending_bytes_limit=0)
+                opening.is_over = True
+                await self.listen(client, f"{self.inbox}.*", self._hear)
         except (NatsError, OSError, TimeoutError) as error:
             await _hang_up(client)
-            why = f"{type(error).__name__}: {error}".removesuffix(": ")
-            raise StoreUnreachable(
-                f"no NATS server answers at {self._location.shown} ({why}): is one there?"
-            ) from error
+            raise opening.failed(error, self._location.shown) from error
+        except StoreError:
+            await _hang_up(client)
+            raise
         return client
+
+    def _told(self, text: str) -> None:
+        """Take in what the server forbids; all else the client mends by itself, and whoever asks is told by a time-out."""
+        if not (found := _FORBIDDEN.search(text)):
+            return
+        if found[1] == "publish":
+            self._forbidden(found[2])
+        else:
+            self._unheard.add(found[2])
 
     async def _move(self) -> None:
         """Leave a server that is there, but is of no use: it may be cut off from the others."""
         here, self._since = self.client.connected_url, {}
-        others = [server for server in self._location.servers if here is None or urlsplit(server).port != here.port]
+        others = [server for server in self._location.servers if here is None or _place(server) != _place(here)]
         if self._moving.locked() or not others:
             return
         async with self._moving:
@@ -96,5 +167,13 @@ async def _hang_up(client: Client) -> None:
             await client.close()
 
 
-async def _ignored(error: Exception) -> None:
-    """The client finds another server by itself; whoever asks is told by a time-out."""
+def _login(server: str) -> tuple[str | None, str | None, str | None]:
+    """User, password and token as they are meant: the client takes them as they stand in a URL, where not every sign can."""
+    parts = urlsplit(server)
+    user, password = (text if text is None else unquote(text) for text in (parts.username, parts.password))
+    return (None, None, user or None) if password is None else (user, password, None)
+
+
+def _place(server: str | SplitResult | ParseResult) -> tuple[str | None, int]:
+    parts = urlsplit(server) if isinstance(server, str) else server
+    return parts.hostname, parts.port or _PORT

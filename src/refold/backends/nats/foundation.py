@@ -10,7 +10,7 @@ from refold.backends.nats.identities import WINDOW
 from refold.backends.nats.location import NatsLocation
 from refold.backends.nats.log import Log
 from refold.backends.nats.subjects import Subjects
-from refold.errors import NewerFormat, NotAStore, StoreUnreachable, Unsupported
+from refold.errors import NewerFormat, NotAStore, StoreReadOnly, StoreUnreachable, Unsupported
 from refold.ports import Capabilities, Durability
 
 FORMAT: Final = 1
@@ -18,6 +18,8 @@ LEAST: Final = (2, 12)
 """The first server that has atomic batches."""
 _NO_STREAM: Final = 10059
 _IN_USE: Final = 10058
+_NOT_HERE: Final = 10039
+"""The account of this user has no JetStream of its own."""
 _FORMAT: Final = "refold.format"
 _FACTS: Final[Mapping[str, object]] = {
     "retention": "limits", "max_age": 0, "max_msgs": -1, "max_bytes": -1, "max_msgs_per_subject": -1, "storage": "file",
@@ -42,7 +44,8 @@ async def prepare(log: Log, subjects: Subjects, location: NatsLocation) -> Json:
         info = await log.api(f"STREAM.INFO.{location.name}", {})
     except Rejected as error:
         if error.code != _NO_STREAM:
-            raise StoreUnreachable(f"JetStream says {error.text} ({error.code}).") from error
+            way = ": say with ?api_prefix= where this user may ask it" if error.code == _NOT_HERE else ""
+            raise StoreUnreachable(f"JetStream says {error.text} ({error.code}){way}.") from error
         info = await _made(log, subjects, location)
     _check(info["config"], subjects, location)
     return info
@@ -62,6 +65,11 @@ async def _made(log: Log, subjects: Subjects, location: NatsLocation) -> Json:
     }
     try:
         return await log.api(f"STREAM.CREATE.{location.name}", config)
+    except StoreReadOnly as error:
+        raise StoreReadOnly(
+            f"there is no store {location.name!r} at {location.shown}, and this user may not make it: open it once as one who "
+            "may. Nothing was written."
+        ) from error
     except Rejected as error:
         if error.code == _IN_USE:  # another process made it meanwhile
             return await log.api(f"STREAM.INFO.{location.name}", {})

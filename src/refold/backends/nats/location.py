@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from refold.backends.nats.securing import Tls
 from refold.errors import UsageError
 
 SETTINGS: Final = (
-    "replicas=1|3|5, sync=always|unknown, busy_timeout=SECONDS, mode=rw|ro, tls=no|yes and credentials=FILE"
+    "replicas=1|3|5, sync=always|unknown, busy_timeout=SECONDS, mode=rw|ro, credentials=FILE, tls=no|yes|first, "
+    "tlsca=FILE, tlscert=FILE, tlskey=FILE and api_prefix=SUBJECT"
 )
-_OURS: Final = {"replicas": "", "sync": "unknown", "busy_timeout": "30", "mode": "rw", "tls": "no", "credentials": ""}
+_OURS: Final = {
+    "replicas": "", "sync": "unknown", "busy_timeout": "30", "mode": "rw", "credentials": "",
+    "tls": "", "tlsca": "", "tlscert": "", "tlskey": "", "api_prefix": "$JS.API",
+}  # fmt: skip
+_PREFIX: Final = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
 _NAME: Final = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")  # no two in a row: so tenants of tenants stay apart
 _LONGEST: Final = 60
 
@@ -25,7 +32,8 @@ class NatsLocation:
 
     `replicas`: on how many servers a new store is kept; one that is there stays as it is. `synced`: the operator's word
     that every server has `sync_interval: always`, which no server tells. `busy_timeout`: for how many seconds an outcome
-    is sought. `read_only`: nothing is made or written.
+    is sought. `read_only`: nothing is made or written. `credentials`: a file of NATS's, with a JWT and the key of a user.
+    `api`: before the subjects that JetStream is asked at.
     """
 
     servers: tuple[str, ...]
@@ -35,9 +43,7 @@ class NatsLocation:
     busy_timeout: float = 30.0
     read_only: bool = False
     credentials: str | None = None
-    tls_ca: str | None = None
-    tls_cert: str | None = None
-    tls_key: str | None = None
+    tls: Tls | None = None
     api: str = "$JS.API"
 
     def tenant(self, name: str) -> NatsLocation:
@@ -70,10 +76,11 @@ class NatsLocation:
                 "a store on JetStream is named nats://HOST[,HOST...]/NAME; NAME has letters and digits, and single - or _ "
                 f"between them, {_LONGEST} at most. Not {name!r} at {hosts or 'no host'}."
             )
-        scheme, before = "tls" if ours["tls"] == "yes" else "nats", f"{user}@" if user else ""
+        tls = _tls(ours)
+        scheme, before = "tls" if tls else "nats", f"{user}@" if user else ""
         servers = tuple(f"{scheme}://{before}{host}" for host in hosts.split(","))
         replicas, busy_timeout = _number(ours["replicas"] or _default(servers)), _number(ours["busy_timeout"])
-        known = ours["mode"] in {"rw", "ro"} and ours["sync"] in {"always", "unknown"} and ours["tls"] in {"yes", "no"}
+        known = ours["mode"] in {"rw", "ro"} and ours["sync"] in {"always", "unknown"} and _is_whole(ours)
         if given.keys() - _OURS or not known or replicas not in {1, 3, 5} or not 0 < busy_timeout < inf:
             raise UsageError(f"the settings {given} of the store's URL are not all known: write {SETTINGS}.")
         return NatsLocation(
@@ -84,7 +91,22 @@ class NatsLocation:
             busy_timeout,
             ours["mode"] == "ro",
             ours["credentials"] or None,
+            tls,
+            ours["api_prefix"],
         )
+
+
+def _tls(ours: Mapping[str, str]) -> Tls | None:
+    """Files for TLS mean TLS."""
+    ca, cert, key = (ours[name] or None for name in ("tlsca", "tlscert", "tlskey"))
+    return Tls(ours["tls"] == "first", ca, cert, key) if ours["tls"] in {"yes", "first"} or ca or cert else None
+
+
+def _is_whole(ours: Mapping[str, str]) -> bool:
+    """Whether what secures the connection makes sense together."""
+    files = ours["tlsca"] or ours["tlscert"] or ours["tlskey"]
+    known = ours["tls"] in {"", "yes", "first"} or (ours["tls"] == "no" and not files)
+    return known and not (ours["tlskey"] and not ours["tlscert"]) and bool(_PREFIX.fullmatch(ours["api_prefix"]))
 
 
 def _default(servers: tuple[str, ...]) -> str:

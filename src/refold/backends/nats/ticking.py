@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from refold.backends.nats.answering import Ack, Rejected, Silent
 from refold.backends.nats.facts import Facts
 from refold.backends.nats.log import Log
 from refold.backends.nats.stored import Found, Message, Tick, encode, tick_of
 from refold.backends.nats.subjects import Subjects
+from refold.errors import StoreError
 
 LATE: Final = 1_000_000
 """Microseconds by which the clock may be behind while a tick is under way; if it is more, the tick is waited for."""
+_Failure: TypeAlias = Rejected | Silent | StoreError
 _SPREAD: Final = 20
 """Where rows stand this many times farther apart than ticks could, each one's tick is asked for by itself."""
 
@@ -28,7 +30,7 @@ class Ticks:
 
     def __init__(self, log: Log, subjects: Subjects, facts: Facts) -> None:
         self._log, self._subject, self._facts = log, subjects.clock, facts
-        self._under_way: asyncio.Task[Rejected | Silent | None] | None = None
+        self._under_way: asyncio.Task[_Failure | None] | None = None
         self._doubtful = False
 
     async def advance(self, now: int) -> None:
@@ -62,7 +64,7 @@ class Ticks:
         self._doubtful = False
         await self._facts.learn([self._subject])
 
-    async def _ended(self, tick: asyncio.Task[Rejected | Silent | None]) -> Rejected | Silent | None:
+    async def _ended(self, tick: asyncio.Task[_Failure | None]) -> _Failure | None:
         await asyncio.wait({tick})  # whoever waits may be cancelled, the tick is not
         return tick.result()
 
@@ -78,11 +80,11 @@ class Ticks:
         else:
             sent.close()
 
-    async def _heard(self, sent: Coroutine[Any, Any, Ack], now: int) -> Rejected | Silent | None:
+    async def _heard(self, sent: Coroutine[Any, Any, Ack], now: int) -> _Failure | None:
         """What became of a tick: None, or why the time may not stand there."""
         try:
             self._facts.note(self._subject, (await sent).sequence, now)
-        except (Rejected, Silent) as error:
+        except (Rejected, Silent, StoreError) as error:
             self._doubtful = True
             return _without_events(error) if isinstance(error, Silent) else error
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -17,10 +17,11 @@ from refold.backends.nats.answering import Ack, Answer, Json, Rejected, Silent, 
 from refold.backends.nats.connecting import LEAD, READ, WRITE, Connection
 from refold.backends.nats.location import NatsLocation
 from refold.backends.nats.stored import BATCH, COMMIT, PLACE, Message
-from refold.errors import StoreClosed
+from refold.errors import StoreClosed, StoreError, StoreReadOnly, StoreUnreachable
 
 ATTEMPT: Final = 2.0
 """Seconds after which an answer is no longer waited for."""
+_READS: Final = ("STREAM.INFO.", "STREAM.MSG.GET.", "DIRECT.GET.")
 
 
 class Wire:
@@ -28,7 +29,8 @@ class Wire:
 
     def __init__(self, location: NatsLocation) -> None:
         self.prefix = location.api
-        self._connection = Connection(location, self._heard)
+        self._shown = location.shown
+        self._connection = Connection(location, self._heard, self._forbidden)
         self._waiting: dict[str, Answer] = {}
         self._numbers = 0
         self._sending = asyncio.Lock()
@@ -56,7 +58,7 @@ class Wire:
         Raises:
             Silent.
         """
-        number, answer = self._expecting(many=many)
+        number, answer = self._expecting([subject], many=many)
         try:
             await self._publish(subject, body, number)
             return await self._answered(answer, kind)
@@ -73,7 +75,7 @@ class Wire:
 
     async def send(self, messages: Sequence[Message]) -> Coroutine[Any, Any, Ack]:
         """The same, but what waits for the answer is given back: what is sent after this stands after it."""
-        number, answer = self._expecting(many=False)
+        number, answer = self._expecting({message.subject for message in messages}, many=False)
         try:
             async with self._sending:  # so that the server has few batches open at once
                 if len(messages) == 1:
@@ -103,14 +105,11 @@ class Wire:
         async def hear(_: Msg) -> None:
             heard.set()
 
-        client = self._connection.client
         try:
             async with asyncio.timeout(ATTEMPT):
-                found = await client.subscribe(subject, cb=hear)
-                await client.flush()
+                return await self._connection.listen(self._connection.client, subject, hear)
         except (NatsError, OSError) as error:
             raise self._lost(error) from error
-        return found
 
     async def deaf(self, listening: Subscription) -> None:
         """Listen there no more."""
@@ -141,9 +140,9 @@ class Wire:
         closed = self._connection.client.is_closed
         return StoreClosed() if closed else Silent(f"{type(error).__name__} {error}".strip())
 
-    def _expecting(self, *, many: bool) -> tuple[str, Answer]:
+    def _expecting(self, subjects: Collection[str], *, many: bool) -> tuple[str, Answer]:
         self._numbers += 1
-        number, answer = str(self._numbers), Answer(many=many)
+        number, answer = str(self._numbers), Answer(subjects, many=many)
         self._waiting[number] = answer
         return number, answer
 
@@ -178,3 +177,22 @@ class Wire:
         number = message.subject.rpartition(".")[2]
         if (answer := self._waiting.get(number)) and answer.hear(message):
             del self._waiting[number]
+
+    def _forbidden(self, lowered: str) -> None:
+        """Whoever asked there need not wait: no answer will come."""
+        for number, answer in [*self._waiting.items()]:
+            if subject := next((one for one in answer.subjects if one.lower() == lowered), None):
+                del self._waiting[number]
+                answer.fail(self._no_right(subject))
+
+    def _no_right(self, subject: str) -> StoreError:
+        asked = subject.removeprefix(f"{self.prefix}.")
+        if asked.startswith(_READS):
+            return StoreUnreachable(
+                f"{self._shown} does not let this user ask at {subject!r}: give it the right to publish there, or say with "
+                "?api_prefix= where it may ask."
+            )
+        return StoreReadOnly(
+            f"{self._shown} does not let this user publish to {subject!r}. Nothing was written: give it that right, or open "
+            "the store with mode=ro."
+        )
