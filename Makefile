@@ -17,7 +17,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check docs bench bench-quick lock clean
+.PHONY: help demo test test-long check docs bench bench-quick screenshots lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ help: ## list these targets
 	@echo "  PYTHON=python3.13 chooses the interpreter (3.11 or newer), ARGS='-k conflict' is handed on to pytest."
 
 demo: $(VENV)/.demo ## a small shop on a real store, in under a minute
-	@$(BIN)/python -m examples.shop
+	@$(BIN)/refold demo --at .
 
 test: $(VENV)/.dev ## the whole test suite, with the layers and the typing tests
 	@$(BIN)/pytest -n 2 $(ARGS)
@@ -41,7 +41,8 @@ check: $(VENV)/.dev ## linter, formatter, mypy, pyright, layers, typing tests
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/pytest tests/typing
 
-docs: $(VENV)/.dev ## run every snippet of the documentation
+docs: $(VENV)/.dev ## the documentation as a site in build/site, and every snippet of it run
+	@$(BIN)/python -m tests.docs.site
 	@$(BIN)/pytest tests/docs $(ARGS)
 
 bench: $(VENV)/.dev ## the benchmarks, beside raw limits and other libraries; ARGS=--long for 10M events
@@ -49,6 +50,9 @@ bench: $(VENV)/.dev ## the benchmarks, beside raw limits and other libraries; AR
 
 bench-quick: $(VENV)/.dev ## the same in a few minutes, smaller
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+screenshots: $(VENV)/.dev ## take the pictures of the Studio in docs/pictures anew, in Chromium
+	@$(BIN)/python -m tests.studio.pictures
 
 lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in (needs uv)
 	$(LOCK) --upgrade pyproject.toml requirements/run.in -o requirements/run.txt

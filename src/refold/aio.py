@@ -361,14 +361,15 @@ class AsyncStore:
         actor: str | None = None,
         cause: Recorded[Any] | None = None,
         valid_at: datetime | None = None,
+        correlation_id: str | None = None,
         **free: str,
     ) -> Self:
         """The same store, whose appends say in whose name, because of which event, and since when in the world.
 
-        `cause` brings its correlation id along; `valid_at` is for facts that are learnt late, or ahead of time; `free`
-        are metadata keys of your own.
+        `cause` brings its correlation id along, unless another is given: that of a request, say. `valid_at` is for facts that are
+        learnt late, or ahead of time; `free` are metadata keys of your own.
         """
-        return type(self)(self._engine, self._runtime, Context.of(cause, actor, valid_at, free))
+        return type(self)(self._engine, self._runtime, Context.of(cause, actor, valid_at, free, correlation_id))
 
     async def tenant(self, name: str) -> Self:
         """The store of one tenant, made if it is new, which cannot tell that there are others.

@@ -196,13 +196,18 @@ class Context:
 
     @staticmethod
     def of(
-        cause: Recorded[object] | None, actor: str | None, valid_at: datetime | None, free: Mapping[str, str]
+        cause: Recorded[object] | None,
+        actor: str | None,
+        valid_at: datetime | None,
+        free: Mapping[str, str],
+        story: str | None = None,
     ) -> Context:
-        """The context of what happens because of `cause`."""
+        """The context of what happens because of `cause`, in the story that it tells, or in another one."""
         if cause is None:
-            return Context(actor, valid_at=valid_at, free=free)
-        story, cause_id = cause.metadata.correlation_id, str(cause.id)
-        return Context(actor or cause.metadata.actor, story, cause_id, valid_at, free)
+            return Context(actor, story, valid_at=valid_at, free=free)
+        return Context(
+            actor or cause.metadata.actor, story or cause.metadata.correlation_id, str(cause.id), valid_at, free
+        )
 
 
 @dataclass(frozen=True, slots=True)

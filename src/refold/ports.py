@@ -335,6 +335,7 @@ class Pace(Protocol):
         ...
 
 
+@runtime_checkable
 class Target(Protocol):
     """A database that only read models live in, reached through what the application uses for it: an ORM.
 

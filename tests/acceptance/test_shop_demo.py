@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from examples.shop.orders import Line, Order, OrderOpened, orders
-from examples.shop.report import EARLIER
-from examples.shop.sales import by_product, by_status
-from examples.shop.stock import StockPicked, StockReceived, StockReserved, stock
 
 from refold import RawEvent, Store
-
-ROOT = Path(__file__).parents[2]
+from refold.cli.exits import Exit
+from refold.demo.orders import Line, Order, OrderOpened, orders
+from refold.demo.report import EARLIER
+from refold.demo.sales import by_product, by_status
+from refold.demo.stock import StockPicked, StockReceived, StockReserved, stock
 
 
 @dataclass(frozen=True)
@@ -32,16 +31,16 @@ class Demo:
 
     @property
     def commands(self) -> list[str]:
-        """The commands that it says to try next."""
-        return [line for line in self.printed.splitlines() if "--store shop.db" in line]
+        """The commands that it says to try next; the Studio's goes on until it is told to stop."""
+        return [line for line in self.printed.splitlines() if "--store shop.db" in line and " studio " not in line]
 
 
 def run_demo(directory: Path) -> subprocess.CompletedProcess[str]:
-    return shell(f"{shlex.quote(sys.executable)} -m examples.shop", directory)
+    return shell(f"{shlex.quote(sys.executable)} -m refold demo --at .", directory)
 
 
 def shell(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    environment = {**os.environ, "PYTHONUTF8": "1"}
     return subprocess.run(
         ["sh", "-c", command], cwd=directory, env=environment, capture_output=True, text=True, check=False
     )
@@ -161,6 +160,6 @@ def test_it_never_takes_a_file_that_is_not_its_own(tmp_path: Path) -> None:
     for content in (file.read_bytes(), b"a letter"):
         file.write_bytes(content)
         ran = run_demo(tmp_path)
-        assert (ran.returncode, ran.stdout) == (2, "")
-        assert "was not made by this demo" in ran.stderr
+        assert (ran.returncode, ran.stdout) == (Exit.REFUSED, "")
+        assert "was not made by the demo" in ran.stderr
         assert file.read_bytes() == content

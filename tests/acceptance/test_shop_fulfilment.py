@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from examples.shop.fulfilment import PAY_WITHIN, fulfilment
-from examples.shop.orders import AddLine, CancelOrder, OpenOrder, Order, PlaceOrder, ShipOrder, orders
-from examples.shop.payments import DeclinePayment, ReceivePayment, payments
-from examples.shop.stock import ReceiveStock, Stock, stock
 
 from refold import Store
+from refold.demo.fulfilment import PAY_WITHIN, fulfilment
+from refold.demo.orders import AddLine, CancelOrder, OpenOrder, Order, PlaceOrder, ShipOrder, orders
+from refold.demo.payments import DeclinePayment, ReceivePayment, payments
+from refold.demo.stock import ReceiveStock, Stock, stock
 from refold.testing import ManualClock
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from examples.shop.fulfilment import PaymentOverdue, fulfilment
-from examples.shop.orders import (
+
+from refold import Store, after, cancel, finish
+from refold.demo.fulfilment import PaymentOverdue, fulfilment
+from refold.demo.orders import (
     AddLine,
     CancelOrder,
     ConfirmPayment,
@@ -31,7 +33,7 @@ from examples.shop.orders import (
     WrongStatus,
     orders,
 )
-from examples.shop.payments import (
+from refold.demo.payments import (
     DeclinePayment,
     PaymentDeclined,
     PaymentReceived,
@@ -43,7 +45,7 @@ from examples.shop.payments import (
     RequestPayment,
     payments,
 )
-from examples.shop.stock import (
+from refold.demo.stock import (
     InvalidQuantity,
     NothingReserved,
     PickStock,
@@ -58,9 +60,7 @@ from examples.shop.stock import (
     StockShort,
     stock,
 )
-from examples.shop.vouchers import RedeemVoucher, VoucherIssued, VoucherRedeemed, VoucherRefused
-
-from refold import Store, after, cancel, finish
+from refold.demo.vouchers import RedeemVoucher, VoucherIssued, VoucherRedeemed, VoucherRefused
 from refold.testing import spec
 
 order, warehouse, payment, process = spec(orders), spec(stock), spec(payments), spec(fulfilment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def finds(example: str) -> bool:
 
 
 def prepare_http(refold: Run, args: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    if args[0] == "serve":
+    if args[0] in {"serve", "studio"}:
         monkeypatch.setattr(
             "refold.cli.serve.run", lambda serving: serving.close()
         )  # which only ends when it is told to
@@ -44,6 +45,8 @@ def test_every_example_runs(
         args = args if "--" in args else [*args, "--", "true"]  # which ends by itself
         monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     prepare_http(refold, args, monkeypatch)
+    if args[0] == "demo":
+        monkeypatch.setattr(tempfile, "tempdir", str(directory))  # where it leaves its store
     if args[0] in {"projections", "dead-letters"}:
         assert refold("run", "--once", "--app", "shop:app", "--store", "shop.db").code == Exit.FINDINGS
     if args[0] in {"processes", "timers"}:

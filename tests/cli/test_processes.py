@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +103,18 @@ def test_effects_that_await_are_awaited(refold: Run) -> None:
     assert refold("processes", "outgoing", "--store", "shop.db") == (0, "", "")
 
 
-def test_with_another_database_processes_are_not_run(refold: Run) -> None:
-    where = "--app", "shop:desk", "--store", "shop.db", "--into", "reports.db"
-    assert refold("run", "--once", *where).code == 2
-    named = refold("run", "--once", *where, "--only", "reminders", "--app", "shop:both")
-    told = "refold: process 'reminders' lives in the store, with its events: run it without --into.\n"
-    assert (named.code, named.err) == (2, told)
-    assert refold("run", "--once", *where, "--app", "shop:both").code == 0
-    assert refold("processes", "list", "--store", "shop.db").out == ""
+def test_processes_live_in_the_store_wherever_read_models_do(desk: Run, refold: Run, directory: Path) -> None:
+    add(directory, "cart-c-1", item())
+    where = "--app", "shop:both", "--store", "shop.db", "--into", "reports.db"
+    assert refold("run", "--once", *where, "--only", "reminders").code == 0
+    assert [*first_words(refold("processes", "list", "--store", "shop.db"))] == ["reminders"]
+    assert refold("projections", "list", "--store", "shop.db", "--into", "reports.db").out == ""
+    assert refold("run", "--once", *where).code == 0
+    assert [*first_words(refold("projections", "list", "--store", "shop.db", "--into", "reports.db"))] == ["carts"]
+
+
+def first_words(done: Outcome) -> Iterator[str]:
+    return (line.split("\t")[0] for line in done.out.splitlines())
 
 
 def test_what_is_not_there_cannot_be_run(refold: Run) -> None:
@@ -138,6 +142,16 @@ def test_a_runner_runs_them_until_it_is_told_to_stop(desk: Run, directory: Path,
     assert json.loads(done.out) == {"state": "cancelled", "reason": "by hand", "told": "it is cancelled"}
     one.tell(signal.SIGTERM)
     assert one.end()[0] == 130 or one.process.returncode == 0
+
+
+@pytest.mark.parametrize("name", ["carts", r"\$process.reminders"])
+def test_beside_read_models_of_another_database_processes_run_in_the_store(
+    directory: Path, processes: list[Process], name: str
+) -> None:
+    one = start(processes, directory, "run", "--app", "shop:both", "--into", "reports.db", "--lease", "1")
+    one.until(rf"\t{name}\t1\t1\tactive\trunning\t(\d+)\t\1\t0\t")  # it has arrived at the head
+    one.tell(signal.SIGTERM)
+    assert one.end()[0] == 0
 
 
 # Looked at ------------------------------------------------------------------------------------------------------------

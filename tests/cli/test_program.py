@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import signal
 import subprocess
 import sys
@@ -50,6 +51,39 @@ def test_the_version_is_told_in_a_moment() -> None:
     began = time.perf_counter()
     subprocess.run([*REFOLD, "--version"], check=True, stdout=subprocess.DEVNULL)
     assert time.perf_counter() - began < 2
+
+
+def completed(words: str) -> list[str]:
+    """What a shell offers after these words, of which the last may be half of one."""
+    asked = {"_REFOLD_COMPLETE": "zsh_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    done = subprocess.run(
+        [*REFOLD[:2], f"import sys; sys.argv[0] = 'refold'; {REFOLD[2]}"], env=os.environ | asked, check=True,
+        capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    return done.stdout.splitlines()[1::3]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("refold ", [*COMMANDS]),
+        ("refold re", ["redecide", "redo"]),
+        ("refold projections re", ["rebuild", "repartition", "reset", "resume"]),
+        ("refold stats --out", ["--output"]),
+        ("refold stats --output j", ["json", "jsonl"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_values(words: str, offered: list[str]) -> None:
+    assert completed(words) == offered
+
+
+def test_completing_a_command_loads_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str) -> None:
+        raise AssertionError(name)
+
+    monkeypatch.setattr(sys.modules["refold.cli.program"], "import_module", load)
+    context = click.Context(program, info_name="refold")
+    assert [each.value for each in program.shell_complete(context, "re")] == ["redecide", "redo"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import IO
 
@@ -108,6 +110,36 @@ def test_read_models_may_live_in_another_database(refold: Run, directory: Path) 
         assert store.query("select items from sizes") == [(3,)]
     assert refold("projections", "list", *where).out.split("\t")[:2] == ["carts", "1"]
     assert refold("projections", "list", "--store", "shop.db").out == ""
+
+
+TARGETS = """from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+from refold.integrations.sqlalchemy import AsyncSessionTarget, SessionTarget
+target = SessionTarget(create_engine("sqlite:///reports.db"))
+awaiting = AsyncSessionTarget(create_async_engine("postgresql+psycopg://localhost/none"))
+"""
+
+
+def test_read_models_may_live_in_an_orm_that_the_application_names(refold: Run, directory: Path) -> None:
+    (directory / "reports.py").write_text(TARGETS)
+    where = ("--store", "shop.db", "--into", "reports:target")
+    assert refold("run", "--once", "--app", "shop:app", *where, "--only", "carts").code == 0
+    with closing(sqlite3.connect(directory / "reports.db")) as reports:
+        assert reports.execute("select items from sizes").fetchall() == [(3,)]
+    assert refold("projections", "list", *where).out.split("\t")[:2] == ["carts", "1"]
+
+
+@pytest.mark.parametrize(
+    ("into", "word"),
+    [
+        ("nowhere:target", "module 'nowhere' cannot be imported"), ("reports:engine", "no target"),
+        ("reports:TARGETS", "no target"), ("reports:awaiting", "blocking"),
+    ],
+)  # fmt: skip
+def test_what_is_no_target_is_told(refold: Run, directory: Path, into: str, word: str) -> None:
+    (directory / "reports.py").write_text(TARGETS)
+    done = refold("projections", "list", "--store", "shop.db", "--into", into)
+    assert (done.code, f"--into '{into}'" in done.err, word in done.err) == (2, True, True), done
 
 
 def test_a_new_version_is_built_beside_and_takes_its_place(shop: Run, directory: Path) -> None:

@@ -13,7 +13,7 @@ from refold.errors import RefoldError
 from refold.http.application import ROUTES
 from refold.http.classes import Classes
 from refold.http.openapi import openapi
-from refold.http.problems import STATUSES
+from refold.problems import STATUSES
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "http.md"
 

@@ -9,7 +9,8 @@ import pytest
 
 from refold import errors
 from refold.errors import RefoldError
-from refold.http.problems import STATUSES, Declined, answer_to, problem_of, status_of
+from refold.http.problems import Declined, answer_to, problem_of, status_of
+from refold.problems import STATUSES
 
 EXPECTED = {
     "Refused": 422, "Conflict": 409, "InvalidName": 400, "InvalidEvent": 422, "TooLarge": 413, "IdReused": 409,

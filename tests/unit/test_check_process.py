@@ -12,10 +12,6 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import pytest
 from examples.hello import abandonment
-from examples.shop.fulfilment import fulfilment
-from examples.shop.orders import CancelOrder, ConfirmPayment, OrderCancelled, OrderPlaced, OrderShipped
-from examples.shop.payments import PaymentReceived, RefundPayment, RequestPayment
-from examples.shop.stock import PickStock, ReleaseStock, ReserveStock
 
 from refold import (
     After,
@@ -31,6 +27,10 @@ from refold import (
     event,
     finish,
 )
+from refold.demo.fulfilment import fulfilment
+from refold.demo.orders import CancelOrder, ConfirmPayment, OrderCancelled, OrderPlaced, OrderShipped
+from refold.demo.payments import PaymentReceived, RefundPayment, RequestPayment
+from refold.demo.stock import PickStock, ReleaseStock, ReserveStock
 from refold.external import Call
 from refold.process import fail
 from refold.testing import check_process, in_stream

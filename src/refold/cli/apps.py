@@ -21,7 +21,7 @@ def application(named: str | None) -> App | None:
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise UsageError(f"--app {name!r}: write MODULE:NAME, as in --app shop:app.")
-    app = getattr(_imported(name, module), attribute, None)
+    app = getattr(imported("--app", name, module), attribute, None)
     if not isinstance(app, App):
         what = "there is no such name in it" if app is None else f"it is {type(app).__name__}, not refold.App"
         raise UsageError(f"--app {name!r}: {what}. Write {attribute} = App(...) in {module}.")
@@ -51,14 +51,19 @@ def file_of(name: str) -> Path | None:
     return Path(file) if file else None
 
 
-def _imported(name: str, module: str) -> object:
+def imported(option: str, name: str, module: str) -> object:
+    """The module that an option's value `name` begins with.
+
+    Raises:
+        UsageError: it cannot be imported.
+    """
     if os.getcwd() not in sys.path:  # noqa: PTH109 - a text, as sys.path has them
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
     try:
         return import_module(module)
     except Exception as error:  # whatever the module does when it is imported
         raise UsageError(
-            f"--app {name!r}: module {module!r} cannot be imported: {type(error).__name__}: {error}."
+            f"{option} {name!r}: module {module!r} cannot be imported: {type(error).__name__}: {error}."
         ) from error
 
 

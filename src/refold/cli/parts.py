@@ -55,23 +55,21 @@ class Parts(Struct, frozen=True):
         return stopped
 
 
-def parts_of(named: str | None, names: Sequence[str], looped: Looped, *, elsewhere: bool) -> Parts:
-    """The parts of the application that is named, or only those of some names; `elsewhere`: read models of another database.
+def parts_of(named: str | None, names: Sequence[str], looped: Looped) -> Parts:
+    """The parts of the application that is named, or only those of some names.
 
     Raises:
         UsageError: no application is named, or nothing of it runs.
         NotFound: it has no part of a name.
     """
     app = app_having("projections", named)
-    if not (app.projections or (app.processes and not elsewhere)):
+    if not (app.projections or app.processes):
         raise UsageError("the app has no projections: name them in it, App(..., my_projection).")
     for name in names:
         if name not in {*app.projections, *app.processes}:
             what = "projection or process" if app.processes else "projection"
             raise NotFound(f"the app has no {what} {name!r}: it has {', '.join([*app.projections, *app.processes])}.")
-        if elsewhere and name in app.processes:
-            raise UsageError(f"process {name!r} lives in the store, with its events: run it without --into.")
-    processes = [each for each in app.processes.values() if (each.name in names if names else not elsewhere)]
+    processes = [each for each in app.processes.values() if not names or each.name in names]
     return Parts(
         [looped.blocking(each) for each in app.projections.values() if not names or each.name in names],
         processes,

@@ -8,12 +8,15 @@ from importlib import import_module
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from refold._version import __version__
 from refold.cli.exits import EXITS, code_of
 from refold.errors import RefoldError
 
 COMMANDS: Final = {
+    "demo": "Show a small shop: a day of it, or live.",
+    "new": "Make a project that runs and passes its tests.",
     "streams": "List the streams.",
     "show": "Show the events of a stream, or one event whole.",
     "tail": "Show the newest events, and follow them.",
@@ -25,7 +28,8 @@ COMMANDS: Final = {
     "redo": "Redo what was undone.",
     "trace": "Show a story: which event led to which.",
     "run": "Keep the projections and processes of an application running.",
-    "serve": "Serve the store over HTTP.",
+    "serve": "Serve the store over HTTP or gRPC.",
+    "studio": "Look at the store in a browser.",
     "token": "Let programs use the HTTP API.",
     "projections": "See, steer, rebuild and check read models.",
     "processes": "See and steer the instances of processes.",
@@ -40,6 +44,7 @@ COMMANDS: Final = {
     "copy": "Copy a store into a new one, as it is or transformed.",
     "schema": "Lock, compare, show and export the shapes of events.",
     "upcast": "Check that every stored event can still be read.",
+    "doctor": "Find what is wrong, and what to do about it.",
     "verify": "Check the whole store for damage.",
     "archive": "Move old closed streams to Parquet files, and back.",
     "migrate": "Bring a store to the format of this Refold.",
@@ -75,6 +80,11 @@ class Program(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Their names are known without loading them, and whoever presses Tab waits for it."""
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         try:

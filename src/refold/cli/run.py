@@ -9,14 +9,14 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Final
+from typing import Final, Self
 
 import click
 
 from refold.cli.builds import listing, short
 from refold.cli.exits import Exit, code_of
 from refold.cli.loops import Looped
-from refold.cli.models import Models, existing, into_option, projections_option
+from refold.cli.models import Models, existing, into_option, projections_option, target_at
 from refold.cli.options import output_option, store_option
 from refold.cli.output import chosen, print_list
 from refold.cli.parts import Parts, parts_of
@@ -43,8 +43,8 @@ _LOOK_ONCE: Final = 0.05
     --lease seconds. A new version of a projection is built beside the old one, and takes its place. On a terminal there is
     a table, else a line whenever a state changes.
 
-    Processes send to the deciders and effects of the application; with --into they are not run. --once does all that they can
-    do now, and then catches the projections up.
+    Processes send to the deciders and effects of the application; they live in the store, wherever read models do. --once does
+    all that they can do now, and then catches the projections up.
 
     It ends by itself, and not with 0, when none of the projections can be run here; --once with 1 if events were parked.
 
@@ -85,8 +85,8 @@ def command(
 ) -> None:
     """See `help` above."""
     looped = Looped()
-    parts = parts_of(app, names, looped, elsewhere=into is not None)
-    with Models(existing(url), None if into is None else Store.open(into)) as models, logged():
+    parts = parts_of(app, names, looped)
+    with Models(existing(url), None if into is None else target_at(into, Store.open)) as models, logged():
         models.looped = looped
         run = Run(models, parts, timedelta(seconds=lease), chosen(output))
         ctx.exit(run.once() if once else run.on())
@@ -132,14 +132,20 @@ class Run:
             or (Exit.OK if is_done else Exit.FINDINGS)
         )
 
-    def _running(self, parts: Parts) -> Running:
-        every = *parts.projections, *parts.processes, *parts.receivers
-        return self._models.store.run(*every, into=self._models.into, lease=self._lease)
+    def _running(self, parts: Parts) -> Together:
+        store, into = self._models.store, self._models.into
+        at_home = *parts.processes, *parts.receivers
+        if into is None:
+            return Together(store.run(*parts.projections, *at_home, lease=self._lease))
+        beside = [store.run(*at_home, lease=self._lease)] if parts.processes else []
+        return Together(store.run(*parts.projections, into=into, lease=self._lease), *beside)
 
     def _statuses(self) -> Sequence[ProjectionStatus]:
         """The builds that a runner of these parts has to do with."""
-        names = self._parts.names
-        return [status for status in self._models.statuses() if status.name in names and status.role != "retired"]
+        names, models = self._parts.names, self._models
+        at_home = models.store.projections() if models.into is not None and self._parts.processes else ()
+        found = *models.statuses(), *(each for each in at_home if each.name.startswith(CONSUMER))
+        return [status for status in found if status.name in names and status.role != "retired"]
 
     def _are_done(self, head: int, troubles: Mapping[str, RefoldError]) -> bool:
         wanted = {(each.name, each.version) for each in self._parts.projections if each.name not in troubles}
@@ -149,6 +155,27 @@ class Run:
         runners = [each.name for each in self._models.store.runners(into=self._models.into) if each.name != name]
         others = f"beside {', '.join(map(short, runners))}" if runners else "nobody else does"
         _tell(f"{short(name)} runs {', '.join(self._parts.told)}; {others}. Ctrl-C stops it.")
+
+
+class Together:
+    """The runners of this process: that of the read models, and that of what lives in the store, if that is another database."""
+
+    def __init__(self, *running: Running) -> None:
+        self._running, self.name = running, running[0].name
+
+    @property
+    def troubles(self) -> dict[str, RefoldError]:
+        """Why something is not run, by its name."""
+        return {name: error for each in self._running for name, error in each.troubles.items()}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._running:
+            each.stop()
+        for each in self._running:
+            each.join()
 
 
 def _is_done(status: ProjectionStatus, head: int) -> bool:

@@ -20,8 +20,9 @@ from refold.forms import encode
 from refold.http.access import Access
 from refold.http.auditing import AskFor, audit
 from refold.http.bodies import JSON, check_kind, converted, json_of, whole
-from refold.http.problems import Declined, told
+from refold.http.problems import Declined
 from refold.http.routes import Route
+from refold.problems import told
 
 if TYPE_CHECKING:
     from refold.http.application import Api

@@ -12,8 +12,8 @@ import msgspec
 from refold._version import __version__
 from refold.http.bodies import JSON
 from refold.http.classes import Classes
-from refold.http.problems import PROBLEM, Problem
 from refold.http.routes import Route
+from refold.problems import PROBLEM, Problem
 
 REF: Final = "#/components/schemas/{name}"
 _MEANS: Final = {

@@ -117,7 +117,9 @@ def segments_of(scope: Scope) -> tuple[str, ...]:
 
 def _below(scope: Scope) -> int:
     """How many parts of the path lead to this application."""
-    root = str(scope.get("root_path", "")).rstrip("/")
-    if not root or not re.match(re.escape(root) + r"(/|$)", scope["path"]):
-        return 0
-    return root.strip("/").count("/") + 1
+    parts = str(scope.get("root_path", "")).strip("/").split("/")
+    for start in range(len(parts)):  # a proxy may have taken away the first ones
+        root = "/".join(parts[start:])
+        if root and re.match(re.escape(f"/{root}") + r"(/|$)", scope["path"]):
+            return root.count("/") + 1
+    return 0

@@ -6,16 +6,16 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Collection, Generator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from socket import AF_INET, AF_INET6, create_server, socket
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from refold.aio import AsyncStore
 from refold.app import App
 from refold.errors import MissingExtra, UsageError
-from refold.http.application import Api, api
+from refold.http.application import api
 from refold.http.quotas import Quotas
 from refold.http.tokens import TOKENS, TokenBearers
 from refold.messages import RawEvent
@@ -28,6 +28,15 @@ except ImportError as error:
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _PATIENCE: Final = 10
 """Seconds for which requests that are under way are waited for."""
+
+
+Beside: TypeAlias = Callable[[AsyncStore], AbstractAsyncContextManager[object]]
+"""What is served as long as its block lasts."""
+
+
+def nothing_beside(_: AsyncStore) -> AbstractAsyncContextManager[object]:
+    """Nothing."""
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +56,61 @@ class Place:
 
 async def serve(
     url: str, place: Place, *, app: App | None = None, archive: str | None = None, cors: Collection[str] = (),
-    quotas: Quotas | None = None, told: Callable[[str], None] = lambda _: None,
+    quotas: Quotas | None = None, told: Callable[[str], None] = lambda _: None, beside: Beside = nothing_beside,
 ) -> None:  # fmt: skip
     """Serve a store until SIGINT or SIGTERM. `told` is called with the URL as soon as requests are taken.
+
+    `beside`: what else is served of the store meanwhile.
 
     Raises:
         UsageError: there is no token, and others than this machine could ask; or the port cannot be had.
     """
     async with await AsyncStore.open(url, events=[RawEvent], archive=archive) as store:
-        has_tokens = await _has_tokens(store)
-        if not has_tokens and not place.is_local:
-            raise UsageError(
-                f"nobody is served at {place.host!r} while the store has no token, since everybody would be let in: "
-                "create one, `refold token create NAME --scope read`, or take --http 127.0.0.1:8137."
-            )
+        has_tokens = await checked_place(store, place, "--http 127.0.0.1:8137")
         bearers = TokenBearers(store, open_without=place.is_local)
         hosts = LOOPBACK if place.is_local and not has_tokens else None
         served = api(store, app=app, authorize=bearers, quotas=quotas, cors=cors, hosts=hosts)
         with _listening(place) as listening:
-            await _Server(_config(served, place), served, told).run_until_told(listening)
+            async with beside(store):
+                await _Server(_config(served, place), served, told).run_until_told(listening)
+
+
+async def checked_place(store: AsyncStore, place: Place, local: str) -> bool:
+    """Whether the store has tokens.
+
+    Raises:
+        UsageError: it has none, and others than this machine could ask; `local` is the option that keeps them out.
+    """
+    has_tokens = await _has_tokens(store)
+    if not has_tokens and not place.is_local:
+        raise UsageError(
+            f"nobody is served at {place.host!r} while the store has no token, since everybody would be let in: "
+            f"create one, `refold token create NAME --scope read`, or take {local}."
+        )
+    return has_tokens
 
 
 async def _has_tokens(store: AsyncStore) -> bool:
     async for _ in store.read(category=TOKENS, limit=1):
         return True
     return False
+
+
+@runtime_checkable
+class Closes(Protocol):
+    """Has those to let go who follow."""
+
+    async def close(self) -> None: ...
+
+
+async def serve_application(served: Any, place: Place, told: Callable[[str], None]) -> None:  # noqa: ANN401 - an ASGI application
+    """Serve an application until SIGINT or SIGTERM. `told` is called with the URL as soon as requests are taken.
+
+    Raises:
+        UsageError: the port cannot be had.
+    """
+    with _listening(place) as listening:
+        await _Server(_config(served, place), served, told).run_until_told(listening)
 
 
 def _listening(place: Place) -> socket:
@@ -130,7 +169,9 @@ class _Server(uvicorn.Server):
             self._told(f"{scheme}://{host}:{listening[1]}")
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        inner = getattr(self._served, "app", self._served)  # CORS stands around it
-        if isinstance(inner, Api):
+        inner = self._served
+        if not isinstance(inner, Closes):
+            inner = getattr(inner, "app", inner)  # CORS stands around it
+        if isinstance(inner, Closes):
             await inner.close()
         await super().shutdown(sockets)

@@ -178,8 +178,13 @@ class TokenBearers:
         self._open_without, self._now, self._guesses = open_without, now, guesses or Guesses()
 
     async def __call__(self, request: Request) -> Access | None:
-        """The access of a request. It is asked of the store each time, so that what is revoked is refused at once."""
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        """The access of a request."""
+        address = request.client.host if request.client else ""
+        return await self.admit(request.headers.get("authorization", ""), address)
+
+    async def admit(self, authorization: str, address: str) -> Access | None:
+        """The access of who sends this. It is asked of the store each time, so that what is revoked is refused at once."""
+        scheme, _, given = authorization.partition(" ")
         if not scheme:
             return await self._without()
         found = _WRITTEN.fullmatch(given.strip()) if scheme.lower() == "bearer" else None
@@ -187,7 +192,7 @@ class TokenBearers:
             token = await self._tokens.state(found[1])
             if token.opens(found[2], self._now()):
                 return token.access
-        await self._guesses.slow(request.client.host if request.client else "")
+        await self._guesses.slow(address)
         return None
 
     async def _without(self) -> Access | None:

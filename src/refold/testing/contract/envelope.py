@@ -59,6 +59,20 @@ class Envelope(Contract):
         assert handled.free == {"$command": "account.deposit", "$cause": str(cause.id)}
         assert len(await listed(store.read(correlation_id=story))) == 3
 
+    async def test_a_story_that_began_elsewhere_is_named_and_goes_on(self, store: AsyncStore) -> None:
+        await store.append("note-1", [Noted("a")])
+        (cause,) = await listed(store.read())
+
+        await store.context(correlation_id="request 7").append("note-2", [Noted("b"), Noted("c")])
+        await store.context(correlation_id="request 7").bind(accounts).handle("1", Deposit(1))
+        await store.context(correlation_id="request 7", cause=cause).append("note-3", [Noted("d")])
+
+        told = [e.metadata for e in await listed(store.read(correlation_id="request 7"))]
+        assert [each.correlation_id for each in told] == ["request 7"] * 4
+        assert [each.causation_id for each in (told[0], told[1], told[3])] == [None, None, str(cause.id)]
+        with pytest.raises(InvalidName):
+            await store.context(correlation_id="\n").append("note-4", [Noted("e")])
+
     async def test_an_event_adds_free_keys_of_its_own(self, store: AsyncStore) -> None:
         event = NewEvent(Noted("a"), metadata={"line": "17", "channel": "file"})
         await store.context(channel="web", run="1").append("note-1", [event, Noted("b")])

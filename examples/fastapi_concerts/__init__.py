@@ -1,0 +1,1 @@
+"""Concerts, served by FastAPI."""

@@ -1,1 +1,0 @@
-"""A small shop: orders, stock, payments and vouchers, all of it pure; `python -m examples.shop` plays one day of it."""

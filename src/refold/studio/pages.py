@@ -1,0 +1,60 @@
+"""Pages: what a handler gives, as HTML for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Final, cast
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from refold.eventlogs.recorded import record_of
+from refold.studio import figures, tokens
+from refold.studio.statelines import plain
+
+THEMES: Final = ("light", "dark")
+
+ENVIRONMENT: Final = Environment(
+    loader=PackageLoader("refold.studio", "templates"),
+    autoescape=select_autoescape(default=True, default_for_string=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+ENVIRONMENT.filters |= {
+    "count": figures.count, "size": figures.size, "clock": figures.clock, "stamp": figures.stamp, "span": figures.span,
+    "about": figures.about, "compact": tokens.compact, "plain": plain, "as_json": msgspec.to_builtins,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page: its template, what that shows, and the same as data; `section` is its place in the navigation."""
+
+    section: str
+    title: str
+    template: str
+    shown: Mapping[str, Any]
+    data: Mapping[str, Any]
+    crumbs: tuple[tuple[str, str], ...] = ()
+    part: str = ""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def render(template: str, **shown: object) -> str:
+    """HTML, everything in it escaped."""
+    return ENVIRONMENT.get_template(template).render(**shown)
+
+
+def _static() -> Mapping[str, bytes]:
+    return {each.name: each.read_bytes() for each in (files("refold.studio") / "static").iterdir() if each.is_file()}
+
+
+STATIC: Final = _static()
+"""The files that pages ask for, by name: of our own, all of them."""
+KINDS: Final[Mapping[str, str]] = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_globals: dict[str, Any] = cast("dict[str, Any]", ENVIRONMENT.globals)
+_globals.update(counted=figures.counted, record_of=record_of, lanes_css=STATIC["lanes.css"].decode())
