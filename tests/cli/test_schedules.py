@@ -52,7 +52,7 @@ def test_it_is_set_in_somebodys_name_and_sent_by_the_application(refold: Run, di
         (("cart-c-1", "cart.add", DATA, *APP), 2, "one of the two"),
         (("cart-c-1", "cart.add", DATA, "--cron", "0 3 * *", *APP), 2, "has 4 fields"),
         (("cart-c-1", "cart.add", DATA, "--at", "soon", *APP), 2, "is not a time"),
-        (("cart-c-1", "cart.add", DATA, "--at", "2030-01-01", "--store", "shop.db"), 2, "whose command?"),
+        (("cart-c-1", "cart.add", DATA, "--at", "2030-01-01", "--store", "shop.db"), 2, "which deciders?"),
         (("cart-c-1", "cart.add", DATA, "--at", "2030-01-01", "--app", "shop:app", "--store", "no.db"), 5, "no.db"),
     ],
 )

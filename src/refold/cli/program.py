@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "diff": "Show what changed between two states of a stream.",
     "whatif": "Show the state of a stream if its history, or the code, were otherwise.",
     "redecide": "Decide kept commands again, and show where it comes out otherwise.",
+    "send": "Send a command, and show what followed.",
     "undo": "Undo events, or a story, by further events.",
     "redo": "Redo what was undone.",
     "trace": "Show a story: which event led to which.",

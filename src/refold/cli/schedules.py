@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from refold.cli.apps import application
+from refold.cli.addressing import addressed
 from refold.cli.exits import NotFound
 from refold.cli.models import existing
 from refold.cli.options import an_instant, app_option_for, output_option, reading, store_option
 from refold.cli.output import Column, Listing, print_list
-from refold.codec import form_of
-from refold.errors import UsageError
-from refold.fold import Decider, Fold, Send
-from refold.messages import StreamName, spec_of
+from refold.fold import Send
 from refold.schedule import Misfire, Schedule
 
 _LISTING: Final[Listing[Schedule]] = Listing(
@@ -118,7 +114,8 @@ def add(
     url: str,
 ) -> None:
     """See `help` above."""
-    send = _send(app, stream, type, data)
+    given = addressed(app, stream, type, data)
+    send = Send(given.decider.category, given.id, given.command)
     with existing(url) as store:
         made = store.context(actor=actor).schedule(
             name, send=send, cron=cron, at=at, timezone=timezone, misfire=misfire
@@ -147,39 +144,3 @@ def remove(*, name: str, actor: str | None, url: str) -> None:
         if not store.context(actor=actor).unschedule(name):
             raise NotFound(f"nothing is scheduled as {name!r}: see refold schedules list.")
     click.echo(f"{name} sends nothing any more.")
-
-
-def _send(named: str | None, stream: str, type: str, data: str) -> Send:
-    """The command, addressed.
-
-    Raises:
-        UsageError: no application is named, or the data do not fit.
-        NotFound: the application has no such decider, or that takes no such command.
-    """
-    app = application(named)
-    if app is None:
-        raise UsageError("whose command? Name the application that has the decider: --app module:name, or REFOLD_APP.")
-    to = StreamName.parse(stream)
-    decider = _decider(app.folds, to.category)
-    for cls in decider.command_types:
-        spec = spec_of(cls, "command")
-        if spec.name == type:
-            return Send(to.category, to.id, _read(cls, type, data))
-    names = ", ".join(spec_of(cls, "command").name for cls in decider.command_types)
-    raise NotFound(f"the decider of {to.category!r} takes no command {type!r}: it takes {names}.")
-
-
-def _decider(folds: Mapping[str, Fold[Any, Any]], category: str) -> Decider[Any, Any, Any]:
-    deciders: dict[str, Decider[Any, Any, Any]] = {
-        name: fold for name, fold in folds.items() if isinstance(fold, Decider)
-    }
-    if category not in deciders:
-        raise NotFound(f"the app has no decider of {category!r}: it has {', '.join(sorted(deciders)) or 'none'}.")
-    return deciders[category]
-
-
-def _read(cls: type[Any], name: str, data: str) -> object:
-    try:
-        return form_of(cls, spec_of(cls, "command")).decode(data.encode())
-    except Exception as error:  # a user's validator may raise anything
-        raise UsageError(f"the data do not fit {name!r}: {error}.") from error

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from functools import cached_property, wraps
+from functools import cached_property
 from typing import Any, cast
 
 import msgspec
@@ -112,26 +111,3 @@ def _closed(schema: Schema) -> Schema:
     if definition.get("type") != "object" or "properties" not in definition:
         return {**definition, "$defs": schema.get("$defs", {})}
     return {"additionalProperties": False, **definition, "$defs": schema.get("$defs", {})}
-
-
-class DeciderRefused(Exception):
-    """What a decider raised, told from what anything else raises."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-        super().__init__(str(error))
-
-
-def telling_refusals(decider: Decider[Any, Any, Any]) -> Decider[Any, Any, Any]:
-    """The same decider, whose refusals come out as `DeciderRefused`."""
-
-    @wraps(decider.decide)
-    def decide(command: Any, state: Any) -> tuple[Any, ...]:  # noqa: ANN401 - of the application's classes
-        try:
-            return tuple(decider.decide(command, state))
-        except RefoldError:
-            raise
-        except Exception as error:
-            raise DeciderRefused(error) from error
-
-    return replace(decider, decide=decide, events=decider.event_types, commands=decider.command_types)

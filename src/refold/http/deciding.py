@@ -14,11 +14,11 @@ from refold.fold import Decider
 from refold.http.appending import KEY
 from refold.http.asking import Ask, answer
 from refold.http.bodies import JSON, check_kind, json_of
-from refold.http.classes import DeciderRefused, telling_refusals
 from refold.http.problems import Declined
 from refold.http.routes import NAME, Route, Told
 from refold.http.shapes import Name
 from refold.messages import StreamName, spec_of
+from refold.refusals import DeciderRefused, telling_refusals
 
 
 class CommandQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -11,10 +11,10 @@ from starlette.responses import RedirectResponse, Response
 
 from refold.codec import as_json
 from refold.fold import Decider
-from refold.http.classes import DeciderRefused, telling_refusals
 from refold.http.problems import Declined
 from refold.messages import spec_of
 from refold.patching import comparable, difference
+from refold.refusals import DeciderRefused, telling_refusals
 from refold.schema.shapes import Schema
 from refold.studio.asking import Ask, confirmed
 from refold.studio.pages import Page
