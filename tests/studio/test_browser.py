@@ -173,6 +173,7 @@ def test_rows_come_live_without_a_gap_while_a_lot_is_written(opened: Open, tmp_p
                 store.append("stone-2", [RawEvent("stone", {"n": n}) for n in range(50)])
             reaches(page, 681)
             assert shown(page) == list(range(681, 181, -1))  # no more than 500 are kept
+            page.close()  # before what it follows ends
 
 
 def test_a_page_that_is_left_follows_no_more(opened: Open, served: Served) -> None:
@@ -212,6 +213,7 @@ def test_what_others_have_written_does_nothing(opened: Open, tmp_path: Path) -> 
             page.keyboard.type("bad")
             page.locator(".hit").first.wait_for()
             assert (page.evaluate("window.pwned"), page.locator("main img, .hit img").count()) == (None, 0)
+            page.close()  # before what it follows ends
 
 
 # Keys -------------------------------------------------------------------------
@@ -338,3 +340,4 @@ def test_below_a_prefix_the_page_moves_too(opened: Open, shop: Path) -> None:
         page.locator(".panel .button").first.click()
         page.keyboard.press("ArrowLeft")
         page.wait_for_function("location.search.includes('at=')")
+        page.close()  # before what it follows ends

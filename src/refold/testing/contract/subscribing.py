@@ -51,7 +51,8 @@ class Subscribing(Contract):
         for first in range(0, size, PAGE):
             await store.append("a-1", [fact("X", n=n) for n in range(first, min(first + PAGE, size))])
         async with store.subscribe() as events:
-            assert [event.data.data["n"] for event in await taken(events, size)] == list(range(size))
+            found = [event.data.data["n"] for event in await taken(events, size)]
+            assert [n for n in range(size) if found[n] != n][:3] == []
             for n in range(size, size + 3):
                 await store.append("a-2", [fact("X", n=n)])
                 assert [event.data.data["n"] for event in await taken(events, 1)] == [n]
