@@ -7,7 +7,9 @@ from uuid import uuid4
 import pytest
 
 from refold import Store, StoreReadOnly, StoreUnreachable, Unsupported, UsageError
-from refold.backends.nats import NatsLocation, connecting
+from refold.backends.nats import NatsLocation, connecting, foundation
+from refold.backends.nats.answering import Json, Rejected
+from refold.backends.nats.log import Log
 from refold.backends.nats.securing import Tls
 from refold.messages import RawEvent
 
@@ -70,6 +72,26 @@ def test_read_only_nothing_is_made_or_written(nats: str) -> None:
     Store.open(url).close()
     with Store.open(f"{url}?mode=ro", events=[RawEvent]) as store, pytest.raises(StoreReadOnly):
         store.append("a-1", [RawEvent("X", {})])
+
+
+def test_a_cluster_that_does_not_know_all_its_servers_yet_is_given_a_moment(
+    nats: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, refused = Log.api, list[str]()
+
+    async def settling(log: Log, subject: str, body: dict[str, object]) -> Json:
+        if subject.startswith("STREAM.CREATE.") and len(refused) < 3:
+            refused.append(subject)
+            raise Rejected(10005, "no suitable peers for placement")
+        return await api(log, subject, body)
+
+    monkeypatch.setattr(Log, "api", settling)
+    with Store.open(f"{nats}/o{uuid4().hex}", events=[RawEvent]) as store:
+        assert (int(store.head()), len(refused)) == (0, 3)
+    refused[:] = []
+    monkeypatch.setattr(foundation, "SETTLES", 0.0)
+    with pytest.raises(Unsupported, match="no suitable peers"):
+        Store.open(f"{nats}/o{uuid4().hex}")
 
 
 def test_what_the_engine_cannot_give_is_refused_with_the_way_round(nats: str) -> None:

@@ -9,6 +9,7 @@ from refold.backends.nats.answering import Json, Rejected
 from refold.backends.nats.identities import WINDOW
 from refold.backends.nats.location import NatsLocation
 from refold.backends.nats.log import Log
+from refold.backends.nats.patience import Patience
 from refold.backends.nats.subjects import Subjects
 from refold.errors import NewerFormat, NotAStore, StoreReadOnly, StoreUnreachable, Unsupported
 from refold.ports import Capabilities, Durability
@@ -16,8 +17,11 @@ from refold.ports import Capabilities, Durability
 FORMAT: Final = 1
 LEAST: Final = (2, 12)
 """The first server that has atomic batches."""
+SETTLES: Final = 5.0
+"""Seconds for which a cluster may not know all its servers yet: it has just begun, or one of them has."""
 _NO_STREAM: Final = 10059
 _IN_USE: Final = 10058
+_NO_PEERS: Final = 10005
 _NOT_HERE: Final = 10039
 """The account of this user has no JetStream of its own."""
 _FORMAT: Final = "refold.format"
@@ -64,7 +68,7 @@ async def _made(log: Log, subjects: Subjects, location: NatsLocation) -> Json:
         "metadata": {_FORMAT: str(FORMAT)},
     }
     try:
-        return await log.api(f"STREAM.CREATE.{location.name}", config)
+        return await _placed(log, location, config)
     except StoreReadOnly as error:
         raise StoreReadOnly(
             f"there is no store {location.name!r} at {location.shown}, and this user may not make it: open it once as one who "
@@ -77,6 +81,17 @@ async def _made(log: Log, subjects: Subjects, location: NatsLocation) -> Json:
             f"the server makes no stream {location.name!r} with {location.replicas} replicas ({error.text}): Refold needs "
             f"nats-server {LEAST[0]}.{LEAST[1]} with JetStream, and as many servers in the cluster as ?replicas=."
         ) from error
+
+
+async def _placed(log: Log, location: NatsLocation, config: dict[str, object]) -> Json:
+    patience = Patience(min(location.busy_timeout, SETTLES))
+    while True:
+        try:
+            return await log.api(f"STREAM.CREATE.{location.name}", config)
+        except Rejected as error:
+            if error.code != _NO_PEERS or patience.is_over:
+                raise
+            await patience.rest()
 
 
 def _check(config: Mapping[str, Any], subjects: Subjects, location: NatsLocation) -> None:
