@@ -246,6 +246,11 @@ async def test_where_everybody_is_let_in_foreign_pages_are_not(serve: Serve) -> 
     assert [each.status_code for each in (rebound, foreign, own, simple, named)] == [421, 403, 201, 415, 201]
 
 
+@pytest.mark.parametrize(("headers", "status"), [({"Host": "["}, 421), ({"Origin": "http://["}, 403)])
+async def test_a_host_or_an_origin_that_is_none_is_not_ours(serve: Serve, headers: dict[str, str], status: int) -> None:
+    assert (await serve(hosts=("shop",)).get("/head", headers=headers)).status_code == status
+
+
 async def test_pages_of_other_origins_may_ask_only_if_they_are_named(serve: Serve) -> None:
     asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
     off = await serve().options("/streams/stone-1", headers=asked)

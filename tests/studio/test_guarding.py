@@ -49,7 +49,8 @@ async def test_without_hosts_only_this_machine_is_answered(store: AsyncStore) ->
     ("headers", "status"),
     [
         ({}, 200), (SAME, 200), (NULL, 200), ({"Origin": "null"}, 403), ({"Origin": "http://evil.example"}, 403),
-        ({"Origin": "http://shop.evil"}, 403), ({"Origin": "null", "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "http://shop.evil"}, 403), ({"Origin": "http://["}, 403),
+        ({"Origin": "null", "Sec-Fetch-Site": "cross-site"}, 403),
     ],
 )  # fmt: skip
 async def test_pages_of_other_origins_may_not_ask(client: Client, headers: Mapping[str, str], status: int) -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -21,6 +20,7 @@ from refold.http.access import Access, Authorize, forbidden
 from refold.http.asking import Ask
 from refold.http.bodies import JSON
 from refold.http.classes import Classes
+from refold.http.guarding import check_host, check_origin
 from refold.http.openapi import openapi
 from refold.http.problems import Declined, answer_to
 from refold.http.quotas import Quotas, Rates, Slots
@@ -105,7 +105,9 @@ class Api:
     async def _serve(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         began, path = time.perf_counter(), "-"
         try:
-            self._check_origin(request)
+            if self._hosts is not None:  # where everybody is let in, at least pages of other origins are not
+                check_host(request, self._hosts)
+                check_origin(request, self._cors)
             route, variables = route_of(ROUTES, request.method, segments_of(scope))
             path = route.path
             response = await self._answered(request, route, variables)
@@ -119,20 +121,6 @@ class Api:
     def _count(self, key: tuple[str, str, int], seconds: float) -> None:
         count, sum = self.served.get(key, (0, 0.0))
         self.served[key] = count + 1, sum + seconds
-
-    def _check_origin(self, request: Request) -> None:
-        """Where everybody is let in, at least pages of other origins are not."""
-        if self._hosts is None:
-            return
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-        if host not in self._hosts:
-            raise Declined(
-                421, "misdirected", f"this server is not {host[:80]!r}: it is {' or '.join(sorted(self._hosts))}."
-            )
-        origin = request.headers.get("origin")
-        is_own = origin is None or (urlsplit(origin).netloc or origin) == request.headers.get("host")
-        if not is_own and origin not in self._cors:
-            raise Declined(403, "foreign-origin", "pages of other origins may not ask here.")
 
     async def _answered(self, request: Request, route: Route, variables: dict[str, str]) -> Response:
         access = await self._authorize(request)

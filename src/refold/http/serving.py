@@ -16,6 +16,7 @@ from refold.aio import AsyncStore
 from refold.app import App
 from refold.errors import MissingExtra, UsageError
 from refold.http.application import api
+from refold.http.guarding import LOOPBACK
 from refold.http.quotas import Quotas
 from refold.http.tokens import TOKENS, TokenBearers
 from refold.messages import RawEvent
@@ -25,7 +26,6 @@ try:
 except ImportError as error:
     raise MissingExtra("uvicorn", "http") from error
 
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _PATIENCE: Final = 10
 """Seconds for which requests that are under way are waited for."""
 

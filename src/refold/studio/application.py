@@ -19,6 +19,7 @@ from refold.errors import RefoldError
 from refold.forms import encode
 from refold.http.access import Access, Authorize, anyone, forbidden
 from refold.http.classes import Classes
+from refold.http.guarding import LOOPBACK
 from refold.http.problems import Declined, answer_to, problem_of
 from refold.http.routes import segments_of
 from refold.studio import (
@@ -39,7 +40,7 @@ from refold.studio import (
 from refold.studio.asking import JSON, Ask
 from refold.studio.counting import Tally
 from refold.studio.frame import frame_of
-from refold.studio.guarding import HEADERS, LOOPBACK, check_host, check_origin
+from refold.studio.guarding import HEADERS, check
 from refold.studio.hues import Hues
 from refold.studio.pages import KINDS, STATIC, Page, render
 from refold.studio.routing import Route, route_of
@@ -113,8 +114,7 @@ class Studio:
     async def _response(self, request: Request) -> Response:
         ask = Ask(self, request, {}, Access("nobody", ()), self.store)
         try:
-            check_host(request, self._hosts)
-            check_origin(request)
+            check(request, self._hosts)
             segments = self.segments(request.scope)
             if segments[0] == "static":
                 return _file(request, segments[1:])

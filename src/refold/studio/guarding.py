@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from refold.http.problems import Declined
+from refold.http.guarding import check_host, check_origin
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
@@ -23,39 +22,16 @@ HEADERS: Final[Mapping[str, str]] = {
     "X-Frame-Options": "DENY",
 }
 """On every answer, errors included."""
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def check_host(request: Request, hosts: Collection[str]) -> None:
-    """A name that somebody else lets point here is not ours: its pages must not be able to read what we answer.
-
-    Raises:
-        Declined: 421.
-    """
-    host = _hostname(f"//{request.headers.get('host', '')}")
-    if host not in hosts:
-        known = " or ".join(sorted(hosts))
-        raise Declined(421, "misdirected", f"this Studio is not {host[:80]!r}: it is {known}, see hosts=.")
-
-
-def check_origin(request: Request) -> None:
-    """Pages of other origins may not ask, let alone steer.
+def check(request: Request, hosts: Collection[str]) -> None:
+    """Answer those who ask by a name of ours, from a page of ours or from none.
 
     A page of ours is told by `Sec-Fetch-Site` where it sends the origin `null`, as a form does that gives no referrer.
 
     Raises:
-        Declined: 403.
+        Declined: 421, 403.
     """
-    origin = request.headers.get("origin")
-    if origin is None or urlsplit(origin).netloc == request.headers.get("host"):
-        return
-    if origin == "null" and request.headers.get("sec-fetch-site") == "same-origin":
-        return
-    raise Declined(403, "foreign-origin", "pages of other origins may not ask here.")
-
-
-def _hostname(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:  # a bracket that is not closed, say
-        return ""
+    check_host(request, hosts, "Studio", ", see hosts=")
+    if request.headers.get("origin") != "null" or request.headers.get("sec-fetch-site") != "same-origin":
+        check_origin(request)
