@@ -21,6 +21,7 @@ from refold.http.asking import Ask
 from refold.http.bodies import JSON
 from refold.http.classes import Classes
 from refold.http.guarding import check_host, check_origin
+from refold.http.living import Tenants, until_shutdown
 from refold.http.openapi import openapi
 from refold.http.problems import Declined, answer_to
 from refold.http.quotas import Quotas, Rates, Slots
@@ -60,7 +61,7 @@ class Api:
         self.served: dict[tuple[str, str, int], tuple[int, float]] = {}
         self._authorize, self._hosts, self._cors = authorize, hosts, cors
         self._rates, self._slots = Rates(quotas), Slots(quotas)
-        self._tenants: dict[str, AsyncStore] = {}
+        self._tenants = Tenants(store)
 
     @cached_property
     def described(self) -> bytes:
@@ -87,20 +88,11 @@ class Api:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await until_shutdown(receive, send, self.close)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": _TIMED_OUT})
         else:
             await self._serve(Request(scope, receive), scope, receive, send)
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.shutdown":
-                await self.close()
-            await send({"type": f"{message['type']}.complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
 
     async def _serve(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         began, path = time.perf_counter(), "-"
@@ -136,18 +128,11 @@ class Api:
             if not access.may_somewhere(route.action):
                 raise forbidden(access, route.action)
         access = access or _NOBODY
-        store = await self._store_of(access)
+        store = await self._tenants.of(access)
         ask = Ask(self, request, route, variables, access, store.context(actor=access.name))
         if route.query is None and request.query_params:
             raise Declined(400, "bad-parameter", f"{route.path} has no parameters.")
         return await route.handler(ask)
-
-    async def _store_of(self, access: Access) -> AsyncStore:
-        if access.tenant is None:
-            return self.store
-        if access.tenant not in self._tenants:
-            self._tenants[access.tenant] = await self.store.tenant(access.tenant)
-        return self._tenants[access.tenant]
 
 
 def _bodiless(response: Response, method: str) -> ASGIApp:

@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 
 from refold.aio import AsyncStore
 from refold.app import App
-from refold.http.access import Access
 from refold.http.classes import Classes
+from refold.http.living import Tenants
 from refold.http.problems import Declined
 from refold.http.quotas import Quotas, Rates, Slots
 from refold.http.tokens import TokenBearers
@@ -55,9 +55,9 @@ class Service:
         quotas: Quotas | None = None, look_after: float = LOOK_AFTER,
     ) -> None:  # fmt: skip
         self.quotas = quotas or Quotas()
-        self._store, self._classes, self._bearers = store, Classes(app), bearers or TokenBearers(store)
+        self._classes, self._bearers = Classes(app), bearers or TokenBearers(store)
         self._rates, self._slots, self._look_after = Rates(self.quotas), Slots(self.quotas), look_after
-        self._tenants: dict[str, AsyncStore] = {}
+        self._tenants = Tenants(store)
         self.following: set[AsyncSubscription] = set()
 
     def handlers(self) -> Sequence[grpc.GenericRpcHandler[Any, Any]]:
@@ -117,7 +117,7 @@ class Service:
                 401, "unauthorized", "this takes a token, as metadata `authorization: Bearer refold_...`. "
                 "`refold token create` makes one.",
             )  # fmt: skip
-        store = await self._store_of(access)
+        store = await self._tenants.of(access)
 
         async def lets_in() -> bool:
             return await self._bearers.admit(given, address) is not None
@@ -126,13 +126,6 @@ class Service:
             access, store.context(actor=access.name), self._classes, lets_in, lambda: self._slots.take(access.name),
             self.following, self._look_after,
         )  # fmt: skip
-
-    async def _store_of(self, access: Access) -> AsyncStore:
-        if access.tenant is None:
-            return self._store
-        if access.tenant not in self._tenants:
-            self._tenants[access.tenant] = await self._store.tenant(access.tenant)
-        return self._tenants[access.tenant]
 
 
 def _read(kind: Callable[[], Q], raw: bytes) -> Q:

@@ -20,6 +20,7 @@ from refold.forms import encode
 from refold.http.access import Access, Authorize, anyone, forbidden
 from refold.http.classes import Classes
 from refold.http.guarding import LOOPBACK
+from refold.http.living import until_shutdown
 from refold.http.problems import Declined, answer_to, problem_of
 from refold.http.routes import segments_of
 from refold.studio import (
@@ -92,7 +93,7 @@ class Studio:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await until_shutdown(receive, send, self.close)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1_000})
         else:
@@ -101,15 +102,6 @@ class Studio:
             response.headers.setdefault("Cache-Control", "no-store")
             response.headers.append("Vary", "Accept")
             await response(scope, receive, send)
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.shutdown":
-                await self.close()
-            await send({"type": f"{message['type']}.complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
 
     async def _response(self, request: Request) -> Response:
         ask = Ask(self, request, {}, Access("nobody", ()), self.store)
