@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from refold import Decider, Recorded, Store
 from refold.demo.day import DELIVERIES, VOUCHERS, Day, Routine, Visit
@@ -27,6 +27,7 @@ from refold.demo.stock import PickStock, ReceiveStock, ReleaseStock, ReserveStoc
 from refold.demo.vouchers import RedeemVoucher, VoucherIssued, VoucherRefused, vouchers
 
 C = TypeVar("C")
+Filling: TypeAlias = Generator[timedelta, None, tuple[Recorded[Any] | None, Recorded[Any] | None]]
 
 MARK: Final = "refold.demo"
 """Metadata of the first event, under the key `demo`: by it the demo knows a file of its own again."""
@@ -84,16 +85,23 @@ def supplier(shop: Shop, delivery: Mapping[str, int]) -> Routine:
     yield from ()
 
 
-def visitor(shop: Shop, visit: Visit) -> Routine:
-    """Fills an order and places it, or leaves; the clerk takes it from there."""
+def filled(shop: Shop, visit: Visit) -> Filling:
+    """Opens an order, and puts into it what is wanted; gives the first event and the last."""
     order, me = visit.order, visit.customer
-    last = shop.ask(orders, order, OpenOrder(me), me)
+    begun = last = shop.ask(orders, order, OpenOrder(me), me)
     for line in visit.basket:
         yield visit.pace
         last = shop.ask(orders, order, AddLine(line.sku, line.qty, line.cents), me, last)
     if visit.drops:
         yield visit.pace
         last = shop.ask(orders, order, RemoveLine(visit.drops), me, last)
+    return begun, last
+
+
+def visitor(shop: Shop, visit: Visit) -> Routine:
+    """Fills an order and places it, or leaves; the clerk takes it from there."""
+    order, me = visit.order, visit.customer
+    _, last = yield from filled(shop, visit)
     if visit.voucher and last:
         yield visit.pace
         redeemed = shop.redeem(RedeemVoucher(visit.voucher, me, order), last)

@@ -14,18 +14,15 @@ from typing import Any, Final
 from refold import Recorded
 from refold.demo.day import PRICES, Agenda, Routine, Visit, visit_of
 from refold.demo.orders import (
-    AddLine,
     CancelOrder,
     GrantDiscount,
-    OpenOrder,
     OrderRefused,
     PlaceOrder,
-    RemoveLine,
     ShipOrder,
     orders,
 )
 from refold.demo.payments import DeclinePayment, PaymentRefused, ReceivePayment, payments
-from refold.demo.people import Shop, issue_vouchers
+from refold.demo.people import Shop, filled, issue_vouchers
 from refold.demo.stock import ReceiveStock, stock
 from refold.demo.vouchers import RedeemVoucher
 
@@ -74,13 +71,7 @@ def refilling(shop: Shop) -> Routine:
 def visitor(shop: Shop, visit: Visit) -> Routine:
     """Fills an order in one story, and pays, or does not."""
     order, me = visit.order, visit.customer
-    begun = last = shop.ask(orders, order, OpenOrder(me), me)
-    for line in visit.basket:
-        yield visit.pace
-        last = shop.ask(orders, order, AddLine(line.sku, line.qty, line.cents), me, last)
-    if visit.drops:
-        yield visit.pace
-        last = shop.ask(orders, order, RemoveLine(visit.drops), me, last)
+    begun, last = yield from filled(shop, visit)
     if visit.voucher and last and (redeemed := shop.redeem(RedeemVoucher(visit.voucher, me, order), last)):
         yield timedelta(seconds=2)
         last = shop.ask(orders, order, GrantDiscount(visit.voucher, redeemed.data.percent), "till", redeemed)
