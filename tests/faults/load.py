@@ -11,6 +11,7 @@ from itertools import pairwise
 from math import inf
 from random import Random
 from statistics import median
+from typing import Self
 
 import msgspec
 from tests.postgres.checking import Logged, violations
@@ -33,9 +34,10 @@ def as_drawn(_: Random, wanted: Body) -> Body:
 
 
 class Load:
-    """Writers on two stores, until they are told to stop. `changed`: what they ask for, made of what was drawn."""
+    """Writers on two stores, for the time of a block. `changed`: what they ask for, made of what was drawn."""
 
     def __init__(self, url: str, seed: int, writers: int, changed: Callable[[Random, Body], Body] = as_drawn) -> None:
+        self._url, self._seed, self._writers = url, seed, writers
         self.tried: list[Tried] = []
         self.failed: set[str] = set()
         self._changed = changed
@@ -44,28 +46,42 @@ class Load:
         self._errors: list[BaseException] = []
         self._threads: list[threading.Thread] = []
         self._open = ExitStack()
-        stores = [self.opened(url) for _ in range(2)]
-        for n in range(writers):
-            self.begin(self._write, stores[n % 2], Random(f"{seed} {n}"))  # noqa: S311 - the same each time for a seed
 
-    def opened(self, url: str) -> Store:
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self._stop_all()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let everything that is under way come to its end."""
+        self._stop_all()
+        if self._errors:
+            raise self._errors[0]
+
+    def start(self) -> None:
+        """Begin to write."""
+        stores = [self.opened() for _ in range(2)]
+        for n in range(self._writers):
+            self.begin(self._write, stores[n % 2], Random(f"{self._seed} {n}"))  # noqa: S311 - the same for a seed
+
+    def opened(self, query: str = "") -> Store:
         """A store that is closed in the end."""
-        return self._open.enter_context(Store.open(url, events=[RawEvent]))
+        return self._open.enter_context(Store.open(self._url + query, events=[RawEvent]))
 
     def begin(self, work: Callable[..., None], *args: object) -> None:
-        """Have a thread do it; what it raises, `stop` raises."""
+        """Have a thread do it; what it raises, the end of the block raises."""
         self._threads.append(threading.Thread(target=self._safely, args=(work, *args)))
         self._threads[-1].start()
 
-    def stop(self) -> None:
-        """Let everything that is under way come to its end."""
+    def _stop_all(self) -> None:
         self._gives_up_at = time.monotonic() + PATIENCE
         self._stop.set()
         for thread in self._threads:
             thread.join()
         self._open.close()
-        if self._errors:
-            raise self._errors[0]
 
     def is_hopeless(self) -> bool:
         """Whether it was told to stop so long ago that nobody will answer any more."""

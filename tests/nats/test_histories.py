@@ -27,11 +27,8 @@ pytestmark = [pytest.mark.guarantee("G5"), pytest.mark.guarantee("G4")]
 
 def history(url: str, appends: int) -> Report:
     """So many acknowledged appends of six writers on two stores, judged."""
-    load = loaded(url, secrets.randbelow(10_000))
-    try:
+    with loaded(url, secrets.randbelow(10_000)) as load:
         load.answered(appends)
-    finally:
-        load.stop()
     return judged(url, load, [])
 
 

@@ -49,8 +49,8 @@ def suffered(url: str, seed: int, blows: Sequence[Callable[[], Callable[[], None
     A blow gives what mends it again, which is done when appends are acknowledged again. `between`: so many appends are
     acknowledged before each of them.
     """
-    load, outages = loaded(url, seed), list[float]()
-    try:
+    outages: list[float] = []
+    with loaded(url, seed) as load:
         for blow in blows:
             load.answered(between)
             at = time.monotonic_ns()
@@ -59,8 +59,6 @@ def suffered(url: str, seed: int, blows: Sequence[Callable[[], Callable[[], None
             outages.append(load.outage(at))
             mend()
         load.answered(between)
-    finally:
-        load.stop()
     return judged(url, load, outages)
 
 

@@ -20,7 +20,10 @@ class Followed(Load):
     def __init__(self, url: str, seed: int) -> None:
         self.seen: list[tuple[int, str]] = []
         super().__init__(url, seed, writers=4)
-        self.begin(self._follow, self.opened(f"{url}?mode=ro"))
+
+    def start(self) -> None:
+        super().start()
+        self.begin(self._follow, self.opened("?mode=ro"))
 
     def _follow(self, reader: Store) -> None:
         while True:
@@ -42,14 +45,12 @@ def killed(cluster: PatroniCluster, url: str, seed: int, *, kills: int, muted: S
 
     `muted`: whether its followers hear nothing of what it did in its last moments, by turns.
     """
-    load, outages = Followed(url, seed), list[float]()
-    try:
+    outages: list[float] = []
+    with Followed(url, seed) as load:
         for number in range(kills):
             load.answered(200)
             outages.append(outage(cluster, load, mute=muted[number % len(muted)]))
         load.answered(200)
-    finally:
-        load.stop()
     with Store.open(url, events=[RawEvent]) as store:
         log = [
             Logged(int(e.position), str(e.stream), int(e.version), str(e.id), e.type, tuple(sorted(e.tags)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -16,6 +17,7 @@ from tests.postgres.servers import until
 from tests.postgres.standbys import Group, group
 
 from refold import AsyncStore, NewEvent, Projection, Recorded, Statement, Store, StoreUnreachable, sql
+from refold.backends.postgres import schema
 from refold.backends.postgres.location import PostgresLocation
 from refold.backends.postgres.session import Steady
 from refold.messages import RawEvent
@@ -139,6 +141,34 @@ def reading(servers: Group, name: str, **settings: object) -> Store:
     for standby in servers.standbys:
         until("the store is there", lambda one=standby: one.has_store(name))
     return Store.open(servers.url(name, mode="ro", **settings), events=[RawEvent])
+
+
+def test_a_store_that_was_made_just_now_is_read_from_a_server_that_has_not_heard_of_it_yet(
+    servers: Group, name: str
+) -> None:
+    for standby in servers.standbys:
+        standby.hold_back()
+    with Store.open(servers.primary.url(name), events=[RawEvent]) as store, ThreadPoolExecutor() as threads:
+        store.append("a-1", [event(1)])
+        opened = threads.submit(Store.open, servers.url(name, mode="ro"), events=[RawEvent])
+        until("it has asked", lambda: asked(servers, name) or opened.done())
+        for standby in servers.standbys:
+            standby.go_on()
+        with opened.result(30) as reader:
+            until("it has all", lambda: reader.head() == 1)
+            assert where(reader) is True
+
+
+def asked(servers: Group, name: str) -> bool:
+    """Whether somebody has asked a server that follows for the store."""
+    sql = f"select count(*) from pg_stat_activity where datname = '{name}' and query like '%pg_namespace%'"  # noqa: S608 - a name of ours
+    return any(standby.tell(sql) for standby in servers.standbys)
+
+
+def test_a_store_that_no_server_has_is_told_soon(servers: Group, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "CATCHES_UP", 0.2)
+    with pytest.raises(StoreUnreachable, match="there is no store of this format in schema 'refold'"):
+        Store.open(servers.url(name, mode="ro"), events=[RawEvent])
 
 
 def test_a_server_that_stays_behind_is_told(servers: Group, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from importlib.resources import files
 from typing import Final
 
@@ -9,7 +10,7 @@ import psycopg
 
 from refold.backends.postgres.location import PostgresLocation
 from refold.backends.postgres.pools import Failed
-from refold.backends.postgres.session import Bound, Session, Steady
+from refold.backends.postgres.session import PAUSE, Bound, Session, Steady
 from refold.errors import NewerFormat, NotAStore, StoreReadOnly, StoreUnreachable, UsageError
 from refold.ports import Durability
 
@@ -24,6 +25,8 @@ MIGRATIONS: Final = (
 )
 """Each brings a store from the format before it to the next."""
 FORMAT: Final = len(MIGRATIONS)
+CATCHES_UP: Final = 5.0
+"""Seconds for which a standby that has no store is asked again: the primary may have made it just now."""
 
 _STATE: Final = """
 select obj_description(n.oid, 'pg_namespace'), exists (select from pg_class c where c.relnamespace = n.oid)
@@ -56,11 +59,14 @@ async def prepare(session: Session, location: PostgresLocation) -> None:
     Raises:
         NotAStore: the schema holds something else.
         NewerFormat: a newer Refold wrote it.
-        StoreUnreachable: there is none, and it was opened with mode=ro.
+        StoreUnreachable: there is none, and it was opened with mode=ro; a standby is given some seconds to hear of it.
         StoreReadOnly: there is none, and the role may not make it.
         UsageError: there is none, and the database's encoding does not hold every text.
     """
-    format = await format_of(Steady(session, location.busy_timeout), location)
+    steady = Steady(session, location.busy_timeout)
+    format = await format_of(steady, location)
+    if format < FORMAT and location.read_only:
+        format = await _followed(steady, location, format)
     if format < FORMAT and location.read_only:
         raise StoreUnreachable(
             f"there is no store of this format in schema {location.schema!r}, and it was opened with mode=ro: check "
@@ -68,6 +74,15 @@ async def prepare(session: Session, location: PostgresLocation) -> None:
         )
     if format < FORMAT:
         await _migrate(session, location, format)
+
+
+async def _followed(steady: Steady, location: PostgresLocation, format: int) -> int:
+    """The format on a standby, which may be about to hear that the store was made."""
+    deadline = time.monotonic() + min(CATCHES_UP, location.busy_timeout)
+    while format < FORMAT and time.monotonic() < deadline and await is_standby(steady):
+        await steady.pause(PAUSE)
+        format = await format_of(steady, location)
+    return format
 
 
 async def _migrate(session: Session, location: PostgresLocation, format: int) -> None:

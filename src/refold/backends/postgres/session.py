@@ -170,6 +170,10 @@ class Steady:
                     raise
             await self._session.pause(PAUSE)
 
+    async def pause(self, seconds: float) -> None:
+        """Wait a little."""
+        await self._session.pause(seconds)
+
 
 def lost(error: psycopg.Error) -> bool:
     """Whether the connection went, so that it is not known what became of the statement; else the server refused it."""
