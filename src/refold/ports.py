@@ -430,6 +430,9 @@ class Joining(Backend, Protocol):
 class Grouping(Backend, Protocol):
     """A blocking backend that can run many flows in one transaction, one after another, each with a part of its own."""
 
+    handed: dict[object, Any] | None
+    """What flows of the open transaction hand on to those after them; gone with it, and whenever one of them is undone."""
+
     def begin(self) -> None:
         """Open the transaction and take the write lock, as `StoreBusy` says when it cannot be had."""
         ...

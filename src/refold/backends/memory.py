@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -55,6 +55,7 @@ class MemoryBackend:
         self._rows: list[Row] | None = []
         self._outcomes: dict[str, Outcome] = {}
         self._begun = (0, 0)
+        self.handed: dict[object, Any] | None = None
         self._tenants: dict[str, MemoryBackend] = {}
 
     @property
@@ -184,11 +185,13 @@ class MemoryBackend:
         self._rows = None
 
     def begin(self) -> None:
-        self._begun = self.mark()
+        self._begun, self.handed = self.mark(), {}
 
-    def commit(self) -> None: ...
+    def commit(self) -> None:
+        self.handed = None
 
     def roll_back(self) -> None:
+        self.handed = None
         self._cut(self._begun)
 
     @contextmanager
@@ -197,6 +200,7 @@ class MemoryBackend:
         try:
             yield
         except BaseException:
+            self.handed = {}
             self._cut(mark)
             raise
 

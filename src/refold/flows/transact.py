@@ -11,6 +11,7 @@ from refold.codec import events_of, form_of
 from refold.commands import Commands
 from refold.errors import Conflict, UsageError
 from refold.flows.commit import commit
+from refold.flows.handing import hand_on, take_over
 from refold.flows.load import Loaded, advance, as_loaded, folded, load, reached
 from refold.flows.prepare import Cause, Runtime, prepare, stream_of
 from refold.fold import Decider, Fold
@@ -131,7 +132,8 @@ async def transact(
     stream = stream_of(fold, id)
     if request and (outcome := await backend.request(request.key)):
         return await _recalled(backend, runtime, fold, id, request, outcome)
-    asked, known = _Asked(stream, cause, request), cached_state(runtime, fold, stream)
+    asked = _Asked(stream, cause, request)
+    known = take_over(backend, runtime, fold, stream) or cached_state(runtime, fold, stream)
     is_current = known is None
     loaded = await reached(backend, runtime, fold, stream) if known is None else known
     for left in reversed(range(ATTEMPTS)):
@@ -145,8 +147,9 @@ async def transact(
         result = await commit(backend, runtime, append)
         match result:
             case Appended(positions):
-                position = positions[-1] if positions else loaded.position
-                return _handled(loaded, after, loaded.version + len(events), events, position)
+                position, version = positions[-1] if positions else loaded.position, loaded.version + len(events)
+                hand_on(backend, runtime, fold, stream, Loaded(after, version, position, loaded.began))
+                return _handled(loaded, after, version, events, position)
             case AlreadyAsked(outcome):
                 return await _remembered(backend, runtime, fold, id, outcome)
             case Conflicted(failures):

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import apsw
 
@@ -47,6 +47,7 @@ class SqliteBackend:
         """`archives`: what its reads do about archived events; of its own, it tells that they are there."""
         self._location, self._archives, self._has_archive = location, archives or NoArchive(), False
         self._db, self._changes = connected(location), 0
+        self.handed: dict[object, Any] | None = None
         self._translated = Translation(location)
         self._guard = Guard()
         self._db.authorizer = self._guard
@@ -186,8 +187,10 @@ class SqliteBackend:
             raise StoreReadOnly(f"{self._location.path!r} was opened with mode=ro. Nothing was written.")
         with self._translated:
             self._db.execute("begin immediate")
+        self.handed = {}
 
     def commit(self) -> None:
+        self.handed = None
         try:
             self._db.execute("commit")
         except apsw.IOError as error:  # the commit record may have reached the file although its fsync failed
@@ -198,6 +201,7 @@ class SqliteBackend:
             raise as_ours(error, self._location) from error
 
     def roll_back(self) -> None:
+        self.handed = None
         if self._db.in_transaction:
             self._db.execute("rollback")
 
@@ -212,6 +216,7 @@ class SqliteBackend:
         try:
             yield
         except BaseException:
+            self.handed = {}
             if self._db.in_transaction:
                 self._db.execute("rollback to attempt")
                 self._db.execute("release attempt")
