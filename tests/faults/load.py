@@ -24,8 +24,7 @@ from refold.messages import RawEvent
 
 HISTORY = 40
 """So many appends go to the same few streams and tags, before others take their place."""
-PATIENCE = 30
-"""Seconds that writers told to stop go on to ask for what they were not told."""
+PATIENCE = 30.0
 
 
 def as_drawn(_: Random, wanted: Body) -> Body:
@@ -34,12 +33,23 @@ def as_drawn(_: Random, wanted: Body) -> Body:
 
 
 class Load:
-    """Writers on two stores, for the time of a block. `changed`: what they ask for, made of what was drawn."""
+    """Writers on two stores, for the time of a block. `changed`: what they ask for, made of what was drawn.
 
-    def __init__(self, url: str, seed: int, writers: int, changed: Callable[[Random, Body], Body] = as_drawn) -> None:
-        self._url, self._seed, self._writers = url, seed, writers
+    `patience`: seconds that writers told to stop go on to ask for what they were not told.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        seed: int,
+        writers: int,
+        changed: Callable[[Random, Body], Body] = as_drawn,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._url, self._seed, self._writers, self._patience = url, seed, writers, patience
         self.tried: list[Tried] = []
         self.failed: set[str] = set()
+        self._doubtful: set[str] = set()
         self._changed = changed
         self._stop = threading.Event()
         self._gives_up_at = inf
@@ -77,7 +87,7 @@ class Load:
         self._threads[-1].start()
 
     def _stop_all(self) -> None:
-        self._gives_up_at = time.monotonic() + PATIENCE
+        self._gives_up_at = time.monotonic() + self._patience
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -121,9 +131,11 @@ class Load:
         try:
             told = attempt(store, wanted)
         except StoreError:
-            self.failed.update(wanted.ids)
+            self.failed.update(set(wanted.ids) - self._doubtful)
             return "failed"
         self.failed.difference_update(wanted.ids)
+        if told.told == "unknown":
+            self._doubtful.update(wanted.ids)
         self.tried.append(told)
         return told.told
 
