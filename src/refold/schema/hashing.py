@@ -75,7 +75,7 @@ def _call_of(value: object) -> object:
 
 
 def _of_function(function: FunctionType, seen: set[int]) -> Iterator[str | None]:
-    tree = _definition(function.__code__)
+    tree = definition_of(function.__code__)
     yield None if tree is None else _text(tree)
     yield from _parts((function.__defaults__, function.__kwdefaults__), seen)
     for name, value in _named(function):
@@ -106,7 +106,7 @@ def _names(code: CodeType) -> set[str]:
     return set(code.co_names).union(*map(_names, inner))
 
 
-def _definition(code: CodeType) -> Definition | None:
+def definition_of(code: CodeType) -> Definition | None:
     """Where the code was written; of several lambdas on one line, the one around its instructions."""
     lines = [(line, column) for line, _, column, _ in code.co_positions() if line is not None and column is not None]
     found = [node for node in _definitions(code.co_filename) if _starts(node) == code.co_firstlineno]

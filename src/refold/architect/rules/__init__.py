@@ -1,0 +1,1 @@
+"""The rules of the architect, by practice; each with its page."""
