@@ -32,6 +32,7 @@ PAGES: Final = {
     "instance": "/processes/fulfilment/1042", "catalogue": "/catalogue", "command": "/commands/order.add-line?id=1042",
     "traces": "/traces", "streams": "/streams", "event": "/events/300", "palette": "/events",
     "what-if": "/streams/order-1042/whatif?drop=3",
+    "model": "/model", "review": "/review", "rule": "/review/ES001", "statistics": "/statistics", "audit": "/audit",
 }  # fmt: skip
 SHOWN: Final = (
     ("overview", "light", WIDE), ("events", "dark", WIDE), ("events", "light", NARROW), ("time-travel", "light", WIDE),

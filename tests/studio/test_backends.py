@@ -40,7 +40,7 @@ async def test_a_store_is_shown_wherever_it_lives(anywhere: AsyncStore) -> None:
     pages = (
         "", "events?category=cart&text=b-1", f"events/{head}", "streams", "streams/cart-c-3?at=2&base=0",
         "streams/cart-c-3/whatif?drop=1", "traces", "projections", "processes", "dead-letters", "catalogue", "commands",
-        "search?q=cart",
+        "search?q=cart", "model", "review", "statistics?span=hour", "audit",
     )  # fmt: skip
     async with httpx.AsyncClient(transport=httpx.ASGITransport(page), base_url="http://shop", headers=HTML) as client:
         told = {each: (await client.get(f"/{each}")).status_code for each in pages}

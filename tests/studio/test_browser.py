@@ -29,7 +29,7 @@ PAGES = (
     f"/streams/{ORDER}/whatif?drop=3", "/streams/stock-cup", "/traces", "/traces/{story}", "/projections",
     "/projections/labels", "/projections/labels/pause", "/dead-letters", "/processes", "/processes/fulfilment",
     "/processes/fulfilment/1042", "/catalogue", "/catalogue/order.placed", "/commands", "/commands/order.add-line",
-    "/search?q=order", "/nothing",
+    "/search?q=order", "/nothing", "/model", "/review", "/review/ES001", "/statistics", "/statistics?span=year", "/audit",
 )  # fmt: skip
 Open: TypeAlias = Callable[..., Any]
 

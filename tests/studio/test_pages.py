@@ -29,7 +29,7 @@ PAGES = (
     "streams/cart-c-3?at=2&base=0", "streams/cart-c-3?at=0", "streams/cart-c-3?valid_at=2025-01-01", "streams/cart-c-3/whatif",
     "streams/cart-c-3/whatif?drop=2", "traces", "projections", "projections/notes", "dead-letters", "processes",
     "processes/reminders", "processes/reminders/c-1", "catalogue", "catalogue/cart.item-added", "commands", "commands/cart.add",
-    "search?q=cart",
+    "search?q=cart", "model", "review", "review/ES001", "statistics", "statistics?span=hour", "audit", "audit?actor=ada&text=x",
 )  # fmt: skip
 
 

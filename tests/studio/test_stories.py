@@ -8,8 +8,8 @@ from itertools import pairwise
 from uuid import UUID
 
 from refold.messages import Metadata, Position, RawEvent, Recorded, StreamName
+from refold.stories import story_of
 from refold.studio.lanes import picture
-from refold.studio.stories import story_of
 
 BEGAN = datetime(2025, 3, 3, 9, tzinfo=UTC)
 

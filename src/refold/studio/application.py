@@ -24,14 +24,18 @@ from refold.http.living import until_shutdown
 from refold.http.problems import Declined, answer_to, problem_of
 from refold.http.routes import segments_of
 from refold.studio import (
+    auditing,
     catalogue,
     commands,
     events,
     finding,
     instances,
     letters,
+    modelling,
     overview,
     projections,
+    reviewing,
+    statistics,
     steering,
     streams,
     tailing,
@@ -39,6 +43,7 @@ from refold.studio import (
     whatif,
 )
 from refold.studio.asking import JSON, Ask
+from refold.studio.charting import Charts
 from refold.studio.counting import Tally
 from refold.studio.frame import frame_of
 from refold.studio.guarding import HEADERS, check
@@ -52,6 +57,7 @@ HEARTBEAT: Final = 15.0
 ROUTES: Final = (
     *overview.ROUTES, *tailing.ROUTES, *events.ROUTES, *streams.ROUTES, *whatif.ROUTES, *traces.ROUTES, *projections.ROUTES,
     *letters.ROUTES, *instances.ROUTES, *steering.ROUTES, *catalogue.ROUTES, *commands.ROUTES, *finding.ROUTES,
+    *auditing.ROUTES, *modelling.ROUTES, *reviewing.ROUTES, *statistics.ROUTES,
 )  # fmt: skip
 _HTML: Final = "text/html"
 
@@ -65,7 +71,7 @@ class Studio:
     ) -> None:  # fmt: skip
         self.store, self.classes, self.read_only, self.name, self.heartbeat = store, classes, read_only, name, heartbeat
         self.stored = as_stored(store)
-        self.hues, self.tally = Hues(), Tally(self.stored)
+        self.hues, self.tally, self.charts = Hues(), Tally(self.stored), Charts(self.stored)
         self.following: set[AsyncSubscription] = set()
         self._authorize, self._hosts = authorize, frozenset(hosts)
 
@@ -87,6 +93,7 @@ class Studio:
     async def close(self) -> None:
         """End what is followed, so that a server can stop."""
         await self.tally.close()
+        await self.charts.close()
         for each in tuple(self.following):
             await each.close()
 

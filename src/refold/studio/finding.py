@@ -16,6 +16,11 @@ from refold.studio.pages import Page
 from refold.studio.routing import Route
 
 MOST: Final = 10
+PAGES: Final = {
+    "Overview": "", "Events": "events", "Time travel": "streams", "Traces": "traces", "Projections": "projections",
+    "Processes": "processes", "Dead letters": "dead-letters", "Catalogue": "catalogue", "Commands": "commands",
+    "Event model": "model", "Review": "review", "Statistics": "statistics", "Audit": "audit",
+}  # fmt: skip
 _POSITION: Final = re.compile(r"#?([0-9]{1,18})")
 
 
@@ -44,6 +49,9 @@ async def _hits(ask: Ask, text: str) -> AsyncIterator[Hit]:
             yield Hit(f"#{event.position}", ask.url("events", str(event.position)), f"{event.type} in {event.stream}")
     elif len(text) == 36 and (event := await event_at(ask, text)) is not None:  # noqa: PLR2004 - a UUID
         yield Hit(f"#{event.position}", ask.url("events", str(event.position)), f"{event.type} in {event.stream}")
+    for title, path in PAGES.items():
+        if len(text) > 2 and text.casefold() in title.casefold():  # noqa: PLR2004 - of fewer, there are too many
+            yield Hit(title, ask.url(path), "page")
     async for hit in _streams(ask, text):
         yield hit
     counts = await ask.studio.tally.counts()

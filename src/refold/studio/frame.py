@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from refold.flows.processes.consuming import CONSUMER
 from refold.flows.projections.status import ProjectionStatus
+from refold.http.auditing import AUDIT
 from refold.http.models import builds_in
 from refold.studio.asking import Ask
 from refold.studio.pages import THEMES, Page
@@ -57,8 +58,14 @@ def _items(ask: Ask, builds: Sequence[ProjectionStatus]) -> Sequence[Item]:
         ("traces", "Traces", "traces", 0), ("projections", "Projections", "projections", stuck),
         ("processes", "Processes", "processes", waiting), ("letters", "Dead letters", "dead-letters", parked),
         ("catalogue", "Catalogue", "catalogue", 0), ("commands", "Commands", "commands", 0),
+        ("model", "Event model", "model", 0), ("review", "Review", "review", 0),
+        ("statistics", "Statistics", "statistics", 0), ("audit", "Audit", "audit", 0),
     )  # fmt: skip
-    return [Item(section, title, ask.url(path), badge) for section, title, path, badge in titles]
+    return [
+        Item(section, title, ask.url(path), badge)
+        for section, title, path, badge in titles
+        if section != "audit" or ask.access.may("read", AUDIT)
+    ]
 
 
 def _is_model(status: ProjectionStatus) -> bool:

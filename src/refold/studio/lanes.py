@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from refold.studio.stories import Card, Entry, Lane, Story
+from refold.stories import Card, Entry, Lane, Story
 
 MARGIN: Final = 12
 HEAD: Final = 134

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from refold.architect.diagrams import STYLE
 from refold.eventlogs.recorded import record_of
 from refold.studio import figures, tokens
 from refold.studio.statelines import plain
@@ -53,7 +54,7 @@ def _static() -> Mapping[str, bytes]:
     return {each.name: each.read_bytes() for each in (files("refold.studio") / "static").iterdir() if each.is_file()}
 
 
-STATIC: Final = _static()
+STATIC: Final = {**_static(), "diagram.css": STYLE.encode()}
 """The files that pages ask for, by name: of our own, all of them."""
 KINDS: Final[Mapping[str, str]] = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _globals: dict[str, Any] = cast("dict[str, Any]", ENVIRONMENT.globals)

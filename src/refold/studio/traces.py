@@ -12,12 +12,12 @@ from starlette.responses import Response
 
 from refold.http.problems import Declined
 from refold.messages import OWN, Recorded
+from refold.stories import story_of
 from refold.studio.asking import Ask
 from refold.studio.lanes import CARD, picture, since
 from refold.studio.pages import Page, render
 from refold.studio.routing import Route
 from refold.studio.rows import records_of, rows_of
-from refold.studio.stories import story_of
 
 MOST: Final = 500
 """Events of a story that are drawn."""
