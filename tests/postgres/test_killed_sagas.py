@@ -6,6 +6,8 @@ import pytest
 from tests.faults.killed_sagas import kill_loop
 from tests.faults.stalled_sagas import stalled_round
 
+pytestmark = [pytest.mark.guarantee("G21"), pytest.mark.guarantee("G22")]
+
 
 def test_killed_runners_leave_no_saga_behind(url: str) -> None:
     killed = kill_loop(url, 40, 25, seed=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -14,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+_UNITS: Final = {"check": "bytes", "pack": "bytes", "unpack": "bytes", "pages": "pages"}
 
 
 class _Rate(ProgressColumn):
@@ -35,6 +39,6 @@ class Bars:
     def tell(self, stage: str, done: int, total: int) -> None:
         """How far a stage is."""
         if stage not in self._tasks:
-            unit = "bytes" if stage == "check" else "events"
+            unit = _UNITS.get(stage, "events")
             self._tasks[stage] = self.progress.add_task(stage, total=total, completed=done, unit=unit)
         self.progress.update(self._tasks[stage], completed=done, total=total)
