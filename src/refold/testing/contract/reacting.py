@@ -244,6 +244,7 @@ class Reacting(ProcessContract):
 
     # Versions
 
+    @pytest.mark.guarantee("G24")
     async def test_an_instance_keeps_to_the_version_that_it_began_with(self, shop: AsyncStore) -> None:
         first = payment(quiet)
         second = payment(ends_on_payment(finish()), version=2, earlier=(first,))
@@ -276,6 +277,7 @@ class Reacting(ProcessContract):
             ("order.paid", ()),
         ]  # fmt: skip
 
+    @pytest.mark.guarantee("G24")
     async def test_a_version_that_is_not_there_parks_the_instance_and_says_what_to_do(self, shop: AsyncStore) -> None:
         first = payment(quiet)
         await shop.append("order-1", [Placed(1)])
