@@ -21,7 +21,8 @@ RefoldError
 │   ├── StoreFull
 │   ├── StoreUnreachable
 │   ├── StoreCorrupt
-│   │   └── ArchiveDamaged  a file of an archive is missing, or is not what was written
+│   │   ├── ArchiveDamaged  a file of an archive is missing, or is not what was written
+│   │   └── BackupDamaged   a backup is not what was written, or not what it says
 │   ├── Archived            events that were asked for stand in an archive, which is not open
 │   └── StoreClosed
 ├── NotACopy                the target of a copy holds something else than what was copied
@@ -226,6 +227,14 @@ class ArchiveDamaged(StoreCorrupt):
         super().__init__(
             f"archive {place!r}: {problem}. Bring the right files there from a backup; `refold archive verify` checks them all."
         )
+
+
+class BackupDamaged(StoreCorrupt):
+    """A backup is cut off, was changed, or does not give what it says that it holds. Nothing of it was restored."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        self.place, self.problem = place, problem
+        super().__init__(f"backup {place!r}: {problem}. Nothing of it was restored: take another backup.")
 
 
 class Archived(StoreError):

@@ -19,8 +19,8 @@ PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 _TOP: Final = """# Command line
 
 Every command works on the store that `--store` names, a URL or the path of a SQLite file, or the environment variable
-`REFOLD_STORE`; only `refold import`, `refold copy` and `refold migrate` make one. Only the payload goes to stdout: progress,
-notes, plans and errors go to stderr. `NO_COLOR` is heeded.
+`REFOLD_STORE`; only `refold import`, `refold copy`, `refold restore` and `refold migrate` make one. Only the payload goes to
+stdout: progress, notes, plans and errors go to stderr. `NO_COLOR` is heeded.
 
 `--output auto` is a table on a terminal and plain lines in a pipe. In JSON, lists are
 `{"schema": 1, "data": [...], "next": cursor}`, where the cursor is what to go on with, and times are ISO 8601 in UTC; JSONL

@@ -25,13 +25,18 @@ def finds(example: str) -> bool:
 
 
 def prepare_http(refold: Run, args: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    if args[0] in {"serve", "studio"}:
+    if args[0] in {"serve", "studio", "mcp"}:
         monkeypatch.setattr(
             "refold.cli.serve.run", lambda serving: serving.close()
         )  # which only ends when it is told to
     if args[:2] in (["token", "rotate"], ["token", "revoke"]):
         monkeypatch.setattr("refold.http.tokens.new_id", lambda: "0123456789abcdef")
         assert refold("token", "create", "shop", "--scope", "read", "--store", "shop.db").code == Exit.OK
+
+
+def prepare_backup(refold: Run, args: list[str]) -> None:
+    if args[0] == "restore" or "--restore" in args:
+        assert refold("backup", "shop.backup", "--store", "shop.db").code == Exit.OK
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[f"{name}: {example}" for name, example in EXAMPLES])
@@ -45,6 +50,7 @@ def test_every_example_runs(
         args = args if "--" in args else [*args, "--", "true"]  # which ends by itself
         monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     prepare_http(refold, args, monkeypatch)
+    prepare_backup(refold, args)
     if args[0] == "demo":
         monkeypatch.setattr(tempfile, "tempdir", str(directory))  # where it leaves its store
     if args[0] in {"projections", "dead-letters"}:

@@ -67,7 +67,7 @@ def completed(words: str) -> list[str]:
     ("words", "offered"),
     [
         ("refold ", [*COMMANDS]),
-        ("refold re", ["redecide", "redo"]),
+        ("refold re", ["redecide", "redo", "review", "restore"]),
         ("refold projections re", ["rebuild", "repartition", "reset", "resume"]),
         ("refold stats --out", ["--output"]),
         ("refold stats --output j", ["json", "jsonl"]),
@@ -83,7 +83,7 @@ def test_completing_a_command_loads_none(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(sys.modules["refold.cli.program"], "import_module", load)
     context = click.Context(program, info_name="refold")
-    assert [each.value for each in program.shell_complete(context, "re")] == ["redecide", "redo"]
+    assert [each.value for each in program.shell_complete(context, "re")] == ["redecide", "redo", "review", "restore"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -115,7 +115,8 @@ def test_a_store_is_a_url_or_a_path(refold: Run, store: str) -> None:
 
 
 CODES = {
-    "Archived": 5, "ArchiveDamaged": 6, "CannotUndo": 7, "NotACopy": 7, "SnapshotMismatch": 1, "TransformFailed": 7,
+    "Archived": 5, "ArchiveDamaged": 6, "BackupDamaged": 6, "CannotUndo": 7, "NotACopy": 7, "SnapshotMismatch": 1,
+    "TransformFailed": 7,
     "UpcasterError": 2,
     "AddressRefused": 7, "BadMessage": 7, "BadSignature": 7, "DeliveryError": 7, "MessageRefused": 7, "ReceiverAway": 5,
     "ReceiverGone": 7,

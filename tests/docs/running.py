@@ -23,7 +23,7 @@ from types import CodeType, FunctionType, ModuleType
 
 from tests.docs.pages import ROOT, Block, Page
 
-SHOWN_ONLY = ("mermaid",)
+SHOWN_ONLY = ("mermaid", "py")
 SECONDS = 20
 
 

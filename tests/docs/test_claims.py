@@ -10,7 +10,7 @@ import pytest
 from tests.docs.pages import ROOT, Page, documentation
 
 import refold
-from refold import AsyncStore, Store, http, studio
+from refold import AsyncStore, Store, architect, http, studio
 from refold.cli.program import COMMANDS
 from refold.eventlogs.flat import OWN, PREFIX
 
@@ -43,8 +43,9 @@ KNOWN = {
     *refold.__all__,
     *http.__all__,
     *studio.__all__,
+    *architect.__all__,
     *("Backend", "Grouping", "Appended", "Conflicted", "AlreadyAsked"),
-    *("ManualClock", "StoreContract", "Contract", "Place", "Stores"),
+    *("ManualClock", "Simulated", "SimulationFailed", "StoreContract", "Contract", "Place", "Stores"),
     *("SessionTarget", "AsyncSessionTarget", "DjangoTarget"),
     *(
         "Webhook",

@@ -14,7 +14,20 @@ import pytest
 from tests.docs.pages import DOCS, ROOT, Page
 
 import refold
-from refold import Limits, Metadata, RawEvent, Recorded, Store, UsageError, errors, http, rpc, telemetry, testing
+from refold import (
+    Limits,
+    Metadata,
+    RawEvent,
+    Recorded,
+    Store,
+    UsageError,
+    architect,
+    errors,
+    http,
+    rpc,
+    telemetry,
+    testing,
+)
 from refold.backends.sqlite import Location
 from refold.cli.program import COMMANDS
 from refold.flows.processes.journal import ENTRIES, TimedOut
@@ -43,7 +56,7 @@ def _is_error(value: object) -> bool:
 def test_every_public_name_has_its_row() -> None:
     named = Counter(name for name in Page(REFERENCE / "api.md").column() if "." not in name)
     assert named == Counter([
-        *refold.__all__, *http.__all__, *rpc.__all__, *telemetry.__all__, *testing.__all__, *contract.__all__,
+        *refold.__all__, *architect.__all__, *http.__all__, *rpc.__all__, *telemetry.__all__, *testing.__all__, *contract.__all__,
     ])  # fmt: skip
 
 

@@ -20,6 +20,8 @@ from refold.flows.processes.timers import _DUE, _fired, timed
 from refold.ports import Backend, Own, Unclaimed
 from refold.testing import ManualClock
 
+pytestmark = pytest.mark.guarantee("G23")
+
 HOUR = timedelta(hours=1)
 JUMPS = {"back": -2 * HOUR, "ahead": 36 * HOUR}
 

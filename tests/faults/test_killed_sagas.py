@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from tests.faults.killed_sagas import kill_loop
 
+pytestmark = [pytest.mark.guarantee("G21"), pytest.mark.guarantee("G22")]
+
 
 def test_killed_runners_leave_no_saga_behind(tmp_path: Path) -> None:
     killed = kill_loop(f"sqlite:///{tmp_path}/store.db", 60, 25, seed=1)

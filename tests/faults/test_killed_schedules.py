@@ -15,6 +15,8 @@ from refold import Store, schedules
 from refold.testing.contract.sample import EVENTS, Deposit, accounts
 from refold.testing.postgres import PostgresServer
 
+pytestmark = pytest.mark.guarantee("G23")
+
 COUNT, KILLS, RUNNERS = 150, 15, 3
 APART = timedelta(milliseconds=40)
 LEASE = 0.4

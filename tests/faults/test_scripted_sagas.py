@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.faults.scripted_sagas import STORIES, WAYS, Way, whichever_call_fails
 
+pytestmark = [pytest.mark.guarantee("G21"), pytest.mark.guarantee("G22")]
+
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("story", STORIES)

@@ -16,6 +16,8 @@ from refold import Declined, Steps, Store, duties, saga
 from refold.flows.processes.journal import Ended, Parked, Refused
 from refold.testing import ManualClock
 
+pytestmark = pytest.mark.guarantee("G22")
+
 
 @pytest.fixture
 def clock() -> ManualClock:

@@ -15,6 +15,8 @@ from refold import RawEvent, Store
 from refold.rpc.protocol import umadb_pb2 as pb
 from refold.rpc.statuses import DETAILS
 
+pytestmark = pytest.mark.guarantee("G27")
+
 FINE = {"OK", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"}
 TEXTS = (
     "",

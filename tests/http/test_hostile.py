@@ -20,6 +20,8 @@ from refold.http import Quotas, anyone, api
 from refold.http.bodies import json_of
 from refold.http.problems import Declined
 
+pytestmark = pytest.mark.guarantee("G27")
+
 JSON = {"Content-Type": "application/json"}
 DEEP = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
 BODIES = {

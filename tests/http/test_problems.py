@@ -17,6 +17,7 @@ EXPECTED = {
     "KeyReused": 422, "CannotUndo": 409, "OutcomeUnknown": 503, "Unreadable": 500, "UnknownEventType": 500,
     "UndecodableEvent": 500, "StoreError": 500, "NotAStore": 500, "NewerFormat": 500, "StoreBusy": 503,
     "StoreReadOnly": 403, "StoreFull": 507, "StoreUnreachable": 503, "StoreCorrupt": 500, "ArchiveDamaged": 500,
+    "BackupDamaged": 500,
     "Archived": 410, "StoreClosed": 503, "NotACopy": 409, "TransformFailed": 500, "EventLogError": 500,
     "ProjectionChanged": 409, "ProjectionStopped": 409, "NotCaughtUp": 503, "NoSuchProjection": 404,
     "NoSuchInstance": 404, "NoSuchVersion": 404, "SnapshotMismatch": 500, "DeliveryError": 502, "ReceiverAway": 503,

@@ -159,9 +159,12 @@ def output_option(formats: Sequence[str] = FORMATS) -> Callable[[F], F]:
 
 def reading(url: str) -> Store:
     """The store, opened for reading alone, with every event as raw JSON: a mistyped path never makes a file."""
-    if not url.startswith("memory:"):
-        url += f"{'&' if '?' in url else '?'}mode=ro"
-    return Store.open(url, events=[RawEvent], archive=archive_given())
+    return Store.open(read_only(url), events=[RawEvent], archive=archive_given())
+
+
+def read_only(url: str) -> str:
+    """The URL of the same store, to be opened for reading alone."""
+    return url if url.startswith("memory:") else f"{url}{'&' if '?' in url else '?'}mode=ro"
 
 
 def writing(url: str, limits: Limits) -> Store:

@@ -178,13 +178,13 @@ async def read_state(ask: Ask) -> Response:
     if is_current and _matches(ask.header("if-none-match"), tag["ETag"]):
         return Response(status_code=304, headers=tag)
     streams = ask.store.bind(ask.api.classes.fold(name.category))
-    loaded = await streams.load(name.id, as_of=_as_of(asked.at), valid_at=asked.valid_at)
+    loaded = await streams.load(name.id, as_of=as_of(asked.at), valid_at=asked.valid_at)
     tag = {"ETag": f'"{loaded.version}"'} if is_current else {}
     told = StateOut(str(name), loaded.version, int(loaded.position), as_json(loaded.state))
     return answer(told, headers=tag)
 
 
-def _as_of(text: str | None) -> AsOf | None:
+def as_of(text: str | None) -> AsOf | None:
     if text is None:
         return None
     if _NUMBER.fullmatch(text):

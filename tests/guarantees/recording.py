@@ -1,0 +1,63 @@
+"""A plugin of pytest: what became of the tests that carry a promise, and the figures that they printed, as JSON.
+
+`pytest -p tests.guarantees.recording --promises FILE`, with or without workers.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one test. `figures`: the lines of figures that it printed."""
+
+    promises: tuple[str, ...]
+    test: str
+    outcome: str
+    figures: tuple[str, ...]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """All of them, and how many seconds the run took with all else that was in it."""
+
+    seconds: float
+    outcomes: tuple[Outcome, ...]
+
+
+class Recorder:
+    """Takes down what the reports say."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._found, self._began = file, list[Outcome](), time.monotonic()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """What a test's call, or a phase of it that did not pass, says."""
+        promises = tuple(str(value) for name, value in report.user_properties if name == "promise")
+        if promises and (report.when == "call" or not report.passed):
+            figures = tuple(line for line in report.capstdout.splitlines() if line.startswith("GUARANTEE "))
+            self._found.append(Outcome(promises, report.nodeid, report.outcome, figures))
+
+    def pytest_sessionfinish(self) -> None:
+        """Write it down."""
+        run = Run(round(time.monotonic() - self._began, 1), tuple(self._found))
+        self._file.write_bytes(msgspec.json.encode(run))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--promises", type=Path, help="write what became of tests that carry a promise to this file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    file: Path | None = config.getoption("--promises")
+    if file is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Recorder(file))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A report knows no markers, and comes from another process."""
+    for item in items:
+        item.user_properties += [("promise", str(mark.args[0])) for mark in item.iter_markers("guarantee")]

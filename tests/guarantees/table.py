@@ -1,0 +1,119 @@
+"""The table of promises: `python -m tests.guarantees.table [--long]` puts them all to the proof, and writes what came of it.
+
+Nothing in docs/reference/guarantees.md is written by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from tests.guarantees.promises import NOT_PROMISED, PROMISES
+from tests.guarantees.recording import Outcome, Run
+
+ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = ROOT / "docs" / "reference" / "guarantees.md"
+BACKENDS: Final = {
+    "memory": ("memory",),
+    "SQLite": ("sqlite",),
+    "PostgreSQL": ("postgres",),
+    "JetStream": ("nats", "jetstream"),
+}
+"""How a test's name tells which of them it runs on."""
+
+
+def backend_of(test: str) -> str:
+    """The backend that a test runs on, by its name: what is given to it says more than where it stands."""
+    file, _, name = test.partition("::")
+    for text in (name.lower(), file.lower()):
+        for backend, words in BACKENDS.items():
+            if any(word in text for word in words):
+                return backend
+    return "any"
+
+
+def proven(file: Path, arguments: Sequence[str]) -> None:
+    """Put every promise to the proof, and have written down what came of it."""
+    command = [sys.executable, "-m", "pytest", "-n", "2", "-q", "-p", "tests.guarantees.recording"]
+    subprocess.run([*command, "--promises", str(file), *arguments], cwd=ROOT, check=False)
+
+
+def page(run: Run, when: datetime, form: str) -> str:
+    """The page as text."""
+    lines = [*_head(run, when, form), *_rows(run.outcomes), "", *_figures(run.outcomes), *_beyond()]
+    return "\n".join(lines) + "\n"
+
+
+def _head(run: Run, when: datetime, form: str) -> Iterator[str]:
+    said = Counter(outcome.outcome for outcome in run.outcomes)
+    yield "# Guarantees"
+    yield ""
+    yield "What Refold promises, and what was done to prove it wrong. The page is written by `python -m tests.guarantees.table`,"
+    yield "from tests that carry the number of the promise they keep; a test that was skipped counts for nothing."
+    yield ""
+    yield (
+        f"Last run: {when:%Y-%m-%d}, {form}, {said['passed']:,} tests passed, {said['failed']:,} failed, "
+        f"{run.seconds / 60:.0f} minutes with all else that ran."
+    )
+    yield "*any*: the promise does not depend on the backend, or is tested apart from one."
+    yield ""
+    yield f"| | promise | {' | '.join(BACKENDS)} | any |"
+    yield f"|---|---|{'--:|' * (len(BACKENDS) + 1)}"
+
+
+def _rows(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    for promise, says in PROMISES.items():
+        mine = [outcome for outcome in outcomes if promise in outcome.promises]
+        cells = [_cell([one for one in mine if backend_of(one.test) == backend]) for backend in (*BACKENDS, "any")]
+        yield f"| {promise} | {says} | {' | '.join(cells)} |"
+
+
+def _cell(outcomes: Sequence[Outcome]) -> str:
+    said = Counter(outcome.outcome for outcome in outcomes)
+    if said["failed"]:
+        return f"**{said['failed']} failed**"
+    return f"{said['passed']} passed" if said["passed"] else ""
+
+
+def _figures(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    lines = sorted({line.removeprefix("GUARANTEE ") for outcome in outcomes for line in outcome.figures})
+    if lines:
+        yield "## Figures of that run"
+        yield ""
+        yield "```text"
+        yield from lines
+        yield "```"
+        yield ""
+
+
+def _beyond() -> Iterator[str]:
+    yield "## Not promised"
+    yield ""
+    yield from (f"- {each}" for each in NOT_PROMISED)
+
+
+def main() -> None:
+    """Prove, unless that was done, write, and say whether all held."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--long", action="store_true", help="with the long tests, for hours")
+    parser.add_argument("--from", dest="said", type=Path, help="what `--promises FILE` wrote in another run")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        file: Path = options.said or Path(place) / "promises.json"
+        if options.said is None:
+            proven(file, ["-m", "guarantee" if options.long else "guarantee and not long"])
+        run = msgspec.json.decode(file.read_bytes(), type=Run)
+    PAGE.write_text(page(run, datetime.now(UTC), "long form" if options.long else "short form"), "utf-8")
+    sys.exit(any(outcome.outcome == "failed" for outcome in run.outcomes))
+
+
+if __name__ == "__main__":
+    main()

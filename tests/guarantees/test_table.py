@@ -1,0 +1,88 @@
+"""The table of promises says what the tests say: each number means one sentence, and what failed or was skipped shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.guarantees.promises import PROMISES
+from tests.guarantees.recording import Outcome, Run
+from tests.guarantees.table import PAGE, ROOT, backend_of, page
+
+WHEN = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def marked() -> set[str]:
+    """Every number that a test of ours, or of the contract, carries."""
+    files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src/refold/testing").rglob("*.py")]
+    return {found for file in files for found in re.findall(r'guarantee\("(G\d+)"\)', file.read_text("utf-8"))}
+
+
+def test_every_promise_has_tests_and_every_number_is_a_promise() -> None:
+    assert marked() == set(PROMISES)
+
+
+def test_the_page_lists_the_promises_as_they_are() -> None:
+    assert re.findall(r"^\| (G\d+) \| (.+?) \|", PAGE.read_text("utf-8"), re.MULTILINE) == list(PROMISES.items())
+
+
+@pytest.mark.parametrize(
+    ("test", "backend"),
+    [
+        ("src/a.py::TestSqliteFile::test_x", "SQLite"),
+        ("tests/postgres/test_order.py::test_x", "PostgreSQL"),
+        ("tests/nats/test_x.py::test_y[1]", "JetStream"),
+        ("tests/contract/test_memory.py::TestMemory::test_x", "memory"),
+        ("tests/faults/test_x.py::test_y[postgresql]", "PostgreSQL"),
+        ("tests/postgres/test_x.py::test_against_sqlite", "SQLite"),
+        ("tests/unit/test_x.py::test_y", "any"),
+    ],
+)
+def test_the_name_of_a_test_tells_its_backend(test: str, backend: str) -> None:
+    assert backend_of(test) == backend
+
+
+def test_a_failure_shows_and_what_was_skipped_counts_for_nothing() -> None:
+    outcomes = (
+        Outcome(("G1",), "t.py::test_a[sqlite]", "passed", ("GUARANTEE G1 sqlite cuts=3",)),
+        Outcome(("G1", "G2"), "t.py::test_b[sqlite]", "passed", ()),
+        Outcome(("G2",), "t.py::test_c[sqlite]", "failed", ()),
+        Outcome(("G1",), "t.py::test_d[postgres]", "skipped", ()),
+    )
+    text = page(Run(90, outcomes), WHEN, "short form")
+    assert f"| G1 | {PROMISES['G1']} |  | 2 passed |  |  |  |" in text
+    assert f"| G2 | {PROMISES['G2']} |  | **1 failed** |  |  |  |" in text
+    assert "```text\nG1 sqlite cuts=3\n```" in text
+    assert "Last run: 2026-01-02, short form, 2 tests passed, 1 failed, 2 minutes with all else that ran." in text
+
+
+SOME = """
+import pytest
+
+@pytest.mark.guarantee("G1")
+def test_good():
+    print("GUARANTEE G1 sqlite cuts=3")
+
+@pytest.mark.guarantee("G2")
+def test_bad():
+    assert False
+
+def test_other(): ...
+"""
+
+
+def test_what_becomes_of_a_test_is_taken_down_with_the_figures_that_it_printed(tmp_path: Path) -> None:
+    (tmp_path / "test_some.py").write_text(SOME)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = guarantee(id): x\n")
+    command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "tests.guarantees.recording", "--promises", "said.json"]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
+    assert set(msgspec.json.decode((tmp_path / "said.json").read_bytes(), type=Run).outcomes) == {
+        Outcome(("G1",), "test_some.py::test_good", "passed", ("GUARANTEE G1 sqlite cuts=3",)),
+        Outcome(("G2",), "test_some.py::test_bad", "failed", ()),
+    }
