@@ -114,3 +114,19 @@ def test_one_who_asks_the_same_at_the_same_time_gets_the_first_outcome() -> None
     backend = CountingBackend(same)
     late = handled(backend, Deposit(5), "k")
     assert (late.state, late.version, late.events, late.repeated) == (5, 1, (Deposited(5),), True)
+
+
+@pytest.mark.guarantee("G4")
+def test_that_nothing_changed_is_decided_again_on_what_others_wrote_and_remembered_as_it_was_told() -> None:
+    seen: list[int] = []
+
+    def only_once(command: Deposit | Withdraw, balance: int) -> list[Deposited | Withdrawn]:
+        seen.append(balance)
+        return [] if balance else [Deposited(1)]
+
+    decider = type(accounts)("account", int, accounts.evolve, only_once)
+    backend = opened(10, others(Deposited(5)))
+    first, again = (run_sync(handle(backend, runtime(), decider, "1", Deposit(1), Context(), "k")) for _ in range(2))
+    assert (first.state, first.version, first.events, first.repeated) == (15, 2, (), False)
+    assert (again.state, again.version, again.events, again.repeated) == (15, 2, (), True)
+    assert seen == [10, 15]

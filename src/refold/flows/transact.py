@@ -16,7 +16,18 @@ from refold.flows.load import Loaded, advance, as_loaded, folded, load, reached
 from refold.flows.prepare import Cause, Runtime, prepare, stream_of
 from refold.fold import Decider, Fold
 from refold.messages import Context, Position, checked_name, spec_of
-from refold.ports import AlreadyAsked, Append, Appended, Backend, Conflicted, Outcome, Request, StreamMoved, Write
+from refold.ports import (
+    AlreadyAsked,
+    Append,
+    Appended,
+    Backend,
+    Conflicted,
+    Outcome,
+    Request,
+    StreamCheck,
+    StreamMoved,
+    Write,
+)
 from refold.repeats import asked_before
 
 C = TypeVar("C")
@@ -200,8 +211,10 @@ class _Asked(Struct, frozen=True):
 
 def _append(runtime: Runtime, asked: _Asked, events: tuple[Any, ...], version: int) -> Append:
     rows = prepare(runtime, events, asked.cause)
-    writes = (Write(asked.stream, rows, version),) if rows else ()
-    return Append(writes, runtime.clock.now(), request=asked.request)
+    if rows:
+        return Append((Write(asked.stream, rows, version),), runtime.clock.now(), request=asked.request)
+    decided_on = StreamCheck(asked.stream, version)  # so that the outcome that is remembered is the one that is told
+    return Append((), runtime.clock.now(), (decided_on,), asked.request)
 
 
 def _handled(loaded: Loaded[Any], after: S, version: int, events: tuple[E, ...], position: int) -> Handled[S, E]:
