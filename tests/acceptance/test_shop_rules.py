@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from refold import Store, after, cancel, finish
-from refold.demo.fulfilment import PaymentOverdue, fulfilment
+from refold.demo.fulfilment import PaymentOverdue, PaymentTooLate, fulfilment
 from refold.demo.orders import (
     AddLine,
     CancelOrder,
@@ -247,13 +247,18 @@ def test_a_placed_order_asks_for_stock_and_money_and_sets_a_deadline() -> None:
 
 
 def test_received_money_confirms_the_order_and_lifts_the_deadline() -> None:
-    confirmed = orders.send("1042", ConfirmPayment())
+    confirmed = orders.send("1042", ConfirmPayment()).otherwise(PaymentTooLate())
     process(PLACED).when(PaymentReceived(89_00), id="1042").then(cancel(PaymentOverdue), confirmed)
 
 
 def test_money_for_a_cancelled_order_is_given_back() -> None:
     given = process(PLACED, OrderCancelled("not paid in time"))
     given.when(PaymentReceived(89_00), id="1042").then(payments.send("1042", RefundPayment()))
+
+
+def test_money_that_comes_while_the_order_is_being_cancelled_is_given_back() -> None:
+    given = process(PLACED, PaymentReceived(89_00))
+    given.when(PaymentTooLate(), id="1042").then(payments.send("1042", RefundPayment()))
 
 
 def test_an_order_is_cancelled_when_money_or_stock_is_missing() -> None:

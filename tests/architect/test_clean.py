@@ -88,5 +88,5 @@ def test_what_the_shop_does_is_read_out_of_its_code() -> None:
         Edge("emits", Node("command", "stock.reserve"), Node("event", "stock.short"), "stock"),
     ]
     assert [edge.target.name for edge in model.edges if edge.source == Node("event", "payment.received") and edge.via] == [
-        "order.confirm-payment", "payment.refund",
+        "payment.too-late", "order.confirm-payment", "payment.refund",
     ]  # fmt: skip

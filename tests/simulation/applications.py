@@ -137,11 +137,15 @@ def never_short(stock: shop_stock.Stock) -> bool:
 
 
 def nothing_is_kept_for_cancelled_orders(store: Store) -> None:
-    """Who has cancelled keeps no cups from others, unless an operator is to look at the order."""
-    parked = {each.instance for each in store.process(shop_fulfilment).outgoing(parked=True)}
-    kept = [id for id in store.bind(shop_stock.stock).state("cup").reserved if id not in parked]
+    """Who has cancelled keeps no cups from others."""
+    kept = store.bind(shop_stock.stock).state("cup").reserved
     states = {id: store.bind(shop_orders.orders).state(id).status for id in kept}
     assert "cancelled" not in states.values(), f"kept for {states}"
+
+
+def nothing_waits_for_an_operator(store: Store) -> None:
+    """Whatever meets on its way, the process knows what to do."""
+    assert [str(each) for each in store.process(shop_fulfilment).outgoing(parked=True)] == []
 
 
 def shop(
@@ -150,7 +154,7 @@ def shop(
     stock: Decider[Any, Any, Any] = shop_stock.stock,
     process: Process[Any, Any] = shop_fulfilment,
     projections: Sequence[Projection] = (sales,),
-    finally_: Sequence[Check] = (nothing_is_kept_for_cancelled_orders,),
+    finally_: Sequence[Check] = (nothing_is_kept_for_cancelled_orders, nothing_waits_for_an_operator),
     before: Callable[[], None] = lambda: None,
 ) -> Application:
     """The demo shop. An order may wait for ever: for its parcel, or for money that comes too late."""

@@ -245,6 +245,7 @@ def _edges(model: Model) -> Iterator[Edge]:
         )
         yield from (Edge("calls", node, Node("effect", name)) for name in process.calls)
         yield from (Edge("sets", node, Node("event", name)) for name in process.timers)
+        yield from (Edge("falls back", node, Node("event", name)) for name in process.fallbacks)
     for effect in model.effects:
         yield from (Edge("answers", Node("effect", effect.name), Node("event", name)) for name in effect.answers)
     yield from _through(model)
@@ -265,9 +266,9 @@ def _through(model: Model) -> Iterator[Edge]:
                     yield Edge(_DOES[fact.doing], Node("event", name), target or Node("event", ""), code.part.name)
 
 
-_DOES: Final[Mapping[str, EdgeKind]] = {"sends": "sends", "calls": "calls", "sets": "sets"}
+_DOES: Final[Mapping[str, EdgeKind]] = {"sends": "sends", "calls": "calls", "sets": "sets", "falls back": "falls back"}
 
 
 def _target(fact: Fact) -> Node | None:
-    kinds: Mapping[str, NodeKind] = {"sends": "command", "calls": "effect", "sets": "event"}
+    kinds: Mapping[str, NodeKind] = {"sends": "command", "calls": "effect", "sets": "event", "falls back": "event"}
     return Node(kinds[fact.doing], fact.what) if fact.doing in kinds else None

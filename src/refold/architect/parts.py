@@ -10,7 +10,9 @@ PartKind: TypeAlias = Literal["fold", "decider", "projection", "publication", "p
 NodeKind: TypeAlias = Literal[
     "event", "command", "fold", "decider", "projection", "publication", "process", "saga", "effect"
 ]
-EdgeKind: TypeAlias = Literal["takes", "emits", "folds", "projects", "reacts", "sends", "calls", "answers", "sets"]
+EdgeKind: TypeAlias = Literal[
+    "takes", "emits", "folds", "projects", "reacts", "sends", "calls", "answers", "sets", "falls back"
+]
 
 
 class Place(Struct, frozen=True, order=True):
@@ -33,7 +35,8 @@ class Edge(Struct, frozen=True, order=True):
 
     A decider `takes` commands and `emits` events, a command `emits` events (through its decider), folds `folds` events,
     projections `projects` them, processes `reacts` to them. A process, or an event through it, `sends` commands and `calls`
-    effects; an effect `answers` with events; a process `sets` timeouts. The source is what comes first: event -> projection,
+    effects; an effect `answers` with events; a process `sets` timeouts, and what it sends `falls back` to an event
+    where it is refused. The source is what comes first: event -> projection,
     event -> process, process -> command, command -> decider, decider -> event. `via` is the part through which it leads, if
     it is neither end.
     """

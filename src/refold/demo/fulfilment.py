@@ -20,8 +20,20 @@ class PaymentOverdue:
     """A timeout: an event from our future self."""
 
 
+@event("payment.too-late")
+class PaymentTooLate:
+    """The order was cancelled while the payment was on its way."""
+
+
 Noticed: TypeAlias = (
-    OrderPlaced | OrderCancelled | OrderShipped | PaymentReceived | PaymentDeclined | PaymentOverdue | StockShort
+    OrderPlaced
+    | OrderCancelled
+    | OrderShipped
+    | PaymentReceived
+    | PaymentDeclined
+    | PaymentOverdue
+    | PaymentTooLate
+    | StockShort
 )
 
 
@@ -50,7 +62,9 @@ def react(e: Recorded[Noticed], seen: Fulfilment) -> Iterator[Effect]:
             yield payments.send(order, RefundPayment())
         case PaymentReceived():
             yield cancel(PaymentOverdue)
-            yield orders.send(order, ConfirmPayment())
+            yield orders.send(order, ConfirmPayment()).otherwise(PaymentTooLate())
+        case PaymentTooLate():
+            yield payments.send(order, RefundPayment())
         case PaymentDeclined(reason):
             yield orders.send(order, CancelOrder(reason))
         case PaymentOverdue():

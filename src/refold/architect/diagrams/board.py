@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
-from refold.architect.parts import Edge, Message
+from refold.architect.parts import Edge, EdgeKind, Message
 
 if TYPE_CHECKING:
     from refold.architect.model import Model
 
 CardKind: TypeAlias = Literal["process", "command", "effect", "view", "event", "timeout"]
-SliceKind: TypeAlias = Literal["state change", "state view", "automation", "effect", "timeout", "recorded"]
+SliceKind: TypeAlias = Literal["state change", "state view", "automation", "effect", "timeout", "fallback", "recorded"]
 MIDDLE: Final = "commands & views"
 """The lane that commands, effects and read models stand in."""
 
@@ -63,13 +64,19 @@ class Board(Struct, frozen=True):
 def board_of(model: Model) -> Board:
     """The event model of an application."""
     told = _Told(model)
-    acts = [*told.commands(), *told.effects(), *told.timeouts(), *told.recorded()]
+    acts = [*told.commands(), *told.effects(), *told.own_events(), *told.recorded()]
     slices = _with_views(_in_order(acts), told.views())
     processes = dict.fromkeys(each.by.lane for each in slices if each.by)
     streams = dict.fromkeys(card.lane for each in slices for card in each.events)
     known = [each.category for each in model.folds]
     ordered = sorted(streams, key=lambda lane: known.index(lane) if lane in known else len(known))
     return Board(tuple(slices), tuple(processes), tuple(ordered))
+
+
+_OWN: Final[Sequence[tuple[SliceKind, EdgeKind, str]]] = (
+    ("timeout", "sets", "timeouts"),
+    ("fallback", "falls back", "fallbacks"),
+)
 
 
 class _Told:
@@ -100,12 +107,12 @@ class _Told:
                 events = self._cards(answers, f"{process}: answers")
                 yield Slice("effect", effect.name, _by(process, fed), card, events, tuple(fed))
 
-    def timeouts(self) -> Iterable[Slice]:
-        """One for each event that a process sends to itself."""
-        for message in self._model.events:
-            for process, fed in self._senders("sets", message.name).items():
-                events = self._cards([message.name], f"{process}: timeouts", "timeout")
-                yield Slice("timeout", message.name, _by(process, fed), None, events, tuple(fed))
+    def own_events(self) -> Iterable[Slice]:
+        """One for each event that a process sends to itself: when it is time, or when what it sent was refused."""
+        for message, (kind, edges, lane) in product(self._model.events, _OWN):
+            for process, fed in self._senders(edges, message.name).items():
+                events = self._cards([message.name], f"{process}: {lane}", "timeout")
+                yield Slice(kind, message.name, _by(process, fed), None, events, tuple(fed))
 
     def recorded(self) -> Iterable[Slice]:
         """Events of which nothing tells what leads to them, by category."""
