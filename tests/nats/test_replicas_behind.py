@@ -11,10 +11,12 @@ from uuid import uuid4
 import pytest
 from nats.aio.msg import Msg
 
-from refold import NewEvent, Query, Store
+from refold import AppendCondition, Conflict, NewEvent, Query, Store
 from refold.backends.nats.log import Log
+from refold.backends.nats.stored import Found
 from refold.flows.survey import verify_page
 from refold.messages import RawEvent
+from refold.ports import QueryMatched
 from refold.testing.clock import ManualClock
 
 pytestmark = [pytest.mark.guarantee("G5")]
@@ -68,3 +70,31 @@ def test_what_is_read_is_whole_though_each_replica_is_behind_at_first(
     questions = behind(monkeypatch)
     assert seen(url) == whole
     assert len(questions) > 20
+
+
+@pytest.mark.parametrize("query", [Query.of(tags=["t"]), Query.of(types=["X"])], ids=["of a tag", "of the whole log"])
+def test_no_condition_is_held_to_what_a_leader_says_that_is_cut_off(
+    nats: str, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It leads no more and has not heard of it: what it calls the last message of a subject is older than what is known."""
+    with Store.open(f"{nats}/r{uuid4().hex}", events=[RawEvent]) as store:
+        first, second = (store.append(f"a-{n}", [tagged(n)]) for n in range(2))
+        told, stale = Log.last, dict[str, Found | None]()
+
+        async def as_of_then(log: Log, subject: str) -> Found | None:
+            if ".t." in subject or subject.endswith(".e.>"):
+                if subject not in stale:
+                    stale[subject] = await log.following(subject, first.position)
+                return stale[subject]
+            return await told(log, subject)
+
+        monkeypatch.setattr(Log, "last", as_of_then)
+        with pytest.raises(Conflict) as conflict:
+            store.append("a-2", [tagged(2)], condition=AppendCondition(query, after=first.position))
+    (failure,) = conflict.value.failures
+    assert isinstance(failure, QueryMatched)
+    assert failure.actual == second.position
+
+
+def tagged(number: int) -> NewEvent[RawEvent]:
+    return NewEvent(RawEvent("X", {"n": number}), tags=frozenset({"t"}))

@@ -129,9 +129,8 @@ class Identities:
         lasts = await self.lasts(buckets)
         known: dict[str, int] = {}
         for bucket in buckets:
-            if lasts[bucket]:
-                last = await self._log.last(bucket)
-                known |= await self._read(last) if last else {}
+            last = await self._log.last(bucket) if lasts[bucket] else None
+            known |= await self._read(last) if last else self._known.get(bucket, (0, {}))[1]  # it never holds less
         return {known[id] for id in wanted if id in known}
 
     async def _by_time(self, wanted: Mapping[str, bytes], found: dict[str, Found]) -> None:

@@ -55,12 +55,21 @@ class Judge:
 
     async def _failure(self, check: Check, seen: Seen) -> Failure | None:
         if isinstance(check, AppendCondition):
-            tags = guarded(check)
-            moved = tags is None or any(seen.facts[self._subjects.tag(tag)].value > check.after for tag in tags)
-            last = await self._reading.last_match(check.query, check.after, seen.end) if moved else 0
+            lasts = self._lasts(check, seen)
+            last = await self._reading.last_match(check.query, check.after, lasts) if lasts else 0
             return QueryMatched(check, last) if last > check.after else None
         actual = seen.facts[self._subjects.stream(check.stream)].value
         return None if holds(check.expected, actual) else await self._moved(check.stream, check.expected, actual)
+
+    def _lasts(self, condition: AppendCondition, seen: Seen) -> Mapping[str, int]:
+        """How far to look for what matches: where those messages stand that the append will be held to. Empty: nothing moved."""
+        tags = guarded(condition)
+        if tags is None:
+            return {self._subjects.all: seen.end}
+        facts = {subject: seen.facts[subject] for subject in map(self._subjects.tag, tags)}
+        if all(fact.value <= condition.after for fact in facts.values()):
+            return {}
+        return {subject: fact.sequence for subject, fact in facts.items() if fact.sequence}
 
     async def _moved(self, stream: str, expected: ExpectedVersion, actual: int) -> StreamMoved:
         if not isinstance(expected, int):

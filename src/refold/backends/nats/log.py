@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import b64decode
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
@@ -100,11 +100,23 @@ class Log:
             raise Behind("a replica has less than the leader")
         return found
 
-    async def at(self, sequences: Iterable[int]) -> list[Found]:
+    async def at(self, sequences: Collection[int]) -> list[Found]:
         """The messages that stand at these sequences, which are known to be there; those that were removed are left out."""
         asked: list[dict[str, object]] = [{"seq": sequence} for sequence in sequences]
-        found = zip(asked, await self._each(asked), strict=True)  # a replica may not have it yet
-        return [there for its, one in found if (there := one or await self._of_leader(its))]
+        found = zip(sequences, asked, await self._each(asked), strict=True)  # a replica may not have it yet
+        return [there for at, its, one in found if (there := one or await self._of_one_that_is_there(at, its))]
+
+    async def _of_one_that_is_there(self, sequence: int, asked: dict[str, object]) -> Found | None:
+        """A message, or that it was removed, as a leader says who has heard of it: one that is cut off may not have."""
+
+        async def told() -> Found | None:
+            found = await self._of_leader(asked)
+            newest = None if found else await self.last(">")
+            if found is None and (newest is None or newest.sequence < sequence):
+                raise Behind(f"the leader that answers has not got to {sequence}")
+            return found
+
+        return await self.steadily(told)
 
     async def _each(self, asked: Sequence[dict[str, object]]) -> list[Found | None]:
         return list(await asyncio.gather(*(self.steadily(lambda one=one: self._one(one)) for one in asked)))  # type: ignore[misc]

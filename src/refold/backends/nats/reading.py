@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -48,9 +48,19 @@ class Reading:
         """A page of what a fold needs."""
         return [payload_of(one) for one in await self._versions(stream, after, END if until is None else until, PAGE)]
 
-    async def last_match(self, query: Query, after: int, until: int) -> int:
-        """The last position up to `until` that matches, 0 if none does after `after`."""
-        found = await self._matching(query, max(after, 0) + 1, until, 1, backward=True)
+    async def last_match(self, query: Query, after: int, lasts: Mapping[str, int]) -> int:
+        """The last position that matches, 0 if none does after `after`.
+
+        `lasts`: where the last messages of the tags' subjects stand, or of the whole log. Whoever answers, all up to there is
+        looked at: a leader that is cut off does not know it yet, and would say that there is less.
+        """
+        low, high = max(after, 0) + 1, max(lasts.values(), default=0)
+        if self._subjects.all in lasts:
+            wanted = matches(query)
+            is_event: Wanted = lambda one: one.subject.startswith(f"{self._subjects.root}e.") and wanted(one)  # noqa: E731
+            found = await self._within(self._subjects.all, is_event, low, high, 1, backward=True)
+        else:
+            found = await self._by_tags(lasts, matches(query), low, high, 1, backward=True)
         return found[0].sequence if found else 0
 
     async def _page(self, selection: Selection) -> Sequence[Found]:
@@ -131,17 +141,21 @@ class Reading:
         tags = lanes(query)
         if tags is None or len(tags) > LANES:
             return await self._scan(self._subjects.events, matches(query), low, high, limit, backward=backward)
-        return await self._by_tags(
-            [self._subjects.tag(tag) for tag in tags], matches(query), low, high, limit, backward=backward
-        )
+        told = [await self._log.last(self._subjects.tag(tag)) for tag in tags]
+        lasts = {last.subject: last.sequence for last in told if last}
+        return await self._by_tags(lasts, matches(query), low, high, limit, backward=backward)
 
     async def _scan(
         self, subject: str, wanted: Wanted | None, low: int, high: int, limit: int, *, backward: bool
     ) -> Sequence[Found]:
         last = await self._log.last(subject)
-        if last is None:
-            return []
-        high = min(high, last.sequence)
+        high = min(high, last.sequence) if last else 0
+        return await self._within(subject, wanted, low, high, limit, backward=backward)
+
+    async def _within(
+        self, subject: str, wanted: Wanted | None, low: int, high: int, limit: int, *, backward: bool
+    ) -> Sequence[Found]:
+        """Reading through from `low` to `high`, at or after which a message of the subject is known to stand."""
         found: list[Found] = []
         width = min(WINDOW, max(4 * limit, 64))
         while low <= high and len(found) < limit:
@@ -156,9 +170,8 @@ class Reading:
         return found[:limit]
 
     async def _by_tags(
-        self, subjects: Sequence[str], wanted: Wanted, low: int, high: int, limit: int, *, backward: bool
+        self, lasts: Mapping[str, int], wanted: Wanted, low: int, high: int, limit: int, *, backward: bool
     ) -> Sequence[Found]:
-        lasts = [last for subject in subjects if (last := await self._log.last(subject))]
         if not lasts:
             return []
         found: list[Found] = []
@@ -169,13 +182,13 @@ class Reading:
                 found += filter(wanted, await self._log.at(page))
                 low = reached + 1
             return found[:limit]
-        top = min(max(last.sequence for last in lasts), high + _BATCH)
+        top = min(max(lasts.values()), high + _BATCH)
         width, waiting = max(4 * limit, 64), set[int]()
         while (waiting or top >= low) and len(found) < limit:
             start = max(low, top - width + 1)
-            for last in lasts:
-                if last.sequence >= start:
-                    guards = await self._log.stretch(last.subject, start, min(top, last.sequence), width)
+            for subject, last in lasts.items():
+                if last >= start:
+                    guards = await self._log.stretch(subject, start, min(top, last), width)
                     waiting.update(position for guard in guards for position in _positions(guard))
             page = sorted((one for one in waiting if max(start, low) <= one <= high), reverse=True)
             found += filter(wanted, (await self._log.at(page)))
@@ -183,16 +196,16 @@ class Reading:
             top, width = start - 1, min(4 * width, 16 * WINDOW)
         return found[:limit]
 
-    async def _stretch_of_tags(self, lasts: Sequence[Found], low: int) -> tuple[set[int], int]:
+    async def _stretch_of_tags(self, lasts: Mapping[str, int], low: int) -> tuple[set[int], int]:
         """The next positions of each tag, and up to where they are all of them."""
         positions: set[int] = set()
         reached = END
-        for last in lasts:
-            if last.sequence < low:
+        for subject, last in lasts.items():
+            if last < low:
                 continue
-            guards = await self._log.stretch(last.subject, low, last.sequence, PAGE)
+            guards = await self._log.stretch(subject, low, last, PAGE)
             positions.update(position for guard in guards for position in _positions(guard))
-            if guards and guards[-1].sequence < last.sequence:
+            if guards and guards[-1].sequence < last:
                 reached = min(reached, max(_positions(guards[-1])))
         return positions, reached
 
