@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -60,4 +61,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A report knows no markers, and comes from another process."""
     for item in items:
-        item.user_properties += [("promise", str(mark.args[0])) for mark in item.iter_markers("guarantee")]
+        if isinstance(item, pytest.Function):
+            item.user_properties += [("promise", promise) for promise in promises_of(item)]
+
+
+def promises_of(item: pytest.Function) -> list[str]:
+    """What a test promises: by marks of its own, of the class that it was written in, or of its module.
+
+    A test class of the contract is made of many rooms, and pytest gives the marks of each room to the tests of all.
+    """
+    written_in = [cls for cls in item.cls.__mro__ if item.originalname in vars(cls)][:1] if item.cls else []
+    places = [vars(place) for place in (item.function, *written_in, *([item.cls] if item.cls else ()), item.module)]
+    marks = [mark for place in places for mark in _listed(place.get("pytestmark", []))]
+    return sorted({str(mark.args[0]) for mark in marks if mark.name == "guarantee"})
+
+
+def _listed(marks: Any) -> list[pytest.Mark]:
+    found = marks if isinstance(marks, list) else [marks]
+    return [mark.mark if isinstance(mark, pytest.MarkDecorator) else mark for mark in found]

@@ -22,12 +22,12 @@ from tests.guarantees.recording import Outcome, Run
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "guarantees.md"
 BACKENDS: Final = {
-    "memory": ("memory",),
     "SQLite": ("sqlite",),
     "PostgreSQL": ("postgres",),
     "JetStream": ("nats", "jetstream"),
+    "memory": ("memory",),
 }
-"""How a test's name tells which of them it runs on."""
+"""How a test's name tells which of them it runs on; the first that it names, as SQLite in memory is SQLite."""
 
 
 def backend_of(test: str) -> str:

@@ -35,7 +35,7 @@ def test_the_page_lists_the_promises_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("test", "backend"),
     [
-        ("src/a.py::TestSqliteFile::test_x", "SQLite"),
+        ("src/a.py::TestSqliteInMemory::test_x", "SQLite"),
         ("tests/postgres/test_order.py::test_x", "PostgreSQL"),
         ("tests/nats/test_x.py::test_y[1]", "JetStream"),
         ("tests/contract/test_memory.py::TestMemory::test_x", "memory"),
@@ -56,8 +56,8 @@ def test_a_failure_shows_and_what_was_skipped_counts_for_nothing() -> None:
         Outcome(("G1",), "t.py::test_d[postgres]", "skipped", ()),
     )
     text = page(Run(90, outcomes), WHEN, "short form")
-    assert f"| G1 | {PROMISES['G1']} |  | 2 passed |  |  |  |" in text
-    assert f"| G2 | {PROMISES['G2']} |  | **1 failed** |  |  |  |" in text
+    assert f"| G1 | {PROMISES['G1']} | 2 passed |  |  |  |  |" in text
+    assert f"| G2 | {PROMISES['G2']} | **1 failed** |  |  |  |  |" in text
     assert "```text\nG1 sqlite cuts=3\n```" in text
     assert "Last run: 2026-01-02, short form, 2 tests passed, 1 failed, 2 minutes with all else that ran." in text
 
@@ -74,6 +74,15 @@ def test_bad():
     assert False
 
 def test_other(): ...
+
+@pytest.mark.guarantee("G3")
+class Room:
+    def test_in_a_room(self): ...
+
+class OtherRoom:
+    def test_in_another(self): ...
+
+class TestHouse(Room, OtherRoom): ...
 """
 
 
@@ -85,4 +94,5 @@ def test_what_becomes_of_a_test_is_taken_down_with_the_figures_that_it_printed(t
     assert set(msgspec.json.decode((tmp_path / "said.json").read_bytes(), type=Run).outcomes) == {
         Outcome(("G1",), "test_some.py::test_good", "passed", ("GUARANTEE G1 sqlite cuts=3",)),
         Outcome(("G2",), "test_some.py::test_bad", "failed", ()),
+        Outcome(("G3",), "test_some.py::TestHouse::test_in_a_room", "passed", ()),
     }
