@@ -169,7 +169,7 @@ class _Describing:
         )  # fmt: skip
 
     def _of_function(self, function: FunctionType) -> Iterator[str]:
-        cells = [cell for cell in function.__closure__ or () if _is_filled(cell)]
+        cells = [cell for cell in function.__closure__ or () if is_filled(cell)]
         yield self.of((function.__defaults__, function.__kwdefaults__, [cell.cell_contents for cell in cells]))
         yield from self._of_code(function.__code__, function.__globals__)
 
@@ -219,7 +219,8 @@ class _Describing:
             yield self.of(schema())
 
 
-def _is_filled(cell: Any) -> bool:  # noqa: ANN401 - the type of cells is not public
+def is_filled(cell: Any) -> bool:  # noqa: ANN401 - the type of cells is not public
+    """Whether a cell of a closure has a value yet."""
     try:
         _ = cell.cell_contents
     except ValueError:

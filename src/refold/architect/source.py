@@ -14,6 +14,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any, get_type_hints
 
 from refold.architect.parts import Place
+from refold.fingerprint import is_filled
 from refold.schema.hashing import Definition, definition_of
 
 
@@ -102,7 +103,7 @@ def names_of(function: FunctionType) -> Mapping[str, object]:
     closed = {
         name: cell.cell_contents
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-        if _is_filled(cell)
+        if is_filled(cell)
     }
     return _Names(closed, function.__globals__)
 
@@ -114,14 +115,6 @@ class _Names(dict[str, object]):
 
     def __missing__(self, name: str) -> object:
         return self._outer[name] if name in self._outer else vars(builtins)[name]
-
-
-def _is_filled(cell: Any) -> bool:  # noqa: ANN401 - the type of cells is not public
-    try:
-        _ = cell.cell_contents
-    except ValueError:
-        return False
-    return True
 
 
 def hints_of(thing: Callable[..., object] | type[Any]) -> Mapping[str, Any]:

@@ -121,3 +121,12 @@ def _outside(called: object) -> str | None:
     if isinstance(owner, type):
         return f"{owner.__name__}.{name}()" if issubclass(owner, date) and name in _CLOCKS else None
     return f"random.{name}()" if owner is _SHARED_RANDOM and owner is not None else None
+
+
+def copied(values: object) -> object:
+    """A copy to compare with, of what can be changed in place."""
+    try:
+        hash(values)
+    except TypeError:
+        return deepcopy(values)
+    return None

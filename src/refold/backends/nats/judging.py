@@ -9,7 +9,7 @@ from msgspec import Struct
 from refold.backends.nats.facts import Fact
 from refold.backends.nats.identities import Identities
 from refold.backends.nats.planning import guarded
-from refold.backends.nats.reading import END, Reading
+from refold.backends.nats.reading import Reading
 from refold.backends.nats.stored import Found
 from refold.backends.nats.subjects import Subjects
 from refold.ports import PAGE, Append, Appended, Check, Failure, QueryMatched, StreamCheck, StreamMoved
@@ -31,10 +31,8 @@ class Seen(Struct, frozen=True):
 
     @property
     def end(self) -> int:
-        """The last position that is looked at."""
-        if self.is_fresh:
-            return self.newest.sequence if self.newest else 0
-        return END
+        """The last position of all, where that is known: of fresh facts."""
+        return self.newest.sequence if self.newest else 0
 
 
 class Judge:

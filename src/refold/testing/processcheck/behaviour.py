@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import deepcopy
 from typing import Any, Final, get_args
 from uuid import UUID
 
@@ -28,6 +27,7 @@ from refold.testing.processcheck.instance import (
     message,
 )
 from refold.testing.processcheck.values import Values
+from refold.testing.purity import copied
 
 _EFFECTS: Final = get_args(Effect)
 _REPEATED: Final = 1 << 20
@@ -123,7 +123,7 @@ class Behaviour:
 
     def _reacted(self, input: Input, number: int) -> Reaction:
         state = self._states[number]
-        before = _copied((state, input.recorded.data))
+        before = copied((state, input.recorded.data))
         try:
             first, second = ([*self.process.react(input.recorded, state)] for _ in range(2))
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises is found
@@ -160,15 +160,6 @@ def _stranger(effects: Iterable[object]) -> Trouble | None:
     for effect in effects:
         if not isinstance(effect, _EFFECTS):
             return Trouble("no effect", f"react yields {shortened(effect)}, which is no effect")
-    return None
-
-
-def _copied(values: object) -> object:
-    """A copy to compare with, of what can be changed in place."""
-    try:
-        hash(values)
-    except TypeError:
-        return deepcopy(values)
     return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from functools import partial, wraps
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from refold.fold import Decider, Fold, parameter_classes
 from refold.messages import Recorded, StreamName
 from refold.process import Process
 from refold.testing.outcomes import Outcome, outcome_of
+from refold.testing.purity import copied
 from refold.testing.simulation.findings import FindingKind, Findings, asserting, told
 
 F = TypeVar("F", bound=Fold[Any, Any])
@@ -53,7 +53,7 @@ class Watched:
 
         @wraps(decider.decide)
         def decide(command: object, state: object) -> Iterable[Any]:
-            name, before = f"decider {decider.category!r}", _copied((command, state))
+            name, before = f"decider {decider.category!r}", copied((command, state))
             first, again = (outcome_of(lambda: decider.decide(command, state)) for _ in range(2))
             self._same("decider", name, command, first, again, "the second time")
             self._unchanged("decider", name, before, (command, state))
@@ -72,7 +72,7 @@ class Watched:
 
         @wraps(process.react)
         def react(recorded: Recorded[Any], state: object) -> Iterable[Any]:
-            before = _copied((recorded.data, state))
+            before = copied((recorded.data, state))
             first, again = (outcome_of(lambda: process.react(recorded, state)) for _ in range(2))
             self._same("process", name, recorded.data, first, again, "the second time")
             self._unchanged("process", name, before, (recorded.data, state))
@@ -90,7 +90,7 @@ class Watched:
 
         @wraps(evolve)
         def evolving(state: object, event: object) -> object:
-            before = _copied((state, event))
+            before = copied((state, event))
             first = evolve(state, event)
             self._unchanged(kind, name, before, (state, event))
             if are_comparable and (again := evolve(state, event)) != first:
@@ -165,12 +165,3 @@ def _shown(outcome: Outcome[Any]) -> str:
     if outcome.error is not None:
         return told(outcome.error)
     return shortened(outcome.outputs)
-
-
-def _copied(values: object) -> object:
-    """A copy to compare with, of what can be changed in place."""
-    try:
-        hash(values)
-    except TypeError:
-        return deepcopy(values)
-    return None
