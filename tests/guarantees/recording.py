@@ -12,14 +12,18 @@ from typing import Any
 import msgspec
 import pytest
 
+KINDS = ("guarantee", "mutant")
+"""The marks that are taken down."""
+
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one test. `figures`: the lines of figures that it printed."""
+    """What became of one test. `figures`: the lines of figures that it printed. `mutants`: the faults that it planted."""
 
     promises: tuple[str, ...]
     test: str
     outcome: str
-    figures: tuple[str, ...]
+    figures: tuple[str, ...] = ()
+    mutants: tuple[str, ...] = ()
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -37,10 +41,12 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """What a test's call, or a phase of it that did not pass, says."""
-        promises = tuple(str(value) for name, value in report.user_properties if name == "promise")
-        if promises and (report.when == "call" or not report.passed):
+        promises, mutants = (
+            tuple(str(value) for name, value in report.user_properties if name == kind) for kind in KINDS
+        )
+        if (promises or mutants) and (report.when == "call" or not report.passed):
             figures = tuple(line for line in report.capstdout.splitlines() if line.startswith("GUARANTEE "))
-            self._found.append(Outcome(promises, report.nodeid, report.outcome, figures))
+            self._found.append(Outcome(promises, report.nodeid, report.outcome, figures, mutants))
 
     def pytest_sessionfinish(self) -> None:
         """Write it down."""
@@ -62,18 +68,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A report knows no markers, and comes from another process."""
     for item in items:
         if isinstance(item, pytest.Function):
-            item.user_properties += [("promise", promise) for promise in promises_of(item)]
+            item.user_properties += [(kind, name) for kind in KINDS for name in marked(item, kind)]
 
 
-def promises_of(item: pytest.Function) -> list[str]:
-    """What a test promises: by marks of its own, of the class that it was written in, or of its module.
+def marked(item: pytest.Function, kind: str) -> list[str]:
+    """What a test carries: by marks of its own, of the class that it was written in, or of its module.
 
     A test class of the contract is made of many rooms, and pytest gives the marks of each room to the tests of all.
     """
     written_in = [cls for cls in item.cls.__mro__ if item.originalname in vars(cls)][:1] if item.cls else []
     places = [vars(place) for place in (item.function, *written_in, *([item.cls] if item.cls else ()), item.module)]
     marks = [mark for place in places for mark in _listed(place.get("pytestmark", []))]
-    return sorted({str(mark.args[0]) for mark in marks if mark.name == "guarantee"})
+    return sorted({str(mark.args[0]) for mark in marks if mark.name == kind})
 
 
 def _listed(marks: Any) -> list[pytest.Mark]:

@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 from tests.guarantees.promises import NOT_PROMISED, PROMISES
 from tests.guarantees.recording import Outcome, Run
+from tests.mutants.mutants import MUTANTS
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "guarantees.md"
@@ -48,7 +49,8 @@ def proven(file: Path, arguments: Sequence[str]) -> None:
 
 def page(run: Run, when: datetime, form: str) -> str:
     """The page as text."""
-    lines = [*_head(run, when, form), *_rows(run.outcomes), "", *_figures(run.outcomes), *_beyond()]
+    found = run.outcomes
+    lines = [*_head(run, when, form), *_rows(found), "", *_figures(found), *_planted(found), *_beyond()]
     return "\n".join(lines) + "\n"
 
 
@@ -94,6 +96,19 @@ def _figures(outcomes: Sequence[Outcome]) -> Iterator[str]:
         yield ""
 
 
+def _planted(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    yield "## Faults planted on purpose"
+    yield ""
+    yield "A check that no fault can fail proves nothing. Each of these is planted, and the check of the promise must find it."
+    yield ""
+    yield "| fault | what it does | breaks | |"
+    yield "|---|---|---|--:|"
+    for name, mutant in MUTANTS.items():
+        found = _cell([outcome for outcome in outcomes if name in outcome.mutants]).replace("passed", "found it")
+        yield f"| {name} | {mutant.does} | {mutant.breaks} | {found.replace('failed', 'missed it')} |"
+    yield ""
+
+
 def _beyond() -> Iterator[str]:
     yield "## Not promised"
     yield ""
@@ -109,7 +124,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         file: Path = options.said or Path(place) / "promises.json"
         if options.said is None:
-            proven(file, ["-m", "guarantee" if options.long else "guarantee and not long"])
+            carry = "(guarantee or mutant)"
+            proven(file, ["-m", carry if options.long else f"{carry} and not long"])
         run = msgspec.json.decode(file.read_bytes(), type=Run)
     PAGE.write_text(page(run, datetime.now(UTC), "long form" if options.long else "short form"), "utf-8")
     sys.exit(any(outcome.outcome == "failed" for outcome in run.outcomes))

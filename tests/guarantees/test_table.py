@@ -14,18 +14,23 @@ import pytest
 from tests.guarantees.promises import PROMISES
 from tests.guarantees.recording import Outcome, Run
 from tests.guarantees.table import PAGE, ROOT, backend_of, page
+from tests.mutants.mutants import MUTANTS
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def marked() -> set[str]:
-    """Every number that a test of ours, or of the contract, carries."""
+def marked(mark: str) -> set[str]:
+    """Every name that a test of ours, or of the contract, carries by this mark."""
     files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src/refold/testing").rglob("*.py")]
-    return {found for file in files for found in re.findall(r'guarantee\("(G\d+)"\)', file.read_text("utf-8"))}
+    return {found for file in files for found in re.findall(mark, file.read_text("utf-8"))}
 
 
 def test_every_promise_has_tests_and_every_number_is_a_promise() -> None:
-    assert marked() == set(PROMISES)
+    assert marked(r'mark\.guarantee\("(G\d+)"\)') == set(PROMISES)
+
+
+def test_every_fault_that_is_planted_is_in_the_list() -> None:
+    assert marked(r'mark\.mutant\("([a-z-]+)"\)') <= set(MUTANTS)
 
 
 def test_the_page_lists_the_promises_as_they_are() -> None:
@@ -51,15 +56,19 @@ def test_the_name_of_a_test_tells_its_backend(test: str, backend: str) -> None:
 def test_a_failure_shows_and_what_was_skipped_counts_for_nothing() -> None:
     outcomes = (
         Outcome(("G1",), "t.py::test_a[sqlite]", "passed", ("GUARANTEE G1 sqlite cuts=3",)),
-        Outcome(("G1", "G2"), "t.py::test_b[sqlite]", "passed", ()),
-        Outcome(("G2",), "t.py::test_c[sqlite]", "failed", ()),
-        Outcome(("G1",), "t.py::test_d[postgres]", "skipped", ()),
+        Outcome(("G1", "G2"), "t.py::test_b[sqlite]", "passed"),
+        Outcome(("G2",), "t.py::test_c[sqlite]", "failed"),
+        Outcome(("G1",), "t.py::test_d[postgres]", "skipped"),
+        Outcome((), "t.py::test_e", "passed", mutants=("lying-fsync",)),
+        Outcome((), "t.py::test_f", "failed", mutants=("spurious-conflict",)),
     )
     text = page(Run(90, outcomes), WHEN, "short form")
     assert f"| G1 | {PROMISES['G1']} | 2 passed |  |  |  |  |" in text
     assert f"| G2 | {PROMISES['G2']} | **1 failed** |  |  |  |  |" in text
     assert "```text\nG1 sqlite cuts=3\n```" in text
-    assert "Last run: 2026-01-02, short form, 2 tests passed, 1 failed, 2 minutes with all else that ran." in text
+    assert "| lying-fsync | the disk says that it has written, and has not | G2 | 1 found it |" in text
+    assert "| spurious-conflict | a conflict is told where there is none | G5 | **1 missed it** |" in text
+    assert "Last run: 2026-01-02, short form, 3 tests passed, 2 failed, 2 minutes with all else that ran." in text
 
 
 SOME = """
@@ -72,6 +81,9 @@ def test_good():
 @pytest.mark.guarantee("G2")
 def test_bad():
     assert False
+
+@pytest.mark.mutant("lying-fsync")
+def test_found(): ...
 
 def test_other(): ...
 
@@ -88,11 +100,12 @@ class TestHouse(Room, OtherRoom): ...
 
 def test_what_becomes_of_a_test_is_taken_down_with_the_figures_that_it_printed(tmp_path: Path) -> None:
     (tmp_path / "test_some.py").write_text(SOME)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = guarantee(id): x\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n guarantee(id): x\n mutant(name): y\n")
     command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "tests.guarantees.recording", "--promises", "said.json"]
     subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
     assert set(msgspec.json.decode((tmp_path / "said.json").read_bytes(), type=Run).outcomes) == {
         Outcome(("G1",), "test_some.py::test_good", "passed", ("GUARANTEE G1 sqlite cuts=3",)),
-        Outcome(("G2",), "test_some.py::test_bad", "failed", ()),
-        Outcome(("G3",), "test_some.py::TestHouse::test_in_a_room", "passed", ()),
+        Outcome(("G2",), "test_some.py::test_bad", "failed"),
+        Outcome((), "test_some.py::test_found", "passed", mutants=("lying-fsync",)),
+        Outcome(("G3",), "test_some.py::TestHouse::test_in_a_room", "passed"),
     }
