@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from msgspec import Struct
 from tests.backup.shop import EVENTS, Place, Placed, Reminded, opened, orders, reminders, rows_of, seen
@@ -28,6 +27,13 @@ class Acknowledged:
     def told(self, position: int) -> None:
         with self._lock:
             self.head, self.count = max(self.head, position), self.count + 1
+
+
+def begun(url: str) -> str:
+    """A store in which the read model is made, so that every copy has it."""
+    with opened(url) as store:
+        store.catch_up(seen)
+    return url
 
 
 @contextmanager
@@ -83,7 +89,7 @@ def _of_the_moment(url: str, live: Sequence[Row], acknowledged: int) -> list[str
         found.append("it is not the beginning of the log")
     if len(rows) < acknowledged:
         found.append(f"it ends at {len(rows)}, and {acknowledged} was acknowledged before the backup began")
-    with Store.open(f"{url}?mode=ro", events=EVENTS) as store:
+    with Store.open(f"{url}{'&' if '?' in url else '?'}mode=ro", events=EVENTS) as store:
         reached = max((each.position for each in store.projections() if each.name == "seen"), default=0)
         shown = _shown(store)
         placed = [
@@ -109,20 +115,23 @@ def catches_up(url: str) -> list[str]:
     return [] if shown == placed and not reminded else ["its read model skipped something, or took it in twice"]
 
 
-def copied_while_they_write(folder: Path, number: int, copy: Callable[[str, Path], str]) -> Verdict:
-    """Copy a store so many times beside writers, in whatever way, and judge each copy."""
-    url, begun = f"sqlite:///{folder}/live.db?durability=best-effort", list[tuple[str, int]]()
-    with opened(url) as store:
-        store.catch_up(seen)  # so that every copy has the read model
+def copied_while_they_write(
+    url: str, number: int, copy: Callable[[int], str], behind: Callable[[], int] | None = None
+) -> Verdict:
+    """Copy a store so many times beside writers, in whatever way, and judge each copy.
+
+    `copy`: makes the copy of that number, and gives its URL. `behind`: how far what is copied goes, if it follows the store.
+    """
+    copies = list[tuple[str, int]]()
     with writers(url) as acknowledged:
         for n in range(number):
-            before, count = acknowledged.head, acknowledged.count
-            begun.append((copy(url, folder / f"{n}"), before))
+            before, count = behind() if behind else acknowledged.head, acknowledged.count
+            copies.append((copy(n), before))
             until("they went on", lambda count=count: acknowledged.count > count)  # type: ignore[misc]
-    live = rows_of(f"sqlite:///{folder}/live.db")
+    live = rows_of(url)
     wrong = [
         f"{n}: {each}"
-        for n, (copied, head) in enumerate(begun)
+        for n, (copied, head) in enumerate(copies)
         for each in faults(copied, live, head) or catches_up(copied)
     ]
-    return Verdict(len(begun), wrong)
+    return Verdict(len(copies), wrong)

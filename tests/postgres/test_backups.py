@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,31 +91,6 @@ def test_what_is_written_while_it_is_made_is_in_no_part_of_it(
     assert (tried.lost.events, tried.lost.streams, tried.differs_at) == (2, 1, None)
     assert databases(url) == before
     postgres.drop(target)
-
-
-def test_backups_beside_writers_are_each_the_beginning_of_the_log(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    in_path(tmp_path / "bin", monkeypatch)
-    build(url)
-    stop = threading.Event()
-
-    def write() -> None:
-        with opened(url) as store:
-            while not stop.is_set():
-                store.append("w-1", [RawEvent("t", {}), RawEvent("t", {})])
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        for n in range(3):
-            head = back_up(url, tmp_path / f"{n}.backup", None, silent).manifest.contents.head
-            tried = drill(tmp_path / f"{n}.backup", url, silent)
-            assert (tried.differs_at, tried.live_head >= head) == (None, True)
-    finally:
-        stop.set()
-        writer.join()
-    print("\nGUARANTEE G10 postgresql backups=3 bad=0")
 
 
 def test_without_tools_that_fit_it_is_told_and_nothing_is_left(

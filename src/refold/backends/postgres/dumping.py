@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -29,8 +29,8 @@ where n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^p
 class Moment:
     """What a database holds, seen from one snapshot, which other sessions may take while this one lasts."""
 
-    def __init__(self, backend: Backend, snapshot: str) -> None:
-        self.backend, self._snapshot = backend, snapshot
+    def __init__(self, backend: Backend, snapshot: str, server: Mapping[str, str]) -> None:
+        self.backend, self._snapshot, self._server = backend, snapshot, server
 
     def dump(self, location: PostgresLocation, target: Path) -> None:
         """Dump the whole database from this snapshot into a file of pg_dump's custom format.
@@ -39,7 +39,7 @@ class Moment:
             UsageError: pg_dump is not there, not new enough, or may not read something in the database.
         """
         options = ["--format=custom", f"--snapshot={self._snapshot}", "--no-password", f"--file={target}"]
-        _run("pg_dump", location, options)
+        _run("pg_dump", location, options, (), self._server)  # of several servers, only this one knows the snapshot
 
 
 @contextmanager
@@ -52,7 +52,13 @@ def moment(url: str) -> Generator[Moment]:
         with connection.transaction():
             connection.execute("set local idle_in_transaction_session_timeout = 0")  # while pg_dump works, this waits
             row: Any = connection.execute("select pg_export_snapshot()").fetchone()
-            yield Moment(store.joined(connection), row[0])
+            yield Moment(store.joined(connection), row[0], _server_of(connection))
+
+
+def _server_of(connection: psycopg.Connection[Any]) -> Mapping[str, str]:
+    """What tells libpq to go to the very server of a connection."""
+    info = connection.info
+    return {"host": info.host, "hostaddr": "" if info.host.startswith("/") else info.hostaddr, "port": str(info.port)}
 
 
 @contextmanager
@@ -96,7 +102,7 @@ def scratch_database(url: str) -> Generator[str]:
     """The URL of an empty database beside another one, gone at the end.
 
     Raises:
-        StoreReadOnly: this role may not make one.
+        StoreReadOnly: this role may not make one, or this server follows another one.
     """
     location, name = PostgresLocation.parse(url), f"refold_drill_{secrets.token_hex(6)}"
     with _in_our_words(location), psycopg.connect(location.url, autocommit=True) as connection:
@@ -106,6 +112,11 @@ def scratch_database(url: str) -> Generator[str]:
             raise StoreReadOnly(
                 "this role may make no database to try the backup in: take one that may (alter role NAME createdb), or "
                 "`refold restore` it into an empty database, and `refold verify` that."
+            ) from error
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            raise StoreReadOnly(
+                "this server only reads, since it follows another one: no database to try the backup in can be made here. "
+                "Name the server that writes in the URL."
             ) from error
         try:
             yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
@@ -121,14 +132,20 @@ def version_of(tool: str) -> str | None:
     return subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
 
 
-def _run(tool: str, location: PostgresLocation, options: Sequence[str], last: Sequence[str] = ()) -> None:
+def _run(
+    tool: str,
+    location: PostgresLocation,
+    options: Sequence[str],
+    last: Sequence[str] = (),
+    server: Mapping[str, str] | None = None,
+) -> None:
     found = shutil.which(tool)
     if found is None:
         raise UsageError(
             f"{tool} is not in PATH, and databases are backed up with it: install PostgreSQL's client programs, of the "
             "server's version or newer."
         )
-    settings = conninfo_to_dict(location.url)
+    settings = conninfo_to_dict(location.url) | dict(server or {})
     environment = dict(os.environ)
     if password := settings.pop("password", None):
         environment["PGPASSWORD"] = str(password)  # in the arguments every user of the machine would see it
