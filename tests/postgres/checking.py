@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 from itertools import accumulate
 
 import msgspec
@@ -53,28 +54,44 @@ class _Judge:
         self._tags = _places((tag, event.position) for event in log for tag in event.tags)
         self._of = {event.position: event for event in log}
         self._head = log[-1].position if log else 0
-        whole = {
-            one.body.ids: max(self._positions(one.body)) for one in tried if set(one.body.ids) <= self._there.keys()
+        self._whole = {
+            one.body.ids: self._positions(one.body)
+            for one in tried
+            if one.body.ids and set(one.body.ids) <= self._there.keys()
         }
-        self._ends = sorted({0, *whole.values()})
+        self._ends = sorted({0, *(max(positions) for positions in self._whole.values())})
         self._times()
 
     def _times(self) -> None:
         """The last positions that were acknowledged by a time, and the first that were not yet asked for."""
         done = [one for one in self._tried if one.told == "done" and one.positions]
-        ended = sorted((one.ended, max(one.positions)) for one in done)
-        self._ended, self._least = [at for at, _ in ended], list(accumulate((last for _, last in ended), max))
-        first: dict[tuple[str, ...], int] = {}
-        for one in self._tried:  # the first of all that asked for the same, since any of them may have written it
-            first[one.body.ids] = min(one.began, first.get(one.body.ids, one.began))
-        began = sorted(((first[one.body.ids], min(one.positions) - 1) for one in done), reverse=True)
+        self._known_by([(one.ended, max(one.positions)) for one in done])
+        self._of_body: dict[tuple[str, ...], list[Tried]] = defaultdict(list)
+        for one in self._tried:
+            self._of_body[one.body.ids].append(one)
+        self._first = {ids: at for ids in self._whole if (at := self._asked(ids)) is not None}
+        began = sorted(((at, min(self._whole[ids]) - 1) for ids, at in self._first.items()), reverse=True)
         self._began, self._most = [-at for at, _ in began], list(accumulate((before for _, before in began), min))
+
+    def _asked(self, ids: tuple[str, ...]) -> int | None:
+        """When who wrote it began: who was told that it was no repeat, or the first of all that asked for the same."""
+        writers = [one for one in self._of_body[ids] if one.told in {"done", "unknown"}]
+        fresh = [one for one in writers if one.told == "done" and not one.repeated]
+        return min((one.began for one in fresh or writers), default=None)
+
+    def _known_by(self, told: list[tuple[int, int]]) -> None:
+        """Up to which position the log was known to reach, by the times of these answers."""
+        self._told = sorted(told)
+        self._ended, self._least = [at for at, _ in self._told], list(accumulate((last for _, last in self._told), max))
 
     def all(self) -> Iterator[str]:
         for id in self._there.keys() - self._known:
             yield f"event {id} is in the log, and nobody appended it"
+        yield from self._of_all_refused()
         for one in self._tried:
             yield from self._of_one(one)
+        for body in {one.body.ids: one.body for one in self._tried if one.body.ids in self._whole}.values():
+            yield from self._of_written(body)
 
     def _of_one(self, one: Tried) -> Iterator[str]:
         there = [id in self._there for id in one.body.ids]
@@ -84,43 +101,69 @@ class _Judge:
             yield f"lost: {one} was acknowledged"
         elif one.told == "done":
             yield from self._of_done(one)
-        elif one.told == "conflict":
-            yield from self._of_refused(one)
         elif one.told == "reused":
             yield f"{one} was refused as another's ids, which were its own"
+        elif one.told == "conflict" and not one.moved and not one.matched:
+            yield f"a conflict without a reason: {one}"
 
     def _of_done(self, one: Tried) -> Iterator[str]:
-        body = one.body
+        if list(one.positions) != self._positions(one.body):
+            yield f"told {one.positions}, in the log at {self._positions(one.body)}: {one.body}"
+        for (_, _, facts), version in zip(one.body.writes, one.versions, strict=True):
+            if self._there[facts[-1].id].version != version:
+                yield f"told version {version} for {self._there[facts[-1].id]}"
+
+    def _of_written(self, body: Body) -> Iterator[str]:
+        """It stands there as it was given, and was allowed to just there and at that time."""
         positions = self._positions(body)
-        if list(one.positions) != positions or positions != list(range(positions[0], positions[0] + len(positions))):
-            yield f"told {one.positions}, in the log at {positions}: {body}"
-            return
-        for (stream, _, facts), version in zip(body.writes, one.versions, strict=True):
+        first, before = positions[0], positions[0] - 1
+        if positions != list(range(first, first + len(positions))):
+            yield f"in pieces at {positions}: {body}"
+        for stream, _, facts in body.writes:
             events = [self._there[fact.id] for fact in facts]
             if [(e.stream, e.type, e.tags) for e in events] != [(stream, fact.type, fact.tags) for fact in facts]:
                 yield f"not as it was given: {events}, {body}"
-            if events[-1].version != version:
-                yield f"told version {version} for {events[-1]}"
-        before = positions[0] - 1
         if (failing := self._failing(body, before)) != ((), ()):
-            yield f"done at {positions[0]} although {failing} did not hold there: {body}"
-        if not one.repeated and not self._earliest(one.began) <= before <= self._latest(one.ended):
-            yield f"not in the order of time: {one} was done at {positions[0]}"
+            yield f"done at {first} although {failing} did not hold there: {body}"
+        writers = [one for one in self._of_body[body.ids] if one.told in {"done", "unknown"}]
+        fresh = [one for one in writers if one.told == "done" and not one.repeated]
+        if len(fresh) > 1:
+            yield f"written more than once, as it was told: {fresh}"
+        answered = min((one.ended for one in writers if one.told == "done"), default=None)
+        late = answered is not None and before > self._latest(answered)
+        if body.ids not in self._first or late or self._earliest(self._first[body.ids]) > before:
+            yield f"not in the order of time: {body} was done at {first}"
 
-    def _of_refused(self, one: Tried) -> Iterator[str]:
-        told = one.moved, one.matched
-        if not one.moved and not one.matched:
-            yield f"a conflict without a reason: {one}"
-        for end in self._between(self._earliest(one.began), self._latest(one.ended)):
+    def _of_all_refused(self) -> Iterator[str]:
+        """Each is placed as early as can be: what was seen by one that had ended, who began after that must see, too."""
+        refused = sorted((one for one in self._tried if one.told == "conflict"), key=lambda one: one.began)
+        placed: list[tuple[int, int]] = []
+        seen = 0
+        told: list[tuple[int, int]] = []
+        for one in refused:
+            while placed and placed[0][0] < one.began:
+                seen = max(seen, heappop(placed)[1])
+            end = self._moment(one, seen)
+            if end is None:
+                reasons = one.moved, one.matched
+                yield f"refused for {reasons}, which was so at no time between its begin and its end: {one}"
+            else:
+                heappush(placed, (one.ended, end))
+                told.append((one.ended, end))
+        self._known_by([*self._told, *told])
+
+    def _moment(self, one: Tried, seen: int) -> int | None:
+        """The first end of the log at which it was refused for these reasons, and at which others saw no less before."""
+        for end in self._between(max(seen, self._earliest(one.began)), self._latest(one.ended)):
             if end >= self._written(one.body):
-                break
-            if self._failing(one.body, end) == told:
-                return
-        yield f"refused for {told}, which was so at no time between its begin and its end: {one}"
+                return None
+            if self._failing(one.body, end) == (one.moved, one.matched):
+                return end
+        return None
 
     def _written(self, body: Body) -> int:
         """Where the append came to stand after all, when it was asked for again; it was not refused after that."""
-        return min(self._positions(body)) if body.ids[0] in self._there else self._head + 1
+        return min(self._positions(body)) if set(body.ids[:1]) & self._there.keys() else self._head + 1
 
     def _between(self, low: int, high: int) -> Sequence[int]:
         return self._ends[bisect_left(self._ends, low) : bisect_right(self._ends, high)]

@@ -38,6 +38,8 @@ from refold.query import QueryItem
 ROOT = Path(__file__).parents[2]
 ANYTHING, NOTHING, SOMETHING = "any", "no stream", "exists"
 _EXPECTED = {ANYTHING: ANY, NOTHING: NO_STREAM, SOMETHING: EXISTS}
+NEVER = -1
+"""A version that no stream is at."""
 Belief: TypeAlias = int | str
 Item: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 """The types and the tags of one item of a query."""
@@ -82,9 +84,14 @@ class Tried(msgspec.Struct, frozen=True):
     matched: tuple[tuple[int, int], ...] = ()
 
 
+def streams_of(history: int) -> list[str]:
+    """The three hot streams of a history."""
+    return [f"h{history}-{n}" for n in "abc"]
+
+
 def body(random: Random, history: int, head: Callable[[], int]) -> Body:
     """A random append within one history, whose streams and tags are its own; few enough for most to meet each other."""
-    streams, tags = [f"h{history}-{n}" for n in "ab"], [f"{history}:{n}" for n in "st"]
+    streams, tags = streams_of(history), [f"{history}:{n}" for n in "st"]
     beliefs: list[Belief] = [ANYTHING, ANYTHING, NOTHING, SOMETHING, 0, 1, 2, 3]
 
     def facts() -> tuple[Fact, ...]:
@@ -134,6 +141,14 @@ def attempt(store: Store, body: Body) -> Tried:
     positions = tuple(int(position) for receipt in receipts for position in receipt.positions)
     versions = tuple(receipt.version for receipt in receipts)
     return Tried(body, began, ended, "done", positions, versions, receipts[0].repeated)
+
+
+def observed(store: Store, random: Random, history: int = 0) -> Tried:
+    """Read the version of a stream, and write that down as what it is: a refusal of one who expected what never is."""
+    stream = random.choice(streams_of(history))
+    began = time.monotonic_ns()
+    version = len([*store.read(stream)])
+    return Tried(Body((), ((stream, NEVER),)), began, time.monotonic_ns(), "conflict", moved=((0, version),))
 
 
 def _writes(body: Body) -> list[StreamWrite]:
