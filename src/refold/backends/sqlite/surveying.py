@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Final
 
 import apsw
@@ -161,8 +162,9 @@ def _of_file(db: apsw.Connection) -> Iterator[Damage]:
         yield Damage(None, f"the last position is {last}, but {held} events are in the store and its archive")
 
 
-def _as_made() -> dict[str, str]:
-    """The triggers of a new store."""
+@cache
+def _as_made() -> Mapping[str, str]:
+    """The triggers of a new store: the same for as long as this program runs, and a new store takes longer than a look."""
     with contextlib.closing(apsw.Connection(":memory:")) as new:
         migrate(new)
         return dict(new.execute(_TRIGGERS))
