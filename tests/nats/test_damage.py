@@ -41,16 +41,6 @@ def filled(url: str) -> tuple[int, ...]:
         return tuple(map(int, store.append("a-1", [RawEvent("X", {"n": n}) for n in range(3)]).positions))
 
 
-def test_nothing_is_deleted_or_purged_by_the_ways_that_there_are(nats: str) -> None:
-    name = f"d{uuid4().hex}"
-    _, second, _ = filled(f"{nats}/{name}")
-    for subject, body in ((f"STREAM.MSG.DELETE.{name}", {"seq": second}), (f"STREAM.PURGE.{name}", {})):
-        assert "error" in asyncio.run(asked(nats, subject, body))
-    config = asyncio.run(asked(nats, f"STREAM.INFO.{name}", {}))["config"]
-    assert "error" in asyncio.run(asked(nats, f"STREAM.UPDATE.{name}", config | {"deny_delete": False}))
-    assert found(f"{nats}/{name}") == []
-
-
 def test_what_others_write_meanwhile_is_not_missed(nats: str, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"{nats}/d{uuid4().hex}"
     filled(url)

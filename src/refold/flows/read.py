@@ -7,12 +7,13 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from refold.clock import as_datetimes, as_uuids
 from refold.codec import Decoders, recorded_each
-from refold.errors import UsageError
+from refold.errors import InvalidName, StoreCorrupt, UsageError
 from refold.flows.prepare import Runtime, instant
 from refold.messages import OWN, Recorded, StreamName
 from refold.ports import EVERYTHING, PAGE, Backend, InCategory, InStory, InStream, Matching, Selection, Source
@@ -23,6 +24,10 @@ Direction: TypeAlias = Literal["forward", "backward"]
 
 _SLICE: Final = 64
 """How many events of a page are opened at once: enough to share a call, too few for the garbage collector to look at."""
+
+
+_NOT_AS_WRITTEN: Final = (msgspec.MsgspecError, InvalidName, ValueError, OverflowError, TypeError)
+"""What comes of a damaged envelope: an id, a time, a name, tags or metadata that no append has written."""
 
 
 class Page(Struct, frozen=True):
@@ -172,8 +177,30 @@ def opened_all(decoders: Decoders, rows: Sequence[Row], *, backward: bool = Fals
 
     Raises:
         UnknownEventType, UndecodableEvent: the decoders cannot read the next one.
+        StoreCorrupt: what is stored beside its data is not what was written.
     """
     for start in range(0, len(rows), _SLICE):
         some = rows[start : start + _SLICE]
-        ids, times = as_uuids([row.id for row in some]), as_datetimes([row.recorded_at for row in some])
-        yield from recorded_each(decoders, some, ids, times, backward=backward)
+        try:
+            ids, times = as_uuids([row.id for row in some]), as_datetimes([row.recorded_at for row in some])
+            yield from recorded_each(decoders, some, ids, times, backward=backward)
+        except _NOT_AS_WRITTEN as error:
+            if (damaged := next(filter(None, map(_damage, some)), None)) is None:
+                raise
+            raise damaged from error
+
+
+def _damage(row: Row) -> StoreCorrupt | None:
+    """What is told of a row if something beside its data cannot be read."""
+    try:
+        as_uuids([row.id])
+        as_datetimes([row.recorded_at if row.valid_at is None else row.valid_at, row.recorded_at])
+        StreamName.parse(row.stream)
+        msgspec.json.decode(row.tags, type=frozenset[str])
+        msgspec.json.decode(row.metadata, type=dict[str, str])
+    except _NOT_AS_WRITTEN as error:
+        return StoreCorrupt(
+            f"the event at position {row.position} is damaged: beside its data stands what was never written ({error}). "
+            "Restore a backup; `refold verify` looks for more."
+        )
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from refold.backends.postgres import guards
 from refold.backends.postgres.session import Steady
 from refold.clock import as_datetime
 from refold.ports import Damage, Stats, StreamInfo
@@ -58,26 +59,13 @@ select category, sum(events)::bigint from (
 _ENDS: Final = """
 select coalesce(max(position), 0), least(min(recorded_at), (select min(first_recorded_at) from {schema}.archived)),
   max(recorded_at) from {schema}.events"""
-_TRIGGERS: Final = (
-    "archived_events_go",
-    "archived_streams_are_back",
-    "archived_streams_are_facts",
-    "archived_streams_are_kept",
-    "archived_streams_are_whole",
-    "archived_streams_do_not_grow",
-    "archived_types_are_facts",
-    "archived_types_are_kept",
-    "events_are_facts",
-    "events_stay",
-    "tags_are_facts",
-)
 
 
 class Statements:
     """The texts of all surveys in one schema."""
 
     def __init__(self, schema: str) -> None:
-        named = f'"{schema}"'
+        self.schema, named = schema, f'"{schema}"'
 
         def put(text: str) -> str:
             return text.replace("{schema}", named)
@@ -94,10 +82,6 @@ class Statements:
             " where c.relnamespace = '{schema}'::regnamespace and c.relkind = 'r'"
         )
         self.problems = tuple(map(put, _PROBLEMS))
-        self.triggers = put(
-            "select tgname::text from pg_trigger where tgrelid in ('{schema}.events'::regclass, '{schema}.event_tags'::regclass,"
-            " '{schema}.archived'::regclass, '{schema}.archived_types'::regclass)"
-        )
 
 
 async def streams(session: Steady, sql: Statements, after: str, prefix: str, limit: int) -> Sequence[StreamInfo]:
@@ -128,9 +112,7 @@ async def damages(session: Steady, sql: Statements, after: int, limit: int) -> S
     """What is wrong: with the triggers when `after` is 0, and with the next `limit` positions."""
     found: list[Damage] = []
     if after == 0:
-        there = {name for (name,) in await session.fetch(sql.triggers)}
-        missing = [name for name in _TRIGGERS if name not in there]
-        found += [Damage(None, f"the trigger {name} is missing: events could be changed") for name in missing]
+        found += await guards.damages(session, sql.schema)
         held, last = (await session.fetch(sql.count))[0][0], (await session.fetch(sql.ends))[0][0]
         if last != held:
             found.append(

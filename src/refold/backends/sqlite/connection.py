@@ -187,6 +187,11 @@ class Translation:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, apsw.Error):
             raise as_ours(error, self._location) from error
+        if isinstance(error, UnicodeDecodeError):
+            raise StoreCorrupt(
+                f"{self._location.path!r} is damaged: it holds text that is not UTF-8 ({error.reason}). Restore a backup. "
+                "`refold verify` looks for more."
+            ) from error
 
 
 def as_ours(error: apsw.Error, location: Location) -> RefoldError:  # noqa: PLR0911 - a table, one line an error
