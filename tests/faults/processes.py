@@ -27,6 +27,13 @@ ROOT: Final = Path(__file__).parents[2]
 DEADLINE: Final = 120.0
 """Seconds after which something that should happen does not happen any more."""
 
+_AHEAD: Final = (
+    "refold.backends.sqlite", "refold.backends.postgres", "psycopg", "psycopg_pool", "refold.running", "refold.aio_running",
+    "refold.duties", "concurrent.futures.thread",
+)  # fmt: skip
+_LATER: Final = (("pyarrow", "pandas"),)
+"""What one module imports at its first use, if it is there."""
+
 
 def until(what: str, holds: Callable[[], object], seconds: float = DEADLINE) -> float:
     """Wait until something holds, and say for how many seconds that was."""
@@ -131,6 +138,7 @@ def main() -> None:
         module, role, told, options, planted = msgspec.json.decode(line)
         play = getattr(import_module(module), role)
         plants = import_module("tests.faults.planted").PLANTS
+        _import_ahead(module)
         if pid := os.fork():
             os.write(1, b"%d\n" % pid)
         else:
@@ -141,6 +149,15 @@ def main() -> None:
                 plants[planted](setattr)
             play(**options)
             os._exit(0)
+
+
+@cache
+def _import_ahead(_: str) -> None:
+    """With what has a role: what is imported only when it is first used, each of those that are forked would import again."""
+    also = [later for module, later in _LATER if module in sys.modules]
+    for module in (*_AHEAD, *also):
+        with contextlib.suppress(ImportError):
+            import_module(module)
 
 
 def _die_with_parent() -> None:

@@ -50,7 +50,7 @@ def has_gone(process: Process, steps: int) -> bool:
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_whenever_it_is_killed_every_event_is_there_once(tmp_path: Path, postgres: PostgresServer, engine: str) -> None:
-    url = f"sqlite:///{tmp_path}/books.db" if engine == "sqlite" else postgres.new_database()
+    url = f"sqlite:///{tmp_path}/books.db?durability=best-effort" if engine == "sqlite" else postgres.new_database()
     place, random = tmp_path / "archive", Random(int(os.environ.get("REFOLD_SEED", "5")))  # noqa: S311 - the same each time
     write_books(url, YEARS, THINGS)
     with opened(url) as backend:
