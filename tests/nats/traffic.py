@@ -81,10 +81,12 @@ def judged(url: str, load: Load, outages: list[float]) -> Report:
         )
         for e in events
     ]
-    return reported(load, log, [_numbered(one, places) for one in load.tried], wrong, outages)
+    return reported(load, log, [numbered(one, places) for one in load.tried], wrong, outages)
 
 
-def _numbered(one: Tried, places: Sequence[int]) -> Tried:
+def numbered(one: Tried, places: Sequence[int]) -> Tried:
+    """The same, told of numbers in the log in place of positions."""
+
     def number(position: int) -> int:
         return bisect_right(places, position)
 

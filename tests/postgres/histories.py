@@ -1,18 +1,12 @@
-"""Concurrent histories: random appends of several writers to the same few streams and tags, each written down as it was told.
-
-As a program it is another process's writers: `python -m tests.postgres.histories URL SEED HISTORIES`, in step over its pipes.
-"""
+"""Requests of concurrent histories: random appends to the same few streams and tags, each written down as it was told."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from random import Random
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -23,6 +17,7 @@ from refold import (
     NO_STREAM,
     AppendCondition,
     Conflict,
+    Fold,
     IdReused,
     NewEvent,
     OutcomeUnknown,
@@ -35,7 +30,6 @@ from refold.messages import RawEvent
 from refold.ports import Check, QueryMatched, StreamMoved
 from refold.query import QueryItem
 
-ROOT = Path(__file__).parents[2]
 ANYTHING, NOTHING, SOMETHING = "any", "no stream", "exists"
 _EXPECTED = {ANYTHING: ANY, NOTHING: NO_STREAM, SOMETHING: EXISTS}
 NEVER = -1
@@ -89,10 +83,16 @@ def streams_of(history: int) -> list[str]:
     return [f"h{history}-{n}" for n in "abc"]
 
 
-def body(random: Random, history: int, head: Callable[[], int]) -> Body:
-    """A random append within one history, whose streams and tags are its own; few enough for most to meet each other."""
+def body(random: Random, history: int, head: Callable[[], int], known: Mapping[str, int] | None = None) -> Body:
+    """A random append within one history, whose streams and tags are its own; few enough for most to meet each other.
+
+    `known`: the versions at which its writer last saw the streams.
+    """
     streams, tags = streams_of(history), [f"{history}:{n}" for n in "st"]
-    beliefs: list[Belief] = [ANYTHING, ANYTHING, NOTHING, SOMETHING, 0, 1, 2, 3]
+
+    def belief(stream: str) -> Belief:
+        seen: list[Belief] = [0, 1, 2, 3] if known is None else [known.get(stream, 0)] * 4
+        return random.choice([ANYTHING, ANYTHING, NOTHING, SOMETHING, *seen])
 
     def facts() -> tuple[Fact, ...]:
         return tuple(
@@ -112,15 +112,16 @@ def body(random: Random, history: int, head: Callable[[], int]) -> Body:
         )
 
     if random.random() < 0.3:  # one stream and its version, as most appends are
-        return Body(((random.choice(streams), random.choice(beliefs), facts()),))
+        stream = random.choice(streams)
+        return Body(((stream, belief(stream), facts()),))
     chosen = random.sample(streams, random.choice([1, 1, 2]))
     looked = [stream for stream in streams if stream not in chosen and random.random() < 0.3]
     number = random.choice([0, 1, 1, 2])
     last = head() if number else 0
     conditions = [(random.choice([0, last, last, max(0, last - 1)]), query()) for _ in range(number)]
     return Body(
-        tuple((stream, random.choice(beliefs), facts()) for stream in chosen),
-        tuple((stream, random.choice(beliefs)) for stream in looked),
+        tuple((stream, belief(stream), facts()) for stream in chosen),
+        tuple((stream, belief(stream)) for stream in looked),
         tuple(dict.fromkeys(conditions)),
     )
 
@@ -149,6 +150,31 @@ def observed(store: Store, random: Random, history: int = 0) -> Tried:
     began = time.monotonic_ns()
     version = len([*store.read(stream)])
     return Tried(Body((), ((stream, NEVER),)), began, time.monotonic_ns(), "conflict", moved=((0, version),))
+
+
+@cache
+def _counting(category: str) -> Fold[int, RawEvent]:
+    return Fold(category, int, lambda count, _: count + 1, events=(RawEvent,))
+
+
+def decided(store: Store, random: Random, history: int) -> Tried:
+    """A command. What it appends was decided on so many events as it saw, and is held to that."""
+    stream, fact = random.choice(streams_of(history)), Fact(str(UUID(int=random.getrandbits(128))), f"D{history}", ())
+    category, _, id = stream.partition("-")
+    seen = list[int]()
+
+    def decide(count: int) -> Iterator[Any]:
+        seen.append(count)
+        yield _event(fact)
+
+    began = time.monotonic_ns()
+    try:
+        handled = store.bind(_counting(category)).do(id, decide)
+    except OutcomeUnknown:
+        return Tried(Body(((stream, seen[-1], (fact,)),)), began, time.monotonic_ns(), "unknown")
+    ended = time.monotonic_ns()
+    wanted = Body(((stream, seen[-1], (fact,)),))
+    return Tried(wanted, began, ended, "done", (int(handled.position),), (handled.version,))
 
 
 def _writes(body: Body) -> list[StreamWrite]:
@@ -181,99 +207,3 @@ def _moved(body: Body, conflict: Conflict) -> tuple[tuple[int, int], ...]:
 def _matched(body: Body, conflict: Conflict) -> tuple[tuple[int, int], ...]:
     asked = [_condition(*condition) for condition in body.conditions]
     return tuple(sorted((asked.index(f.condition), f.actual) for f in conflict.failures if isinstance(f, QueryMatched)))
-
-
-class Writers:
-    """Threads that go through the histories together: no one begins the next before all have finished one."""
-
-    def __init__(self, url: str, seed: int, *, stores: int, threads: int, step: Callable[[], None]) -> None:
-        self.tried: list[Tried] = []
-        self._url, self._seed, self._stores = url, seed, stores
-        self._bodies: list[Body] = []
-        self._barrier = threading.Barrier(threads, self._next(step))
-        self._threads = threads
-        self._errors: list[BaseException] = []
-
-    def _next(self, step: Callable[[], None]) -> Callable[[], None]:
-        def action() -> None:
-            self._bodies.clear()
-            step()
-
-        return action
-
-    def run(self, histories: Sequence[int]) -> None:
-        """Go through them all."""
-        stores = [Store.open(self._url, events=[RawEvent]) for _ in range(self._stores)]
-        try:
-            threads = [
-                threading.Thread(target=self._writer, args=(stores[n % len(stores)], n, histories))
-                for n in range(self._threads)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        finally:
-            for store in stores:
-                store.close()
-        if self._errors:
-            raise self._errors[0]
-
-    def _writer(self, store: Store, number: int, histories: Sequence[int]) -> None:
-        random = Random(f"{self._seed} {number}")  # noqa: S311 - the same each time for a seed
-        try:
-            for history in histories:
-                self._barrier.wait(60)
-                for _ in range(random.choice([1, 2])):
-                    self.tried.append(attempt(store, self._body(random, history, lambda: int(store.head()))))
-        except BaseException as error:
-            self._errors.append(error)
-            self._barrier.abort()
-
-    def _body(self, random: Random, history: int, head: Callable[[], int]) -> Body:
-        """Sometimes one that another writer of this process, or this one, has made already or is just making."""
-        if self._bodies and random.random() < 0.2:
-            return random.choice(self._bodies)
-        made = body(random, history, head)
-        self._bodies.append(made)
-        return made
-
-
-def recorded(url: str, seed: int, histories: int) -> list[Tried]:
-    """So many histories by three threads here, over two stores, and two in another process: every append of them."""
-    Store.open(url).close()
-    command = [sys.executable, "-m", "tests.postgres.histories", url, str(seed + 1), str(histories)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdin
-        assert other.stdout
-        ins, outs = other.stdin, other.stdout
-
-        def step() -> None:
-            assert outs.readline() == b"here\n"
-            ins.write(b"go\n")
-            ins.flush()
-
-        writers = Writers(url, seed, stores=2, threads=3, step=step)
-        try:
-            writers.run(range(histories))
-            return writers.tried + msgspec.json.decode(outs.read(), type=list[Tried])
-        finally:
-            other.kill()
-
-
-def main(url: str, seed: int, histories: int) -> None:
-    """The other process's share."""
-
-    def step() -> None:
-        sys.stdout.buffer.write(b"here\n")
-        sys.stdout.buffer.flush()
-        if sys.stdin.buffer.readline() != b"go\n":
-            raise SystemExit
-
-    writers = Writers(url, seed, stores=1, threads=2, step=step)
-    writers.run(range(histories))
-    sys.stdout.buffer.write(msgspec.json.encode(writers.tried))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

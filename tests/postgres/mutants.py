@@ -34,6 +34,24 @@ _FROM_THE_SEQUENCE: Final = """
       from json_array_elements(ask -> 'writes') w)::bigint);
     first := head + 1;"""
 
+# Positions are given, and versions counted, one writer after another; but what was expected has been judged by then. The
+# pause lets that show sooner.
+_LOCKED_TO_WRITE: Final = """
+    perform pg_sleep(0.003);
+    perform pg_advisory_xact_lock(hashtextextended('refold refold', 0));
+    head := coalesce((select max(e.position) from {schema}.events e), 0);
+    first := head + 1;"""
+_LOCKED_PAIRS: Final = """
+  perform pg_advisory_xact_lock(hashtextextended(locked.name, 0)) from (
+    select 'stream ' || s as name from unnest(streams_of) s
+    union select 'stream ' || (c ->> 0) from json_array_elements(asks) a, json_array_elements(a -> 'streams') c
+    union select 'pair ' || e.type || ' ' || tag
+      from unnest(types, tags) e(type, tags), json_array_elements_text(e.tags::json) tag
+    union select 'pair ' || type || ' ' || tag
+      from json_array_elements(asks) a, json_array_elements(a -> 'queries') q, json_array_elements(q -> 1) i,
+        json_array_elements_text(i -> 'types') type, json_array_elements_text(i -> 'tags') tag
+    order by name) locked;"""
+
 
 def without_the_lock(url: str) -> None:
     """Writers do not queue."""
@@ -48,6 +66,26 @@ def positions_from_a_sequence(url: str) -> None:
         (LOCK, "", 1),
         (LOCK, "return;", 2),  # the other functions: nothing is usual, so all go through the general one
         ("first := head + 1;", _FROM_THE_SEQUENCE, 1),
+    )
+
+
+def checks_outside_the_lock(url: str) -> None:
+    """What is expected is judged, and then the lock is taken."""
+    _replaced(
+        url,
+        (LOCK, "", 1),
+        (LOCK, "return;", 2),  # the other functions: nothing is usual, so all go through the general one
+        ("first := head + 1;", _LOCKED_TO_WRITE, 1),
+    )
+
+
+def locks_of_types_and_tags(url: str) -> None:
+    """Streams are locked, and each pair of a type and a tag that is written or asked for: a tag alone is no pair."""
+    _replaced(
+        url,
+        (LOCK, _LOCKED_PAIRS, 1),
+        (LOCK, "return;", 2),
+        ("first := head + 1;", _LOCKED_TO_WRITE, 1),
     )
 
 

@@ -1,4 +1,4 @@
-"""Random concurrent histories, judged offline; and the judge, judged by faults."""
+"""The judges of histories, judged by faults in the server's functions and in what is told."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 from tests.postgres.checking import Logged, violations
-from tests.postgres.histories import Tried, recorded
+from tests.postgres.crews import recorded
+from tests.postgres.histories import Tried
 from tests.postgres.mutants import ids_that_nobody_looks_at, positions_from_a_sequence, without_the_lock
 
 from refold import Store
@@ -26,29 +27,6 @@ def logged(url: str) -> list[Logged]:
     return [
         Logged(position, stream, version, id, type, tuple(tags)) for position, stream, version, id, type, tags in rows
     ]
-
-
-def figures(url: str, histories: int) -> str:
-    """Record so many, fail if one of them cannot be, and give what they were made of in one line."""
-    seed = secrets.randbelow(10_000)
-    tried = recorded(url, seed, histories)
-    log = logged(url)
-    assert violations(log, tried)[:3] == [], f"seed {seed}"
-    told = Counter("repeated" if one.repeated else one.told for one in tried)
-    assert min(told["done"], told["conflict"]) > histories, "there was nothing to look at"
-    assert told["repeated"] > histories / 5, "there was nothing to look at"
-    return (
-        f"{histories:,} histories, {len(tried):,} appends {dict(told)}, {len(log):,} events: 0 violations (seed {seed})"
-    )
-
-
-def test_a_thousand_random_histories_hold_every_condition_and_repeat_every_answer(url: str) -> None:
-    print(f"\n{figures(url, 1_000)}")
-
-
-@pytest.mark.long
-def test_ten_thousand_random_histories_hold_every_condition_and_repeat_every_answer(url: str) -> None:
-    print(f"\n{figures(url, 10_000)}")
 
 
 def test_without_the_lock_the_primary_key_alone_holds_every_condition(url: str) -> None:
@@ -68,8 +46,9 @@ def test_a_fault_in_the_append_function_is_found(url: str, plant: Callable[[str]
     Store.open(url).close()
     plant(url)
     found: Counter[str] = Counter()
+    tried = list[Tried]()
     for seed in range(5):
-        tried = recorded(url, seed, 40)
+        tried += recorded(url, seed, 40)
         found.update(what.split(":")[0][:60] for what in violations(logged(url), tried))
         if found:
             print(f"\n{plant.__name__}: {found.most_common(3)}")
