@@ -11,6 +11,7 @@ from refold.archives import Archives, OpenArchive
 from refold.errors import MissingExtra, Unsupported, UsageError
 from refold.migration import Migration
 from refold.ports import Backend, Grouping, Waking
+from refold.secrecy import shown
 
 KNOWN = "sqlite:///FILE, sqlite:///:memory:, postgresql://HOST/DATABASE, nats://HOST[,HOST...]/NAME and memory://"
 
@@ -38,7 +39,7 @@ def open_blocking(url: str, archive: str | None = None) -> Grouping | Backend:
         case "postgresql" | "postgres" | "nats":
             return _served_blocking(url, archive)
         case _:
-            raise UsageError(f"{url!r} is no store that this Refold can open: it knows {KNOWN}.")
+            raise UsageError(f"{shown(url)!r} is no store that this Refold can open: it knows {KNOWN}.")
 
 
 def _archives(place: str | None, *, awaits: bool = False) -> Archives | None:
@@ -79,7 +80,7 @@ def migration(url: str) -> Migration:
         case "postgresql" | "postgres":
             return _postgres_migration(url)
         case _:
-            raise UsageError(f"{url!r} has no format to migrate: SQLite and PostgreSQL have.")
+            raise UsageError(f"{shown(url)!r} has no format to migrate: SQLite and PostgreSQL have.")
 
 
 def _postgres_migration(url: str) -> Migration:

@@ -11,7 +11,7 @@ import msgspec
 
 from refold.cloudevents import CloudEvent, Extension, checked
 from refold.codec import Form, form_of, raw_json
-from refold.errors import UsageError, shortened
+from refold.errors import UsageError
 from refold.external import Retry
 from refold.messages import RawEvent, Recorded, spec_of
 from refold.projection import Caused, Projection, by_stream
@@ -153,7 +153,7 @@ def _nothing(_: Recorded[Any]) -> tuple[Caused, ...]:
 def _callable(name: str, to: object) -> Callable[[CloudEvent], Awaitable[None] | None]:
     if not callable(to):
         raise UsageError(
-            f"publication {name!r} has to={shortened(to)}: give Webhook(url, secret=...), faststream(broker, destination), or "
-            "a function that takes a message."
+            f"publication {name!r} has to= of class {type(to).__name__}: give Webhook(url, secret=...), faststream(broker, "
+            "destination), or a function that takes a message."
         )
     return cast("Callable[[CloudEvent], Awaitable[None] | None]", to)

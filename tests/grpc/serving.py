@@ -25,11 +25,12 @@ umadb = pytest.importorskip("umadb", reason="UmaDB's client has a wheel for Linu
 signal.signal(signal.SIGINT, _sigint)  # it takes Ctrl-C for itself
 
 TLS = Path(__file__).with_name("tls")
+(TLS / "key.pem").chmod(0o600)  # git keeps no such modes
 SECURE = Place("127.0.0.1", 0, TLS / "certificate.pem", TLS / "key.pem")
 LOCAL = Place("127.0.0.1", 0)
 ONE_BACKEND = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 """For what does not depend on where the events are."""
-EVERYWHERE = Place("0.0.0.0", 0)  # noqa: S104 - who may be served there is what is tested
+EVERYWHERE = Place("0.0.0.0", 0, behind_proxy=True)  # noqa: S104 - who may be served there is what is tested
 METHODS = ("Append", "Head", "GetTrackingInfo", "Read", "Subscribe")
 
 

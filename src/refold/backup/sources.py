@@ -16,6 +16,7 @@ from refold.backup.drafts import absent, placed, workshop
 from refold.errors import MissingExtra, Refused, Unsupported, UsageError
 from refold.flows.contents import Tell, Whole
 from refold.opening import KNOWN, open_blocking
+from refold.secrecy import shown
 
 Members: TypeAlias = list[tuple[str, Path]]
 """What is to go into a backup: names there, and files."""
@@ -86,7 +87,7 @@ def kind_of(url: str) -> Kind:
         case "nats" | "postgresql" | "postgres":
             raise Unsupported(_ELSEWHERE)
         case _:
-            raise UsageError(f"{url!r} is no store that this Refold can open: it knows {KNOWN}.")
+            raise UsageError(f"{shown(url)!r} is no store that this Refold can open: it knows {KNOWN}.")
 
 
 _ELSEWHERE = (

@@ -12,6 +12,7 @@ from refold.cli.options import live_store_option, output_option, reading
 from refold.cli.scratch import scratch
 from refold.errors import Refused
 from refold.opening import migration
+from refold.secrecy import shown
 
 _QUICK, _USUAL = 0.1, 2.0
 """Seconds of each piece of work."""
@@ -48,7 +49,7 @@ def command(url: str, quick: bool, beside: bool, output: str) -> None:  # noqa: 
     with scratch(url) as place:
         report = measured(place, _QUICK if quick else _USUAL)
     form: dict[str, Any] = msgspec.to_builtins(report)
-    print_object({"store": url, **form}, output, lambda: _table(url, report))
+    print_object({"store": shown(url), **form}, output, lambda: _table(url, report))
 
 
 def _refuse_if_used(url: str) -> None:
@@ -57,8 +58,8 @@ def _refuse_if_used(url: str) -> None:
     with reading(url) as store:
         if head := store.head():
             raise Refused(
-                f"{url} holds {head:,} events. Its users would feel it, so name another store, or say --beside: then a scratch"
-                " file or schema beside it is measured, and removed."
+                f"{shown(url)} holds {head:,} events. Its users would feel it, so name another store, or say --beside: then a "
+                "scratch file or schema beside it is measured, and removed."
             )
 
 
@@ -66,7 +67,9 @@ def _table(url: str, report: Report) -> None:
     from refold.cli.tables import print_facts, print_line, print_table  # noqa: PLC0415 - rich is loaded when it is needed
 
     floor = f"{report.floor.p50_ms:.3f} ms, p99 {report.floor.p99_ms:.3f} ms: {report.floor.what}"
-    print_facts((("store", url), ("durability", report.durability), ("floor", floor), ("verdict", report.verdict)))
+    print_facts(
+        (("store", shown(url)), ("durability", report.durability), ("floor", floor), ("verdict", report.verdict))
+    )
     print_line(("", ""))
     names = ("work", "a second", "p50 ms", "p99 ms", "floors each")
     print_table(names, [_row(each, report.floor.p50_ms) for each in report.figures])

@@ -12,10 +12,10 @@ from refold.cli.options import live_store_option, output_option, writing
 from refold.cli.output import chosen, print_object
 from refold.cli.progress import Tell, progress
 from refold.errors import EventLogError
-from refold.eventlogs.databases import shown
 from refold.eventlogs.importer import BATCH, CheckedLog, Imported, checked_log
 from refold.eventlogs.mapping import LogMapping
 from refold.limits import Limits
+from refold.secrecy import shown
 
 _LIMITS = Limits(batch_events=BATCH, batch_bytes=32 << 20)
 _TELLING = 1_000

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from click.shell_completion import CompletionItem
 from refold._version import __version__
 from refold.cli.exits import EXITS, code_of
 from refold.errors import RefoldError
+from refold.secrecy import scrubbed
 
 COMMANDS: Final = {
     "demo": "Show a small shop: a day of it, or live.",
@@ -93,9 +96,14 @@ class Program(click.Group):
         found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:  # noqa: ANN401 - as click has it
+        with _no_secrets():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         try:
-            result = super().invoke(ctx)
+            with _no_secrets():
+                result = super().invoke(ctx)
             sys.stdout.flush()
         except RefoldError as error:
             _say(error)
@@ -110,7 +118,17 @@ class Program(click.Group):
 
 
 def _say(what: object) -> None:
-    click.echo(f"refold: {what}", err=True)
+    click.echo(f"refold: {scrubbed(str(what))}", err=True)
+
+
+@contextmanager
+def _no_secrets() -> Generator[None]:
+    """What click says of a wrong call quotes it: a URL where no URL belongs, too."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = scrubbed(error.message)
+        raise
 
 
 @click.group(

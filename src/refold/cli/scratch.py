@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from refold.errors import StoreUnreachable, UsageError
+from refold.secrecy import shown
 
 TENANT = "bench"
 """All that is measured belongs to a tenant of the scratch store, so that its read models are apart from all others, too."""
@@ -51,7 +52,9 @@ def scratch(url: str) -> Generator[Scratch]:
         with _folder(url) as place:
             yield place
     else:
-        raise UsageError(f"{url!r} waits for no disk and no server: name sqlite:///FILE or postgresql://HOST/DATABASE.")
+        raise UsageError(
+            f"{shown(url)!r} waits for no disk and no server: name sqlite:///FILE or postgresql://HOST/DATABASE."
+        )
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import click
 from refold.cli.apps import application
 from refold.cli.models import existing
 from refold.cli.options import app_option_for, archive_given, store_option
+from refold.secrecy import shown
 
 if TYPE_CHECKING:
     from refold.app import App
@@ -42,8 +43,8 @@ def an_address(text: str) -> tuple[str, int]:
     With --grpc, clients of UmaDB work against it: append on conditions, read, subscribe. Give --http as well for both.
 
     As long as the store has no token, it is served to this machine alone, and everybody on it may do everything. With tokens,
-    see `refold token`, each request needs one. Where it is reached from elsewhere, encrypt: give a certificate, or let a proxy
-    do it. It needs pip install 'refold[http]', or 'refold[grpc]'.
+    see `refold token`, each request needs one. Other machines are served with a certificate, or with --behind-proxy, where
+    something before it encrypts. It needs pip install 'refold[http]', or 'refold[grpc]'.
 
     \b
     Examples:
@@ -69,6 +70,9 @@ def an_address(text: str) -> tuple[str, int]:
 )
 @click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its private key, PEM.")
 @click.option(
+    "--behind-proxy", is_flag=True, help="A proxy on another machine encrypts: serve others without a certificate."
+)
+@click.option(
     "--page", type=click.IntRange(1), default=1_000, show_default=True, metavar="N", help="Events of a page at most."
 )
 @click.option(
@@ -92,7 +96,7 @@ def an_address(text: str) -> tuple[str, int]:
 )
 def command(
     *, url: str, app: str | None, address: tuple[str, int] | None, calls: tuple[str, int] | None, cors: tuple[str, ...],
-    certificate: Path | None, key: Path | None, page: int, body: int, rate: float, subscriptions: int,
+    certificate: Path | None, key: Path | None, behind_proxy: bool, page: int, body: int, rate: float, subscriptions: int,
 ) -> None:  # fmt: skip
     """See `help` above."""
     from refold.http import Quotas  # noqa: PLC0415 - an extra
@@ -103,16 +107,16 @@ def command(
     parts = application(app)
     existing(url).close()
     quotas = Quotas(body, page, rate, round(2 * rate), subscriptions)
-    over_grpc = None if calls is None else Place(*calls, certificate, key)
+    over_grpc = None if calls is None else Place(*calls, certificate, key, behind_proxy)
     if over_grpc is not None and address is None:
         run(_only_grpc(url, over_grpc, parts, quotas))
         return
-    place = Place(*(address or _HTTP), certificate, key)
+    place = Place(*(address or _HTTP), certificate, key, behind_proxy)
     beside = nothing_beside if over_grpc is None else _over_grpc(url, over_grpc, parts, quotas)
     run(
         serve(
             url, place, app=parts, archive=archive_given(), cors=cors, quotas=quotas, beside=beside,
-            told=lambda at: _tell(f"serving {_shown(url)} at {at}{_guarded(place)}. Ctrl-C stops it."),
+            told=lambda at: _tell(f"serving {shown(url)} at {at}{_guarded(place)}. Ctrl-C stops it."),
         )
     )  # fmt: skip
 
@@ -131,7 +135,7 @@ def _over_grpc(url: str, place: Place, app: App | None, quotas: Quotas) -> Besid
 
 
 def _tell_grpc(url: str, place: Place, at: str) -> None:
-    _tell(f"serving {_shown(url)} over gRPC at {at}{_guarded(place)}. Ctrl-C stops it.")
+    _tell(f"serving {shown(url)} over gRPC at {at}{_guarded(place)}. Ctrl-C stops it.")
 
 
 def run(serving: Coroutine[Any, Any, None]) -> None:
@@ -141,11 +145,6 @@ def run(serving: Coroutine[Any, Any, None]) -> None:
 
 def _guarded(place: Place) -> str:
     return "" if place.is_local or place.certificate else ", not encrypted"
-
-
-def _shown(url: str) -> str:
-    """The URL, without a password."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1@", url)
 
 
 def _tell(what: str) -> None:

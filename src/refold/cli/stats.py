@@ -12,6 +12,7 @@ from refold.cli.options import output_option, reading, store_option
 from refold.cli.output import print_object
 from refold.cli.values import for_people
 from refold.ports import Stats
+from refold.secrecy import shown
 
 _SHOWN = 20
 _MB = 1_000_000
@@ -47,7 +48,7 @@ def _table(url: str, stats: Stats, durability: str) -> None:
     from refold.cli.tables import print_facts, print_line, print_table  # noqa: PLC0415 - rich is loaded when it is needed
 
     print_facts((
-        ("store", url),
+        ("store", shown(url)),
         ("events", f"{stats.events:,} in {stats.streams:,} streams"),
         ("head", f"#{stats.head}"),
         ("recorded", f"{for_people(stats.first_recorded_at)} to {for_people(stats.last_recorded_at)}" if stats.events else "-"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 import click
@@ -11,8 +10,20 @@ from refold.cli import serve as serving
 from refold.cli.apps import application
 from refold.cli.models import existing
 from refold.cli.options import app_option_for, archive_given, store_option
+from refold.secrecy import shown
 
 _PORT = 8140
+_LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+def _here(host: str) -> str:
+    """The value of an option that is an address which only this machine reaches."""
+    if host not in _LOCAL:
+        raise click.BadParameter(
+            f"{host!r} is not one of {', '.join(_LOCAL)}, and the Studio is served to this machine alone. From another one, "
+            f"come by `ssh -L {_PORT}:127.0.0.1:{_PORT} THIS-MACHINE`. Or mount refold.studio behind a login of yours."
+        )
+    return host
 
 
 @click.command(
@@ -34,8 +45,8 @@ _PORT = 8140
 @store_option
 @app_option_for("folds, read models, processes and commands to show", without="Without one, data of events are merged.")
 @click.option(
-    "--host", type=click.Choice(["127.0.0.1", "::1", "localhost"]), default="127.0.0.1", show_default=True,
-    help="An address of this machine.",
+    "--host", type=_here, default="127.0.0.1", show_default=True, metavar="HOST",
+    help="An address of this machine: 127.0.0.1, ::1 or localhost.",
 )  # fmt: skip
 @click.option(
     "--port",
@@ -62,8 +73,8 @@ def command(*, url: str, app: str | None, host: str, port: int, operator: str | 
 
 def name_of(url: str) -> str:
     """What the page calls a store: its kind, and its file or database."""
-    kind, _, rest = url.partition("://")
-    return f"{kind.partition('+')[0]} · {re.split(r'[/@]', rest.partition('?')[0])[-1] or 'store'}"
+    kind, _, rest = shown(url).partition("://")
+    return f"{kind.partition('+')[0]} · {rest.partition('?')[0].rpartition('/')[2] or 'store'}"
 
 
 def _tell(link: str) -> None:

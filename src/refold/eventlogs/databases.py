@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from refold.errors import EventLogError, MissingExtra, UsageError
 from refold.eventlogs import eventsourcing, messagedb
 from refold.eventlogs.rows import BadRow, LogRow, Row
+from refold.secrecy import check_written, shown
 
 if TYPE_CHECKING:
     import psycopg
@@ -114,8 +114,11 @@ def open_postgres(url: str, wanted: str | None) -> Generator[DatabaseLog]:
         import psycopg  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
         raise MissingExtra("psycopg", "postgres") from error
+    check_written(url)
     naming = partial(_naming, psycopg.Error, shown(url))
     with ExitStack() as stack:
+        if not _is_taken(url):
+            raise EventLogError("is a URL that libpq does not take", path=shown(url))
         with naming():
             connection = stack.enter_context(psycopg.connect(url))
             connection.execute("set transaction isolation level repeatable read, read only")
@@ -126,6 +129,17 @@ def open_postgres(url: str, wanted: str | None) -> Generator[DatabaseLog]:
             cursor.itersize = _PAGE
             cursor.execute(_select(table, columns[table]).encode())
         yield DatabaseLog(tuple(columns[table]), size, _named(naming, cursor))
+
+
+def _is_taken(url: str) -> bool:
+    """Whether libpq can read a URL. What it says of one that it cannot may quote a password."""
+    from psycopg import ProgrammingError  # noqa: PLC0415 - an optional dependency
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    with suppress(ProgrammingError):
+        conninfo_to_dict(url)
+        return True
+    return False
 
 
 @contextmanager
@@ -141,14 +155,6 @@ def _named(
 ) -> Iterator[Sequence[Any]]:
     with naming():
         yield from rows
-
-
-def shown(place: str) -> str:
-    """A place as a message may show it: a URL without user, password and settings."""
-    if "://" not in place:
-        return place
-    parts = urlsplit(place)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _columns_of_postgres(connection: psycopg.Connection) -> Mapping[TableName, Sequence[str]]:

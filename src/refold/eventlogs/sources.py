@@ -10,9 +10,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from refold.errors import UsageError
-from refold.eventlogs.databases import open_postgres, open_sqlite, shown
+from refold.eventlogs.databases import open_postgres, open_sqlite
 from refold.eventlogs.opening import open_log
 from refold.eventlogs.rows import Log
+from refold.secrecy import shown
 
 _SQLITE: Final = b"SQLite format 3\0"
 _POSTGRES: Final = ("postgresql", "postgres")

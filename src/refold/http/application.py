@@ -20,7 +20,7 @@ from refold.http.access import Access, Authorize, forbidden
 from refold.http.asking import Ask
 from refold.http.bodies import JSON
 from refold.http.classes import Classes
-from refold.http.guarding import check_host, check_origin
+from refold.http.guarding import check_host, check_named, check_origin
 from refold.http.living import Tenants, until_shutdown
 from refold.http.openapi import openapi
 from refold.http.problems import Declined, answer_to
@@ -170,8 +170,9 @@ def api(
     `source`: the `source` of events that go out as CloudEvents.
 
     Raises:
-        UsageError: two classes of the application claim one name.
+        UsageError: two classes of the application claim one name; or `cors` or `hosts` has a wildcard.
     """
+    check_named(hosts=hosts or (), cors=cors)
     served = Api(
         store, Classes(app), authorize or TokenBearers(store), quotas or Quotas(),
         heartbeat=heartbeat, hosts=hosts, cors=cors, source=source,

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from starlette.requests import Request
 
+from refold.errors import UsageError, shortened
 from refold.http.problems import Declined
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+
+
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+_NAME: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f:]+", re.IGNORECASE)
+
+
+def check_named(*, hosts: Iterable[str] = (), cors: Iterable[str] = ()) -> None:
+    """See that hosts and origins are named one by one: what lets in everybody is no guard.
+
+    Raises:
+        UsageError: one is a wildcard, or no such name.
+    """
+    for origin in cors:
+        if not _ORIGIN.fullmatch(origin):
+            raise UsageError(
+                f"{shortened(origin)} is no origin whose pages may ask: name each, as https://shop.example, without a path. A "
+                "wildcard would let in the pages of everybody."
+            )
+    for host in hosts:
+        if not _NAME.fullmatch(host):
+            raise UsageError(
+                f"{shortened(host)} is no host to be reached by: name each, as shop.example, without port and scheme. A wildcard "
+                "would let in every name that somebody has pointed here."
+            )
 
 
 def check_host(request: Request, hosts: Collection[str], who: str = "server", way: str = "") -> None:

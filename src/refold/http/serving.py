@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
+import stat
 from collections.abc import Callable, Collection, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -41,12 +43,16 @@ def nothing_beside(_: AsyncStore) -> AbstractAsyncContextManager[object]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to listen, and with which certificate, if the connections are to be encrypted here."""
+    """Where to listen, and with which certificate, if the connections are to be encrypted here.
+
+    `behind_proxy`: what stands before it encrypts, on another machine.
+    """
 
     host: str
     port: int
     certificate: Path | None = None
     key: Path | None = None
+    behind_proxy: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -63,7 +69,7 @@ async def serve(
     `beside`: what else is served of the store meanwhile.
 
     Raises:
-        UsageError: there is no token, and others than this machine could ask; or the port cannot be had.
+        UsageError: others than this machine could ask, and there is no token, or nothing encrypts; or the port cannot be had.
     """
     async with await AsyncStore.open(url, events=[RawEvent], archive=archive) as store:
         has_tokens = await checked_place(store, place, "--http 127.0.0.1:8137")
@@ -79,7 +85,8 @@ async def checked_place(store: AsyncStore, place: Place, local: str) -> bool:
     """Whether the store has tokens.
 
     Raises:
-        UsageError: it has none, and others than this machine could ask; `local` is the option that keeps them out.
+        UsageError: others than this machine could ask, and it has none, or what they send is not encrypted; `local` is the option
+            that keeps them out. Or others than its owner can read the key.
     """
     has_tokens = await _has_tokens(store)
     if not has_tokens and not place.is_local:
@@ -87,7 +94,26 @@ async def checked_place(store: AsyncStore, place: Place, local: str) -> bool:
             f"nobody is served at {place.host!r} while the store has no token, since everybody would be let in: "
             f"create one, `refold token create NAME --scope read`, or take {local}."
         )
+    if not place.is_local and place.certificate is None and not place.behind_proxy:
+        raise UsageError(
+            f"nobody is served at {place.host!r} without encryption, since tokens could be read on their way: give --certificate "
+            f"and --key, or take {local} and let a proxy on this machine encrypt. If one elsewhere does, say --behind-proxy."
+        )
+    if place.key is not None:
+        _check_private(place.key)
     return has_tokens
+
+
+def _check_private(key: Path) -> None:
+    try:
+        mode = key.stat().st_mode
+    except OSError as error:
+        raise UsageError(f"the key {str(key)!r} cannot be read: {error.strerror}.") from error
+    if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise UsageError(
+            f"the key {str(key)!r} can be read by everybody on this machine: chmod 600 {shlex.quote(str(key))}, or 640 for a "
+            "group."
+        )
 
 
 async def _has_tokens(store: AsyncStore) -> bool:

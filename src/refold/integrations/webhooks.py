@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from ssl import SSLContext
-from typing import Any, Final
+from typing import Final
 
 from refold._version import __version__
 from refold.cloudevents import STRUCTURED, CloudEvent, Headers
 from refold.errors import MessageRefused, MissingExtra, ReceiverAway, ReceiverGone, UsageError
 from refold.integrations.addresses import addresses_of
+from refold.secrecy import shown
 from refold.signatures import TOLERANCE, Secret, check_signature, keys_of, signed
 
 try:
@@ -89,11 +91,16 @@ class Webhook:
             "content-type": f"{STRUCTURED}; charset=utf-8",
             "user-agent": f"refold/{__version__}",
         }
-        client = httpx.Client(verify=self._ssl, timeout=self._timeout, trust_env=False, follow_redirects=False)
-        options: dict[str, Any] = {"content": body, "headers": sent, "extensions": {"sni_hostname": self._url.host}}
+        steps = {"timeout": httpx.Timeout(self._timeout).as_dict(), "sni_hostname": self._url.host}
+        url = self._url.copy_with(host=address)
         try:
-            with client, client.stream("POST", self._url.copy_with(host=address), **options) as response:
-                self._judge(response)
+            # By the transport alone: a client would log the whole URL, in whose query there may be a secret.
+            with httpx.HTTPTransport(verify=self._ssl, trust_env=False) as transport:
+                answer = transport.handle_request(
+                    httpx.Request("POST", url, headers=sent, content=body, extensions=steps)
+                )
+                with closing(answer):
+                    self._judge(answer)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             raise
         except httpx.HTTPError as error:
@@ -133,15 +140,21 @@ class Webhook:
 
 
 def _url(text: str) -> httpx.URL:
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL as error:
-        raise UsageError(f"{text!r} is no URL for a webhook: {error}.") from error
-    if url.scheme not in {"http", "https"} or not url.host or set(url.host) & set("% ") or (url.port or 0) > _LAST_PORT:
-        raise UsageError(f"{text!r} is no URL for a webhook: write https://host/path.")
+    url = _parsed(text)
+    if url is None or url.scheme not in {"http", "https"} or not url.host or set(url.host) & set("% "):
+        raise UsageError(f"{shown(text)!r} is no URL for a webhook: write https://host/path.")
+    if (url.port or 0) > _LAST_PORT:
+        raise UsageError(f"{shown(text)!r} is no URL for a webhook: its port is none.")
     if url.userinfo:
         raise UsageError("the URL of a webhook holds a password, which would be shown in errors: give it in headers=.")
     return url.copy_with(fragment=None)
+
+
+def _parsed(text: str) -> httpx.URL | None:
+    """What httpx says of a URL that it cannot read may quote a password."""
+    with suppress(httpx.InvalidURL):
+        return httpx.URL(text)
+    return None
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -19,7 +19,7 @@ from refold.errors import RefoldError
 from refold.forms import encode
 from refold.http.access import Access, Authorize, anyone, forbidden
 from refold.http.classes import Classes
-from refold.http.guarding import LOOPBACK
+from refold.http.guarding import LOOPBACK, check_named
 from refold.http.living import until_shutdown
 from refold.http.problems import Declined, answer_to, problem_of
 from refold.http.routes import segments_of
@@ -211,8 +211,9 @@ def studio(
     seconds after which a page that follows is given a sign of life.
 
     Raises:
-        UsageError: two classes of the application claim one name.
+        UsageError: two classes of the application claim one name; or `hosts` has a wildcard.
     """
+    check_named(hosts=hosts or ())
     return Studio(
         store, Classes(app), authorize or anyone,
         hosts=LOOPBACK if hosts is None else hosts, read_only=read_only, name=name, heartbeat=heartbeat,

@@ -14,7 +14,7 @@ from refold.backends.nats.appending import Appends
 from refold.backends.nats.batching import Batches
 from refold.backends.nats.facts import Facts
 from refold.backends.nats.identities import Identities
-from refold.backends.nats.location import NatsLocation
+from refold.backends.nats.location import NatsLocation, location_at
 from refold.backends.nats.log import Log
 from refold.backends.nats.reading import Reading
 from refold.backends.nats.stored import brief_of, outcome_at
@@ -174,7 +174,7 @@ async def translated() -> AsyncGenerator[None]:
 
 async def opened_awaiting(url: str) -> NatsBackend:
     """The store at a URL, for the tasks of the running event loop."""
-    location = NatsLocation.parse(url)
+    location = location_at(url)
     wire = Wire(location)
     await wire.open()
     try:

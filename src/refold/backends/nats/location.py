@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from refold.backends.nats.securing import Tls
 from refold.errors import UsageError
+from refold.secrecy import check_written
+from refold.weakness import check_password, hosts_of, is_local
 
 SETTINGS: Final = (
     "replicas=1|3|5, sync=always|unknown, busy_timeout=SECONDS, mode=rw|ro, credentials=FILE, tls=no|yes|first, "
@@ -36,7 +38,7 @@ class NatsLocation:
     `api`: before the subjects that JetStream is asked at.
     """
 
-    servers: tuple[str, ...]
+    servers: tuple[str, ...] = field(repr=False)
     name: str
     replicas: int = 1
     synced: bool = False
@@ -66,6 +68,7 @@ class NatsLocation:
         Raises:
             UsageError: it names no server or no store, or a setting has a value that is not known.
         """
+        check_written(url)
         parts = urlsplit(url)
         name = parts.path.removeprefix("/")
         given = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -82,7 +85,8 @@ class NatsLocation:
         replicas, busy_timeout = _number(ours["replicas"] or _default(servers)), _number(ours["busy_timeout"])
         known = ours["mode"] in {"rw", "ro"} and ours["sync"] in {"always", "unknown"} and _is_whole(ours)
         if given.keys() - _OURS or not known or replicas not in {1, 3, 5} or not 0 < busy_timeout < inf:
-            raise UsageError(f"the settings {given} of the store's URL are not all known: write {SETTINGS}.")
+            raise UsageError(f"{_unknown(given)}: write {SETTINGS}.")
+        check_password(parts.username, parts.password, hosts_of(parts.netloc))
         return NatsLocation(
             servers,
             name,
@@ -94,6 +98,30 @@ class NatsLocation:
             tls,
             ours["api_prefix"],
         )
+
+
+def location_at(url: str) -> NatsLocation:
+    """The location that a URL names, of a store that is to be opened.
+
+    Raises:
+        UsageError: as `NatsLocation.parse`; or it is to be written to on other machines, and nobody says what survives there:
+            a server that was not told otherwise waits for its disk every two minutes, and none tells.
+    """
+    location, parts = NatsLocation.parse(url), urlsplit(url)
+    said = "sync" in dict(parse_qsl(parts.query, keep_blank_values=True))
+    if not said and not location.read_only and not all(map(is_local, hosts_of(parts.netloc))):
+        raise UsageError(
+            "the URL does not say whether the servers wait for their disks, and by default they do not: write ?sync=always if "
+            "each has sync_interval: always, or ?sync=unknown if the newest events may be lost when they lose power together."
+        )
+    return location
+
+
+def _unknown(given: Mapping[str, str]) -> str:
+    """What is wrong with settings: of those that are not ours, the names alone, as one may be a password."""
+    if others := ", ".join(repr(name) for name in given if name not in _OURS):
+        return f"the store's URL has settings that are not known, {others}"
+    return f"the settings {dict(given)} of the store's URL are not all known"
 
 
 def _tls(ours: Mapping[str, str]) -> Tls | None:

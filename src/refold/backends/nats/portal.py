@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from typing import Any, Final, TypeVar
 
 from refold.backends.nats.backend import NatsBackend, opened_awaiting
-from refold.backends.nats.location import NatsLocation
+from refold.backends.nats.location import location_at
 from refold.errors import StoreClosed
 from refold.ports import (
     Append,
@@ -156,7 +156,7 @@ class BlockingNats:
 
 def opened_blocking(url: str) -> BlockingNats:
     """The store at a URL, for threads."""
-    NatsLocation.parse(url)  # so that a bad URL starts no thread
+    location_at(url)  # so that a bad URL starts no thread
     portal = Portal()
     try:
         return BlockingNats(portal, portal.call(opened_awaiting(url)))

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,8 @@ from refold.backends.postgres.troubles import as_ours
 from refold.errors import Refused, StoreReadOnly, UsageError
 from refold.ports import Backend
 
+_HIDDEN: Final = ("oauth_client_secret", "scram_client_key", "scram_server_key", "sslpassword")
+"""Settings for which the environment has no name."""
 _HELD: Final = """
 select count(*), min(n.nspname || '.' || c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_(toast|temp)'"""
@@ -146,17 +149,36 @@ def _run(
             "server's version or newer."
         )
     settings = conninfo_to_dict(location.url) | dict(server or {})
-    environment = dict(os.environ)
-    if password := settings.pop("password", None):
-        environment["PGPASSWORD"] = str(password)  # in the arguments every user of the machine would see it
-    command = [found, *options, f"--dbname={make_conninfo('', **settings)}", *last]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - that of the user's PATH
+    with _kept_secret(settings) as environment:
+        command = [found, *options, f"--dbname={make_conninfo('', **settings)}", *last]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - that of the user's PATH
     if done.returncode:
         said = " ".join(done.stderr.split())[-600:] or f"exit code {done.returncode}"
         raise UsageError(
             f"{version_of(tool)} did not do it: {said}. Nothing was kept. It must be of the server's version or newer, and "
             "its role be allowed to read, or make, all that is in the database."
         )
+
+
+@contextmanager
+def _kept_secret(settings: dict[str, Any]) -> Generator[dict[str, str]]:
+    """Take the secrets out of settings: among arguments every user of the machine would see them. Gives the environment."""
+    environment = dict(os.environ)
+    if password := settings.pop("password", None):
+        environment["PGPASSWORD"] = str(password)
+    hidden = {name: settings.pop(name) for name in _HIDDEN if name in settings}
+    if not hidden:
+        yield environment
+        return
+    if "service" in settings:
+        raise UsageError(
+            f"the URL names a service, so {' and '.join(hidden)} belong into its file, too: write them there."
+        )
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:  # which nobody else can read
+        file.write("\n".join(["[refold]", *(f"{name}={value}" for name, value in hidden.items()), ""]))
+        file.flush()
+        settings["service"] = "refold"
+        yield {**environment, "PGSERVICEFILE": file.name}
 
 
 @contextmanager

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 from refold.errors import UsageError
+from refold.secrecy import check_written
+from refold.weakness import check_password, hosts_of
 
 _OURS = {"schema": "refold", "pool_size": "10", "busy_timeout": "", "mode": "rw", "pooler": "none"}
 SETTINGS = "schema=NAME, pool_size=N, busy_timeout=SECONDS, mode=rw|ro, pooler=none|transaction, and those of libpq"
@@ -23,13 +25,14 @@ _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,29}")
 class PostgresLocation:
     """A database, and the schema in it that holds the store.
 
-    `url` is what libpq is given. `busy_timeout`: how many seconds a statement may take and a connection be waited for.
+    `url` is what libpq is given; it may hold a password, so no `repr` shows it. `busy_timeout`: how many seconds a statement may
+    take and a connection be waited for.
     `several`: there are several servers, of which one writes at a time. `read_only`: nothing is made or written.
     `pooled`: behind a PgBouncer in transaction mode, which allows neither prepared statements nor session settings.
     `apart`: whether read models live in that schema, too.
     """
 
-    url: str
+    url: str = field(repr=False)
     schema: str = "refold"
     pool_size: int = 10
     busy_timeout: float = 30.0
@@ -55,11 +58,14 @@ class PostgresLocation:
         """The location that a URL names.
 
         Raises:
-            UsageError: one of our settings has a value that is not known.
+            UsageError: one of our settings has a value that is not known; or the URL cannot be read for sure, or has a password
+                that everybody would try.
         """
+        check_written(url)
         parts = urlsplit(url)
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         ours = _OURS | {name: value for name, value in pairs if name in _OURS}
+        _check_password(parts, dict(pairs))
         theirs = {name: value for name, value in pairs if name not in _OURS}
         several = _has_several(parts, theirs)
         if several:
@@ -81,3 +87,10 @@ class PostgresLocation:
 def _has_several(parts: SplitResult, theirs: Mapping[str, str]) -> bool:
     """Whether libpq has more than one server to choose from."""
     return "," in parts.netloc.rpartition("@")[2] or "," in theirs.get("host", "") or "," in theirs.get("hostaddr", "")
+
+
+def _check_password(parts: SplitResult, settings: Mapping[str, str]) -> None:
+    """User, password and hosts may stand among the settings, too."""
+    hosts = (*hosts_of(parts.netloc), *(settings.get(name, "") for name in ("host", "hostaddr")))
+    password = settings.get("password", parts.password)
+    check_password(settings.get("user", parts.username), password, ",".join(hosts).split(","))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -41,6 +42,8 @@ class Must(NamedTuple):
 
 OPENING: Final = 2.0
 """Seconds for which a first connection is tried again: long enough for a hiccup, short enough to be told why it fails."""
+QUOTED: Final = re.compile(r'"(?![a-z_]+"\s*$).*"', re.DOTALL)
+"""What libpq quotes of a URL that it cannot read, if that is not the name of a setting: all of it, or a password."""
 PAUSE: Final = 0.05
 """Seconds before a statement is sent again after its connection broke."""
 
@@ -145,7 +148,9 @@ def _asked(location: PostgresLocation) -> Mapping[str, object]:
     try:
         return conninfo_to_dict(location.url)
     except psycopg.ProgrammingError as error:
-        raise UsageError(f"libpq does not take the store's URL ({str(error).strip()}): write {SETTINGS}.") from error
+        why = QUOTED.sub("...", str(error).strip())
+    # Not within the block: what libpq says quotes the URL, and an error keeps the one in whose handling it was raised.
+    raise UsageError(f"libpq does not take the store's URL ({why}): write {SETTINGS}.")
 
 
 class Steady:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from refold.errors import UsageError
 from refold.ports import Durability
+from refold.secrecy import shown
 
 _FORM = "sqlite:///shop.db, sqlite:////var/lib/shop.db or sqlite:///:memory:"
 _LEVELS: dict[str, Durability] = {"disk": "disk", "best-effort": "best-effort"}
@@ -56,11 +57,11 @@ class Location:
         """
         path, _, settings = url.removeprefix("sqlite:///").partition("?")
         if not url.startswith("sqlite:///") or not path:
-            raise UsageError(f"{url!r} is not the URL of a SQLite store: write {_FORM}.")
+            raise UsageError(f"{shown(url)!r} is not the URL of a SQLite store: write {_FORM}.")
         known = {"durability": "disk", "busy_timeout": "5", "mode": "rw"}
         for name, value in parse_qsl(settings, keep_blank_values=True):
             if name not in known:
-                raise UsageError(f"{url!r} has the unknown setting {name!r}: known are {_SETTINGS}.")
+                raise UsageError(f"{shown(url)!r} has the unknown setting {name!r}: known are {_SETTINGS}.")
             known[name] = value
         return _located(url, path, known)
 
@@ -69,7 +70,7 @@ def _located(url: str, path: str, settings: dict[str, str]) -> Location:
     durability, mode = _LEVELS.get(settings["durability"]), _MODES.get(settings["mode"])
     busy_timeout = _seconds(settings["busy_timeout"])
     if durability is None or mode is None or busy_timeout is None:
-        raise UsageError(f"{url!r} has a setting with a value that is not known: write {_SETTINGS}.")
+        raise UsageError(f"{shown(url)!r} has a setting with a value that is not known: write {_SETTINGS}.")
     return Location(path, "best-effort" if path == ":memory:" else durability, busy_timeout, mode)
 
 
