@@ -121,7 +121,10 @@ def without_journals(stored: Selection, rows: Sequence[Row]) -> Sequence[Row]:
     if items and all(item.types for item in items):
         return rows
     asked = {type for item in items for type in item.types}
-    return [row for row in rows if not row.stream.startswith(OWN) or row.type in asked]
+    try:
+        return [row for row in rows if not row.stream.startswith(OWN) or row.type in asked]
+    except AttributeError:  # a damaged row has no name, which is told when it is opened
+        return rows
 
 
 def is_hidden(decoders: Decoders, row: Row) -> bool:
