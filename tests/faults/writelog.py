@@ -50,9 +50,10 @@ class WriteLog:
         self.entries.append(position)
 
     def images(self, random: Random, count: int) -> Iterator[Image]:
-        """At least so many: two at each sync, with nothing and all of what was written since the last, and others in between."""
+        """So many: two at each sync, with nothing and all of what was written since the last, and others in between."""
         syncs = [at for at, entry in enumerate(self.entries) if isinstance(entry, Call) and entry.kind == "sync"]
-        between = sorted(random.choices(range(len(self.entries)), k=max(0, count - 2 * len(syncs))))
+        syncs = random.sample(syncs, min(len(syncs), count // 2))  # all of them, if there are to be enough
+        between = sorted(random.choices(range(len(self.entries)), k=count - 2 * len(syncs)))
         disk, acknowledged = _Disk(), 0
         for at, entry in enumerate(self.entries):
             if at in syncs:
