@@ -1,0 +1,74 @@
+"""Folds and models as values: whose events they fold, what bounds a decision, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pytest
+
+from refold import Decider, Fold, InvalidName, Query, Recorded, UsageError, compose, undoes
+from refold.fold import parameter_classes
+from refold.inverse import Inverse
+from refold.testing.contract.sample import Deposited, Withdrawn, accounts, courses, students
+
+
+class Alias:
+    """What `type Alias = Deposited | Withdrawn` is at run time, in an interpreter that has the statement."""
+
+    __value__ = Deposited | Withdrawn
+
+
+def in_an_alias(state: int, event: Alias) -> int:
+    return state
+
+
+def annotated(state: int, event: Annotated[Deposited, "said"] | Recorded[Withdrawn] | Deposited) -> int:
+    return state
+
+
+def unreadable(*given: Any) -> Any:
+    return given[0]
+
+
+@pytest.mark.parametrize("evolve", [in_an_alias, annotated])
+def test_the_classes_of_a_folds_events_are_read_from_its_annotation_each_once(evolve: Any) -> None:
+    assert Fold("some", int, evolve).event_types == (Deposited, Withdrawn)
+
+
+def test_a_fold_whose_classes_cannot_be_read_says_what_to_write() -> None:
+    with pytest.raises(UsageError) as refused:
+        parameter_classes(unreadable, 1, "Fold('some', ..., events=(...))")
+    assert str(refused.value) == (
+        f"the event classes cannot be read from the annotations of {unreadable!r} (IndexError('list index out of range')): "
+        "annotate parameter 2 with their union, or name them, as in Fold('some', ..., events=(...))."
+    )
+
+
+def test_a_fold_has_one_inverse_for_one_event_and_way() -> None:
+    one: Inverse[Any, Any] = undoes(Deposited)(lambda event, state: ())
+    assert Fold("some", int, annotated, inverses=(one,)).inverses == (one,)
+    with pytest.raises(
+        UsageError, match="fold 'some' has two inverses that undo Deposited: one function for one event"
+    ):
+        Fold("some", int, annotated, inverses=(one, one))
+
+
+@pytest.mark.parametrize(
+    "fold", [Fold("some", int, annotated), Decider("some", int, annotated, unreadable)], ids=["fold", "decider"]
+)
+def test_a_fold_is_scoped_by_names_that_can_be_tags(fold: Any) -> None:
+    with pytest.raises(InvalidName) as refused:
+        fold.tagged("t:1", "")
+    assert (refused.value.kind, refused.value.name) == ("tag", "")
+
+
+def test_a_model_is_bounded_by_what_it_reads_unless_it_is_guarded() -> None:
+    model, narrower = compose(courses.tagged("course:db"), students.tagged("student:ann")), Query.of(tags=["course:db"])
+    assert (model.guard, model.guarded_by(narrower).guard) == (None, narrower)
+    assert model.guarded_by(narrower).query == model.query
+
+
+def test_a_model_evolves_as_many_states_as_it_has_parts() -> None:
+    model = compose(accounts.tagged("t:1"))
+    with pytest.raises(ValueError, match="zip"):
+        model.evolve((*model.initial(), 0), Deposited(1), "account.deposited", frozenset())
