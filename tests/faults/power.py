@@ -38,7 +38,7 @@ class Disk:
         with image.open("wb") as file:
             file.truncate(megabytes << 20)
         place.mkdir()
-        _run("mkfs.ext4", "-q", "-F", image)
+        _run("mkfs.ext4", "-q", "-F", "-m", "0", image)  # no space is kept for root
         self._mount()
 
     def cut(self) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from tests.faults.filecalls import Watcher, watched
 
-from refold import NewEvent, OutcomeUnknown, RawEvent, Store, StoreError
+from refold import NewEvent, OutcomeUnknown, RawEvent, RefoldError, Store, StoreError
 
 Told: TypeAlias = Literal["done", "refused", "unknown"]
 
@@ -23,7 +23,7 @@ class Troubled:
         """`only`: what an append may be refused with."""
         self.url, self._watcher, self._seed, self._only = url, watcher, seed, only
         self.told: dict[int, Told] = {}
-        self.counts = Counter[Told]()
+        self.counts = Counter[str]()
         self.wrong: list[str] = []
         self._stores = ExitStack()
         self._writer: Store | None = None
@@ -117,9 +117,12 @@ class Troubled:
 
     def _repeated(self, store: Store, number: int) -> bool:
         was_there = bool(store.find(self.events(number)[0].id or UUID(int=0)))
-        receipt = store.append(f"s-{number % 3}", self.events(number))
-        if receipt.repeated != was_there:
-            self.wrong.append(f"append {number} was repeated, and is told {receipt}")
+        try:
+            said: object = store.append(f"s-{number % 3}", self.events(number)).repeated
+        except RefoldError as error:
+            said = error
+        if said is not was_there:
+            self.wrong.append(f"append {number} was repeated, which says {said}; it was there: {was_there}")
         return was_there
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from random import Random
@@ -14,6 +15,7 @@ from tests.faults.folders import quick_folder
 from tests.faults.writelog import WriteLog
 from tests.guarantees.seeding import seeded
 from tests.guarantees.test_g03_outcomes import one_round
+from tests.guarantees.test_g14_full_disk import filled_and_freed
 
 from refold.backends.sqlite import writing
 from refold.backends.sqlite.backend import SqliteBackend
@@ -42,6 +44,17 @@ def test_events_that_are_committed_one_by_one_are_found_in_crash_images(monkeypa
     monkeypatch.setattr(writing, "_write", lambda db, *of: write(Impatient(db), *of))
     found = examine(40, "disk", seeded())
     assert any("an append is there by half" in wrong for wrong in found.wrong)
+
+
+@pytest.mark.mutant("autocommit-per-event")
+def test_events_that_are_committed_one_by_one_are_found_on_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    write: Any = writing._write
+    monkeypatch.setattr(writing, "_write", lambda db, *of: write(Impatient(db), *of))
+    wrong = list[str]()
+    for size in range(440_000, 560_000, 10_003):
+        with quick_folder() as folder:
+            wrong += filled_and_freed(f"sqlite:///{folder}/store.db", size, seed=1)[0].wrong
+    assert any(re.search("is refused, and [12] of its", one) for one in wrong)
 
 
 class LyingDisk(WriteLog):

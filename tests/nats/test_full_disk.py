@@ -17,7 +17,7 @@ from refold.errors import StoreFull
 from refold.messages import RawEvent
 from refold.testing.clock import ManualClock
 
-pytestmark = [pytest.mark.guarantee("G4")]
+pytestmark = [pytest.mark.guarantee("G4"), pytest.mark.guarantee("G14")]
 
 
 async def _changed(url: str, name: str, change: Callable[[dict[str, Any]], int]) -> None:
