@@ -46,12 +46,16 @@ class Proxy(Carrier):
                     return
             if client in heard:
                 request = client.recv(SIZE)
-                if request.startswith(REQUESTS) and self._random.random() < self.rate:
+                if self.asks(request) and self._random.random() < self.rate:
                     self._cut(request, client, server)
                     return
                 server.sendall(request)
                 if not request:
                     return
+
+    def asks(self, request: bytes) -> bool:
+        """Whether it is one of those that may be cut."""
+        return request.startswith(REQUESTS)
 
     def _cut(self, request: bytes, client: socket.socket, server: socket.socket) -> None:
         cut = self._random.choice(CUTS)
