@@ -204,7 +204,7 @@ def _moment(text: object) -> datetime | None:
         return None
     try:
         moment = msgspec.convert(text, datetime)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeEncodeError):
         moment = None
     if moment is None or moment.tzinfo is None:
         raise BadMessage(f"its time is {shortened(text)}, which RFC 3339 does not allow")

@@ -70,5 +70,5 @@ def read(path: str, text: bytes) -> Manifest:
         if found > FORMAT:
             raise NewerFormat(f"backup {path!r}", found, FORMAT)
         return msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BackupDamaged(path, f"its manifest cannot be read: {error}") from error

@@ -69,7 +69,13 @@ class NatsLocation:
             UsageError: it names no server or no store, or a setting has a value that is not known.
         """
         check_written(url)
-        parts = urlsplit(url)
+        try:
+            url.encode()
+            parts = urlsplit(url)
+        except ValueError:  # whose text would quote the URL
+            raise UsageError(
+                "the store's URL is no text, or its host neither a name nor an address such as [::1]."
+            ) from None
         name = parts.path.removeprefix("/")
         given = dict(parse_qsl(parts.query, keep_blank_values=True))
         ours = _OURS | given

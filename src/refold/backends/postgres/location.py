@@ -62,7 +62,13 @@ class PostgresLocation:
                 that everybody would try.
         """
         check_written(url)
-        parts = urlsplit(url)
+        try:
+            url.encode()
+            parts = urlsplit(url)
+        except ValueError:  # whose text would quote the URL
+            raise UsageError(
+                "the store's URL is no text, or its host neither a name nor an address such as [::1]."
+            ) from None
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         ours = _OURS | {name: value for name, value in pairs if name in _OURS}
         _check_password(parts, dict(pairs))

@@ -9,6 +9,7 @@ from refold.errors import TooLarge
 from refold.limits import Limits
 from refold.messages import NewEvent, RawEvent
 from refold.testing.contract.base import Contract, Stores
+from refold.testing.contract.data import nested
 from refold.testing.contract.sample import Noted, fact
 
 EMPTY = len(b'{"text":""}')
@@ -50,6 +51,18 @@ class Limited(Contract):
         store = await stores.open(limits=Limits(batch_bytes=3 * EMPTY))
         await store.append("note-1", [Noted("")] * 3)
         await self._refused(store, [Noted(""), Noted(""), Noted("x")], "batch_bytes")
+
+    async def test_nesting_has_a_limit_and_brackets_in_text_are_none(self, store: AsyncStore) -> None:
+        await store.append(
+            "note-1", [fact("deep", what=nested(64)), fact("wide", what=[{"a": 1}] * 100), Noted('[{"\\' * 100)]
+        )
+        error = await self._refused(store, [Noted("fine"), fact("deep", what=nested(65))], "depth")
+        assert (error.actual, error.limit, error.setting) == (65, 64, "depth")
+
+    async def test_the_depth_of_nesting_can_be_set(self, stores: Stores) -> None:
+        store = await stores.open(limits=Limits(depth=2))
+        await store.append("note-1", [fact("deep", a={"b": [1]}, c=nested(2))])
+        await self._refused(store, [fact("deep", a={"b": [[1]]})], "depth")
 
     async def test_the_defaults_hold(self, store: AsyncStore) -> None:
         await store.append("note-1", [Noted("x" * ((1 << 20) - EMPTY))])
