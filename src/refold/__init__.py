@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from refold.external import Breaker, Call, EffectHandler, Retry, effect
     from refold.flows.append import Receipt
     from refold.flows.decide import Decided
+    from refold.flows.forgetting import Forgotten, SubjectForgotten
     from refold.flows.history import Step
     from refold.flows.load import AsOf, Loaded
     from refold.flows.processes.catching_up import CaughtUp
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
     from refold.messages import Metadata, NewEvent, Position, RawEvent, Recorded, StreamName, command, event
     from refold.patching import Operation
     from refold.periods import Periods
+    from refold.personal import Personal
     from refold.ports import Damage, Durability, QueryMatched, Stats, StreamCheck, StreamInfo, StreamMoved
     from refold.process import After, At, Cancel, Effect, Fail, Finish, Process, after, at, cancel, fail, finish
     from refold.projection import Projection, Question, Statement, ask, sql
@@ -179,6 +181,7 @@ __all__ = [
     "Fail",
     "Finish",
     "Fold",
+    "Forgotten",
     "Handled",
     "Happening",
     "IdReused",
@@ -212,6 +215,7 @@ __all__ = [
     "Outgoing",
     "Partition",
     "Periods",
+    "Personal",
     "Position",
     "Process",
     "Projection",
@@ -270,6 +274,7 @@ __all__ = [
     "StreamName",
     "StreamWrite",
     "Streams",
+    "SubjectForgotten",
     "Subscription",
     "SystemClock",
     "Table",
@@ -325,7 +330,7 @@ if not TYPE_CHECKING:
         "aio_received", "schedule", "flows.processes.scheduling", "instances", "aio_instances", "flows.processes.listing",
         "flows.processes.showing", "flows.processes.histories", "flows.processes.steering", "flows.processes.catching_up",
         "flows.processes.timers", "flows.processes.outgoing", "sagas", "steps", "copying.report", "copying.stored",
-        "closing", "periods", "aio_periods", "upcasting",
+        "closing", "periods", "aio_periods", "upcasting", "personal", "flows.forgetting",
     )  # fmt: skip
 
     def __getattr__(name: str) -> object:

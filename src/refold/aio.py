@@ -24,6 +24,7 @@ from refold.errors import UsageError
 from refold.flows.append import Receipt, append
 from refold.flows.decide import Decided, consumed, decide, handle_within
 from refold.flows.follow import Start, follower
+from refold.flows.forgetting import Forgotten, forget
 from refold.flows.history import Step, diff, walk
 from refold.flows.load import AsOf, Loaded, load
 from refold.flows.prepare import Runtime
@@ -56,7 +57,7 @@ from refold.flows.whatif import SHOWN, Edits, WhatIf, whatif
 from refold.fold import Decider, DecisionModel, Fold, Scoped, ScopedDecider, Send
 from refold.limits import Limits
 from refold.messages import Context, Position, Recorded, StreamName, checked_name
-from refold.opening import open_awaiting
+from refold.opening import open_awaiting, sealing_of_awaited
 from refold.patching import Operation
 from refold.ports import Backend, Check, Damage, Durability, Stats, StreamInfo, Target, Write
 from refold.process import Process
@@ -340,20 +341,26 @@ class AsyncStore:
         too. Settings of a backend stand in the URL: `sqlite:///shop.db?durability=best-effort&busy_timeout=10&mode=ro`.
         `verify_snapshots`, for tests: a load that begins with what was kept, saved or cached, also folds all events, and raises
         `SnapshotMismatch` if that is another state. `archive`: the directory that streams were archived to, so that reads find
-        their events, too; without it, a read that would miss some raises `Archived`.
+        their events, too; without it, a read that would miss some raises `Archived`. Whoever keeps personal data says in the
+        URL where their keys are: `sqlite:///shop.db?keys=sqlite:///shop-keys.db`.
 
         Raises:
-            UsageError: the URL has no backend.
+            UsageError: the URL has no backend, or an event has personal fields and the URL no keys.
             Unsupported: this backend has no archive.
             MissingExtra: an archive needs pyarrow.
             StoreError: it cannot be opened, is locked, not ours, or of a newer format; nothing was changed.
         """
         from refold._bridge.awaiting import awaiting_engine  # noqa: PLC0415 - asyncio is loaded when it is needed
 
-        runtime = Runtime(
-            Codec(events, later=entries), clock or SystemClock(), limits or Limits(), verifying=verify_snapshots
-        )
-        return cls(await awaiting_engine(await open_awaiting(url, archive)), runtime, Context())
+        sealing = await sealing_of_awaited(url)
+        try:
+            codec = Codec(events, later=entries, sealing=sealing)
+            engine = await awaiting_engine(await open_awaiting(url, archive))
+        except BaseException:
+            sealing.close()
+            raise
+        runtime = Runtime(codec, clock or SystemClock(), limits or Limits(), verifying=verify_snapshots)
+        return cls(engine, runtime, Context())
 
     def context(
         self,
@@ -380,7 +387,8 @@ class AsyncStore:
         Raises:
             InvalidName: the tenant's name breaks the grammar that all names share.
         """
-        runtime = replace(self._runtime, inline=None, caches={})
+        codec = self._runtime.codec.for_tenant(name)
+        runtime = replace(self._runtime, codec=codec, inline=None, caches={})
         tenant = type(self)(await self._engine.tenant(checked_name("tenant", name)), runtime, self._context)
         return await tenant.inline(*self._runtime.inline.projections) if self._runtime.inline else tenant
 
@@ -535,6 +543,22 @@ class AsyncStore:
             Refused, OutcomeUnknown, StoreError: as `append`.
         """
         return await self._engine.outside(lambda b: carry_out(b, self._runtime, Undo, plan, self._context))
+
+    async def forget(self, subject: str, *, only_look: bool = False) -> Forgotten:
+        """Destroy the key of a subject: what is personal about it reads as `None` from now on, in copies and backups, too.
+
+        Snapshots of its streams are dropped, and a `SubjectForgotten` is appended, for read models that hold its data. It cannot
+        be undone; doing it again is safe, and finishes what was interrupted. `only_look`: tell what it would come to, and do
+        nothing. Personal data written later are sealed by a new key.
+
+        Raises:
+            UsageError: the store was opened without keys, or the subject has none.
+            InvalidName: it cannot be the name of a subject.
+            StoreError: the keys, or the store, cannot be reached now.
+        """
+        return await self._engine.outside(
+            lambda b: forget(b, self._runtime, subject, self._context, only_look=only_look)
+        )
 
     async def plan_redo(self, *ids: UUID, correlation_id: str | None = None, folds: Iterable[Fold[Any, Any]]) -> Redo:
         """What would redo these events, or all of a story that is undone, and what is in the way; nothing is appended.
@@ -936,6 +960,8 @@ class AsyncStore:
     async def close(self) -> None:
         """Let go of files and sockets. Closing twice is fine."""
         await self._engine.close()
+        if self._runtime.codec.sealing is not None:
+            self._runtime.codec.sealing.close()
 
     async def __aenter__(self) -> Self:
         return self

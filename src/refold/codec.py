@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
@@ -14,6 +14,7 @@ from refold.chains import Chains, Key, StepFailed, Way
 from refold.clock import as_datetime
 from refold.errors import InvalidEvent, UndecodableEvent, UnknownEventType, UsageError, shortened
 from refold.messages import Metadata, Position, RawEvent, Recorded, Spec, checked_name, parsed, spec_of
+from refold.personal import Sealing, checked_subject, opened, personal_fields, sealed, without_seals
 from refold.query import Query, QueryItem
 from refold.rows import Row
 from refold.upcasting import JsonObject
@@ -23,21 +24,23 @@ Decode: TypeAlias = Callable[[bytes], Any]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the messages of one class are written and read."""
+    """How the messages of one class are written and read. `seal` does what is to be done about its personal data."""
 
     cls: type[Any]
     spec: Spec
     encode: Callable[[Any], bytes]
     decode: Decode
+    seal: Callable[[Any, bytes], bytes] | None = None
 
     def written(self, message: object) -> bytes:
-        """The message as JSON.
+        """The message as JSON, with its personal data sealed.
 
         Raises:
             InvalidEvent: it would not read back equal: NaN, infinities, lone surrogates, a tuple in a field typed
                 `Any`, values outside what JSON and the field's annotation can carry.
         """
-        return _round_trip(self, message, self.encode, self.decode)
+        data = _round_trip(self, message, self.encode, self.decode)
+        return data if self.seal is None else self.seal(message, data)
 
     def __str__(self) -> str:
         return f"{self.spec.kind} {self.spec.name!r}"
@@ -47,18 +50,22 @@ class Codec:
     """The event types of one store: each wire name has one class, each class one form.
 
     With `RawEvent` among the classes, types that no class is known for are read as raw events. The upcasters of all classes
-    make one set of chains. `later`: more classes, that are learned when events of all types are read first.
+    make one set of chains. `later`: more classes, that are learned when events of all types are read first. `sealing`: who
+    seals and opens personal data; without it they are written as they are, and sealed ones read as forgotten.
     """
 
     def __init__(
-        self, classes: Sequence[type[Any]] = (), later: Callable[[], Sequence[type[Any]]] = tuple[type[Any], ...]
+        self,
+        classes: Sequence[type[Any]] = (),
+        later: Callable[[], Sequence[type[Any]]] = tuple[type[Any], ...],
+        sealing: Sealing | None = None,
     ) -> None:
         self._forms: dict[type[Any], Form] = {}
         self._by_name: dict[str, Form] = {}
         self._chains = Chains()
         self._tables: dict[tuple[tuple[type[Any], ...], bool], Decoders] = {}
         self._known: Decoders | None = None
-        self._raw, self._later = RawEvent in classes, later
+        self._raw, self._later, self.sealing = RawEvent in classes, later, sealing
         for cls in classes:
             if cls is not RawEvent:
                 self.form(cls)
@@ -74,7 +81,7 @@ class Codec:
         return self._learn(cls) if form is None else form
 
     def _learn(self, cls: type[Any]) -> Form:
-        form = form_of(cls, spec_of(cls))
+        form = sealing_form(form_of(cls, spec_of(cls)), self.sealing)
         chains = self._chains_with(form.spec)
         known = self._by_name.setdefault(form.spec.name, form)
         if known.cls is not cls:
@@ -112,7 +119,8 @@ class Codec:
         found = self._tables.get((classes, selective))
         if found is None:
             forms = [self.form(cls) for cls in classes if cls is not RawEvent]
-            found = Decoders(forms, self._chains, self._by_name, raw=RawEvent in classes, selective=selective)
+            raw = RawEvent in classes
+            found = Decoders(forms, self._chains, self._by_name, self.sealing, raw=raw, selective=selective)
             self._tables[classes, selective] = found
         return found
 
@@ -123,8 +131,15 @@ class Codec:
         if found is None:
             for cls in () if self._raw else self._later():
                 self.form(cls)
-            found = self._known = Decoders(tuple(self._by_name.values()), self._chains, self._by_name, raw=self._raw)
+            forms = tuple(self._by_name.values())
+            found = self._known = Decoders(forms, self._chains, self._by_name, self.sealing, raw=self._raw)
         return found
+
+    def for_tenant(self, name: str) -> Codec:
+        """The same classes, whose personal data are about subjects of the tenant's own."""
+        if self.sealing is None:
+            return self
+        return Codec((*self._forms, *([RawEvent] if self._raw else [])), self._later, self.sealing.of(name))
 
     def stored(self, query: Query) -> Query:
         """The query that finds what this one means, under whatever names it is stored. It may find more."""
@@ -148,12 +163,13 @@ class Decoders(dict[Key, Decode]):
         forms: Sequence[Form],
         chains: Chains,
         known: Container[str],
+        sealing: Sealing | None = None,
         *,
         raw: bool = False,
         selective: bool = False,
     ) -> None:
         super().__init__({(form.spec.name, form.spec.version): form.decode for form in forms})
-        self.raw, self.selective, self._chains, self._elsewhere = raw, selective, chains, known
+        self.sealing, self.raw, self.selective, self._chains, self._elsewhere = sealing, raw, selective, chains, known
         self.types = frozenset(form.spec.name for form in forms)
         stored = frozenset(name for type in self.types for name in chains.names(type))
         self.names = None if raw else stored
@@ -184,12 +200,43 @@ class Decoders(dict[Key, Decode]):
         return self._chains.leads_on(key) or key[0] in self._elsewhere or key[0] not in (self.names or ())
 
 
+def sealing_form(form: Form, sealing: Sealing | None) -> Form:
+    """The form of a class, whose personal data are sealed and opened.
+
+    Raises:
+        UsageError: it does not say whom they are about, or there are no keys.
+    """
+    fields = personal_fields(form.cls)
+    if not fields:
+        return form
+    if form.spec.subject is None:
+        raise UsageError(
+            f"{form} has the personal field{'s' * (len(fields) > 1)} {', '.join(fields)}, and does not say whom they are about: "
+            f'write @event("{form.spec.name}", subject="...") with the name of a field.'
+        )
+    if sealing is not None:
+        sealing.admit(form.spec.name)
+
+    def seal(message: object, data: bytes) -> bytes:
+        return data if sealing is None else sealed(sealing, fields, checked_subject(form.spec, message), data)
+
+    def decode(data: bytes) -> object:
+        return form.decode(opened(sealing, data))
+
+    return replace(form, decode=decode, seal=seal)
+
+
 def form_of(cls: type[Any], spec: Spec) -> Form:
     """How messages of a class are written and read.
 
     Raises:
-        UsageError: a field has a type that JSON cannot carry.
+        UsageError: a field has a type that JSON cannot carry, or a command has personal fields.
     """
+    if spec.kind == "command" and (fields := personal_fields(cls)):
+        raise UsageError(
+            f"command {spec.name!r} has the personal field {fields[0]!r}: commands are not sealed. Mark the field of the "
+            "event that it leads to, and take the command's as it is."
+        )
     if hasattr(cls, "model_validate_json"):
         return Form(cls, spec, lambda message: message.model_dump_json().encode(), cls.model_validate_json)
     try:
@@ -324,7 +371,7 @@ def pieces_of(
         event = _decoded(decoders, type, schema_version, data, stream, version, position)
         return (Piece(1, 1, type, schema_version, event),)
     try:
-        ends = list(way.taken(object_of(data)))
+        ends = list(way.taken(without_seals(decoders.sealing, object_of(data), data)))
         return [
             Piece(part, len(ends), *end, _decoded_end(decoders, end, shape))
             for part, (end, shape) in enumerate(ends, 1)

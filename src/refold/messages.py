@@ -22,6 +22,8 @@ _new, _set = object.__new__, object.__setattr__
 
 Tags: TypeAlias = Callable[[Any], Iterable[str]] | tuple[str, ...]
 """How an event's tags follow from it: a function, or the names of fields, each giving the tag `field:value`."""
+Subject: TypeAlias = Callable[[Any], str] | str
+"""Whom an event is about, by a function, or by the name of a field, which gives `field:value`."""
 
 NAME_LIMIT = 200
 _NOT_PRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -220,12 +222,17 @@ class Spec:
     tags: Tags
     upcasters: tuple[Upcaster[Any], ...] = ()
     public: bool = False
+    subject: Subject | None = None
 
     def tags_of(self, message: object) -> Iterable[str]:
-        """The tags that follow from the message."""
-        if callable(self.tags):
-            return self.tags(message)
-        return [f"{name}:{getattr(message, name)}" for name in self.tags]
+        """The tags that follow from the message; whom it is about is one of them."""
+        tags = self.tags(message) if callable(self.tags) else [f"{name}:{getattr(message, name)}" for name in self.tags]
+        return tags if self.subject is None else (*tags, self.subject_of(message))
+
+    def subject_of(self, message: object) -> str:
+        """Whom the message is about; only for one that says so."""
+        subject = self.subject
+        return subject(message) if callable(subject) else f"{subject}:{getattr(message, str(subject))}"
 
 
 _SPEC = "__refold_spec__"
@@ -233,7 +240,13 @@ _SPEC = "__refold_spec__"
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def event(
-    name: str, *, version: int = 1, tags: Tags = (), upcasters: Sequence[Upcaster[Any]] = (), public: bool = False
+    name: str,
+    *,
+    version: int = 1,
+    tags: Tags = (),
+    upcasters: Sequence[Upcaster[Any]] = (),
+    public: bool = False,
+    subject: Subject | None = None,
 ) -> Callable[[type[T]], type[T]]:
     """Give an event class the stable name that it is stored under.
 
@@ -241,12 +254,13 @@ def event(
     Structs are left as they are. `version` is the version of its schema. `tags` derive from the event, for dynamic
     consistency boundaries: `tags=lambda e: [f"course:{e.course}"]`, or `tags=("course",)`. `upcasters` are all that lead to
     this version from what was stored before: whoever reads the class has them with it. A `public` event is
-    read by others too: `refold schema lock` then also asks whether those who know an older schema can read it.
+    read by others too: `refold schema lock` then also asks whether those who know an older schema can read it. `subject` is whom
+    its fields that are `Personal` are about, and one of its tags: `subject="customer"`, for `customer:c-1`.
 
     Raises:
         UsageError: the name is missing or not printable, or the version is below 1.
     """
-    return _marked(_spec("event", name, version, tags, upcasters, public=public))
+    return _marked(_spec("event", name, version, tags, upcasters, public=public, subject=subject))
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -260,7 +274,14 @@ def command(name: str) -> Callable[[type[T]], type[T]]:
 
 
 def _spec(
-    kind: str, name: object, version: int, tags: Tags, upcasters: Sequence[Upcaster[Any]] = (), *, public: bool = False
+    kind: str,
+    name: object,
+    version: int,
+    tags: Tags,
+    upcasters: Sequence[Upcaster[Any]] = (),
+    *,
+    public: bool = False,
+    subject: Subject | None = None,
 ) -> Spec:
     example = f'@{kind}("cart.item-added")' if kind == "event" else f'@{kind}("cart.add-item")'
     if isinstance(name, type):
@@ -274,7 +295,7 @@ def _spec(
     for step in cast("Sequence[object]", upcasters):
         if not isinstance(step, Upcaster):
             raise UsageError(f"{kind} {name!r} has {shortened(step)} for an upcaster: decorate it with @upcast(...).")
-    return Spec(kind, str(name), version, tags, tuple(upcasters), public)
+    return Spec(kind, str(name), version, tags, tuple(upcasters), public, subject)
 
 
 def _marked(spec: Spec) -> Callable[[type[T]], type[T]]:

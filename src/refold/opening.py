@@ -9,11 +9,29 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from refold.archives import Archives, OpenArchive
 from refold.errors import MissingExtra, Unsupported, UsageError
+from refold.keys.opening import apart, sealing_at
 from refold.migration import Migration
+from refold.personal import Sealing
 from refold.ports import Backend, Grouping, Waking
 from refold.secrecy import shown
 
 KNOWN = "sqlite:///FILE, sqlite:///:memory:, postgresql://HOST/DATABASE, nats://HOST[,HOST...]/NAME and memory://"
+
+
+def sealing_of(url: str) -> Sealing:
+    """Who seals the personal data of the store at a URL, by the keys that its setting `keys` names.
+
+    Raises:
+        UsageError, MissingExtra, StoreError: as `sealing_at`.
+    """
+    return sealing_at(apart(url)[1])
+
+
+async def sealing_of_awaited(url: str) -> Sealing:
+    """The same, for code that awaits: the file is opened, or the server called, in a thread."""
+    import asyncio
+
+    return await asyncio.get_running_loop().run_in_executor(None, sealing_of, url)
 
 
 def open_blocking(url: str, archive: str | None = None) -> Grouping | Backend:
@@ -25,6 +43,7 @@ def open_blocking(url: str, archive: str | None = None) -> Grouping | Backend:
         MissingExtra: its driver is not installed.
         StoreError: the store cannot be opened; nothing was changed.
     """
+    url, _ = apart(url)
     match url.partition("://")[0] if "://" in url else "":
         case "memory":
             from refold.backends.memory import MemoryBackend
@@ -57,6 +76,7 @@ async def open_awaiting(url: str, archive: str | None = None) -> Grouping | Back
     Raises:
         UsageError, MissingExtra, StoreError: as `open_blocking`.
     """
+    url, _ = apart(url)
     if url.startswith(("postgresql://", "postgres://", "nats://")):
         return await _served_awaiting(url, archive)
     import asyncio
@@ -72,6 +92,7 @@ def migration(url: str) -> Migration:
     Raises:
         UsageError, MissingExtra, StoreError: as `open_blocking`. NewerFormat: the store is ahead of this Refold.
     """
+    url, _ = apart(url)
     match url.partition("://")[0] if "://" in url else "":
         case "sqlite":
             from refold.backends.sqlite import Location, migration_of

@@ -57,7 +57,7 @@ KNOWN = {
     ),  # of integrations, and FastStream's
     *("TestCase", "TransactionTestCase"),  # of Django
     *("IdempotencyKey", "RequestStore", "RefoldPlugin", "Problems"),  # of frameworks
-    *("NotEnough", "Withdrawn", "Corrected", "RuntimeError"),  # of the examples, and Python's
+    *("NotEnough", "Withdrawn", "Corrected", "None", "RuntimeError"),  # of the examples, and Python's
 }
 
 

@@ -37,6 +37,7 @@ from refold.architect.values import Some, of_hint
 from refold.external import EffectHandler
 from refold.fold import Decider, Fold
 from refold.messages import OWN, RawEvent, spec_of
+from refold.personal import marked_fields
 from refold.process import Process
 from refold.projection import Projection
 from refold.publication import Publication
@@ -114,8 +115,9 @@ def _answers(effect: EffectHandler[Any]) -> Sequence[type[Any]]:
 
 def _fields(cls: type[Any]) -> tuple[Field, ...]:
     hints = hints_of(cls) or getattr(cls, "__annotations__", {})
+    personal = marked_fields(cls)
     return tuple(
-        Field(name, type_name(hint), classes_in(hint), mutable_in(hint))
+        Field(name, type_name(hint), classes_in(hint), mutable_in(hint), name in personal)
         for name, hint in hints.items()
         if get_origin(hint) is not ClassVar and not name.startswith("_")
     )

@@ -48,12 +48,16 @@ class Edge(Struct, frozen=True, order=True):
 
 
 class Field(Struct, frozen=True):
-    """A field of a class, and its type as it is read. `classes`: all that it names; `mutable`: which of them can be changed."""
+    """A field of a class, and its type as it is read. `classes`: all that it names; `mutable`: which of them can be changed.
+
+    `personal`: whether it is marked as `Personal`.
+    """
 
     name: str
     type: str
     classes: tuple[str, ...] = ()
     mutable: tuple[str, ...] = ()
+    personal: bool = False
 
 
 class Message(Struct, frozen=True):

@@ -15,6 +15,7 @@ from refold.archive.threaded import stepped
 from refold.backup.drafts import absent, placed, workshop
 from refold.errors import MissingExtra, Refused, Unsupported, UsageError
 from refold.flows.contents import Tell, Whole
+from refold.keys.opening import apart
 from refold.opening import KNOWN, open_blocking
 from refold.secrecy import shown
 
@@ -76,6 +77,7 @@ def kind_of(url: str) -> Kind:
     Raises:
         Unsupported: no backup can be made of this. UsageError, MissingExtra: as `open_blocking`.
     """
+    url, _ = apart(url)  # keys are backed up apart, or they would come back with the backup
     scheme = url.partition("://")[0]
     if scheme in {"postgresql", "postgres"} and "models" not in dict(parse_qsl(url.partition("?")[2])):
         return _postgres(url)

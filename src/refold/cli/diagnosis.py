@@ -22,6 +22,7 @@ from refold.cli.running_processes import named, names_in
 from refold.errors import RefoldError, Unsupported
 from refold.flows.processes.consuming import CONSUMER
 from refold.flows.projections.status import ProjectionStatus
+from refold.keys.opening import apart
 from refold.opening import migration
 from refold.store import Store
 
@@ -120,6 +121,7 @@ def _clock(store: Store) -> Check:
 
 
 def _room(url: str) -> Iterator[Check]:
+    url, _ = apart(url)
     if not url.startswith("sqlite:") or Location.parse(url).in_memory:
         return
     file = Path(Location.parse(url).path).absolute()

@@ -13,9 +13,9 @@ from refold.eventlogs.times import moment
 from refold.flows.load import AsOf
 from refold.limits import Limits
 from refold.messages import Position, RawEvent
+from refold.secrecy import is_mistyped
 from refold.store import Store
 
-_MISTYPED = re.compile(r"(postgres|nats|tls)\w*:|\S+:\S*@|.*\bpassword=", re.IGNORECASE)
 F = TypeVar("F", bound=Callable[..., Any])
 
 FORMATS = ("auto", "table", "json", "jsonl", "csv", "plain")
@@ -23,11 +23,11 @@ FORMATS = ("auto", "table", "json", "jsonl", "csv", "plain")
 
 def store_url(text: str) -> str:
     """A URL, or the path of a SQLite file. One that was mistyped is not taken for a file with a password in its name."""
-    if "://" not in text.partition("?")[0] and _MISTYPED.match(text):
+    if is_mistyped(text):
         raise click.BadParameter(
             "that is no URL, since :// is missing: write postgresql://HOST/DATABASE or nats://HOST/NAME."
         )
-    return text if "://" in text else f"sqlite:///{text}"
+    return text if "://" in text.partition("?")[0] else f"sqlite:///{text}"
 
 
 def an_instant(text: str) -> datetime:

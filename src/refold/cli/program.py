@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
@@ -57,12 +57,14 @@ COMMANDS: Final = {
     "archive": "Move old closed streams to Parquet files, and back.",
     "backup": "Back up a store into one file, while others write.",
     "restore": "Restore a backup to where nothing is.",
+    "forget": "Forget a person: what is personal is gone everywhere.",
     "migrate": "Bring a store to the format of this Refold.",
     "cluster": "Try out a cluster on this machine.",
     "bench": "Measure this machine and this database.",
 }
 """Each stands in a module of its name, in `command`; kept here so that the list of them loads none."""
 
+_GIVEN: Final = "refold.given"
 _MODULES: Final = {"import": "importing", "export": "exporting", "dead-letters": "dead_letters"}
 
 
@@ -96,17 +98,20 @@ class Program(click.Group):
         found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
-    def make_context(self, *args: Any, **options: Any) -> click.Context:  # noqa: ANN401 - as click has it
-        with _no_secrets():
-            return super().make_context(*args, **options)
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:  # noqa: ANN401 - as click has it
+        given = (*args, *(value for name, value in os.environ.items() if name.startswith("REFOLD_")))
+        with _no_secrets(given):
+            made = super().make_context(info_name, args, *rest, **extra)
+        made.meta[_GIVEN] = given
+        return made
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         try:
-            with _no_secrets():
+            with _no_secrets(ctx.meta[_GIVEN]):
                 result = super().invoke(ctx)
             sys.stdout.flush()
         except RefoldError as error:
-            _say(error)
+            _say(scrubbed(str(error), ctx.meta[_GIVEN]))
             ctx.exit(code_of(error))
         except KeyboardInterrupt:
             _say("interrupted.")
@@ -118,16 +123,16 @@ class Program(click.Group):
 
 
 def _say(what: object) -> None:
-    click.echo(f"refold: {scrubbed(str(what))}", err=True)
+    click.echo(f"refold: {what}", err=True)
 
 
 @contextmanager
-def _no_secrets() -> Generator[None]:
+def _no_secrets(given: Sequence[str]) -> Generator[None]:
     """What click says of a wrong call quotes it: a URL where no URL belongs, too."""
     try:
         yield
     except click.ClickException as error:
-        vars(error)["message"] = scrubbed(error.message)
+        vars(error)["message"] = scrubbed(error.message, given)
         raise
 
 

@@ -203,7 +203,8 @@ def _encoded(codec: Codec, data: object) -> tuple[str, int, bytes, tuple[str, ..
         return data.type, data.version, raw_json(data), ()
     form = codec.form(data.__class__)
     spec = form.spec
-    return spec.name, spec.version, form.written(data), _tags(spec.tags_of(data)) if spec.tags else ()
+    tags = _tags(spec.tags_of(data)) if spec.tags or spec.subject else ()
+    return spec.name, spec.version, form.written(data), tags
 
 
 def _tags(tags: Iterable[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import msgspec
 
 from refold.chains import StepFailed
 from refold.messages import RawEvent, Recorded
+from refold.personal import as_forgotten
 from refold.query import Query
 from refold.schema.checking import Finding
 from refold.schema.lock import Lock, named
@@ -56,7 +57,8 @@ def _read(now: Present, lock: Lock, recorded: Recorded[RawEvent]) -> Iterator[Fi
         yield _without_a_way(now, lock, event, named(*missing))
         return
     try:
-        for (type, version), data in now.chains.way((event.type, event.version)).taken(dict(event.data)):
+        shape = as_forgotten(event.data)  # which every step must be able to take
+        for (type, version), data in now.chains.way((event.type, event.version)).taken(shape):
             now.decode(type, msgspec.json.encode(data))
             yield from _unread(now, type, version, stored, data)
     except StepFailed as error:

@@ -58,6 +58,18 @@ def _tables(text: str) -> Iterator[str]:
             yield token.names
 
 
+def _unmarked(model: Model) -> Iterator[Said]:
+    for event in model.events:
+        for field in event.fields:
+            if _PERSONAL.search(field.name) and not (field.personal or event.public or field.name in event.tags):
+                yield Said(
+                    f"event {event.name}",
+                    f"field {field.name!r} of {event.name!r} looks personal, and stands there for ever, in every copy and backup.",
+                    'Write Personal[...] for its type, and @event(..., subject="...") for whose it is: so it can be forgotten.',
+                    event.place,
+                )
+
+
 def _personal(model: Model) -> Iterator[Said]:
     for event in model.events:
         for field in event.fields:
@@ -118,7 +130,7 @@ app = App(orders, report)
         bad="""
 @event("customer.updated")
 class Updated:
-    street: str
+    town: str
 
 
 app = App(Fold("customer", initial=bool, evolve=lambda state, event: True, events=(Updated,)))
@@ -126,7 +138,7 @@ app = App(Fold("customer", initial=bool, evolve=lambda state, event: True, event
         good="""
 @event("customer.moved")
 class Moved:
-    street: str
+    town: str
 
 
 app = App(Fold("customer", initial=bool, evolve=lambda state, event: True, events=(Moved,)))
@@ -134,6 +146,31 @@ app = App(Fold("customer", initial=bool, evolve=lambda state, event: True, event
         how="The name is that of the fold's category, and updated, modified, edited, saved or changed. Of created nothing is said.",
         ignore="Where a file, or a record of somebody else's, is indeed just saved.",
         find=_crud,
+    ),
+    Rule(
+        "ES120", "heuristic", "Personal data can be forgotten.",
+        why="Events are kept for ever, and people may ask that their data are not. What is sealed by a key goes with the key.",
+        bad="""
+@event("account.opened")
+class Opened:
+    customer: str
+    email: str
+
+
+app = App(Fold("account", initial=bool, evolve=lambda state, event: True, events=(Opened,)))
+""",
+        good="""
+@event("account.opened", subject="customer")
+class Opened:
+    customer: str
+    email: Personal[str]
+
+
+app = App(Fold("account", initial=bool, evolve=lambda state, event: True, events=(Opened,)))
+""",
+        how="A word of a field's name is email, phone, street, iban, birthday or the like, and its type is not Personal.",
+        ignore="Where it is nobody's in person, such as the phone of a company, or the law has it kept.",
+        find=_unmarked,
     ),
     Rule(
         "ES121", "heuristic", "No personal data in tags and in public events.",
@@ -147,10 +184,10 @@ class Opened:
 app = App(Fold("account", initial=bool, evolve=lambda state, event: True, events=(Opened,)))
 """,
         good="""
-@event("account.opened", tags=("customer",))
+@event("account.opened", subject="customer")
 class Opened:
     customer: str
-    email: str
+    email: Personal[str]
 
 
 app = App(Fold("account", initial=bool, evolve=lambda state, event: True, events=(Opened,)))

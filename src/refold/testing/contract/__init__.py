@@ -25,6 +25,7 @@ from refold.testing.contract.copying import Copying
 from refold.testing.contract.data import Data
 from refold.testing.contract.deciding import Deciding
 from refold.testing.contract.envelope import Envelope
+from refold.testing.contract.forgetting import Forgetting
 from refold.testing.contract.hiding import HidingJournals
 from refold.testing.contract.histories import Histories
 from refold.testing.contract.inlining import Inlining
@@ -72,6 +73,7 @@ class StoreContract(
     Data,
     Deciding,
     Envelope,
+    Forgetting,
     HidingJournals,
     Histories,
     Inlining,

@@ -1,0 +1,176 @@
+"""Personal data in events: which fields hold them, whose they are, and how they are sealed by a key that can be destroyed.
+
+An event is never changed, and a person may ask to be forgotten. So what is personal is written encrypted, under a key of the
+person's own, kept apart from the events: without the key, the value is gone from every copy, backup and archive at once.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Protocol, TypeAlias, TypeVar
+
+import msgspec
+
+from refold.messages import Spec, StreamName
+from refold.upcasting import JsonObject
+
+T = TypeVar("T")
+
+MARK: Final = "refold: personal"
+"""What an annotation carries whose values are personal."""
+
+Personal: TypeAlias = Annotated[T | None, MARK]
+"""A field of an event that holds personal data: `email: Personal[str]`. It reads as `None` once its subject is forgotten."""
+
+SEALED: Final = "$sealed"
+"""The only key of the JSON object that stands in the place of a sealed value: `{"$sealed": [subject, key, text]}`."""
+
+
+class Box(msgspec.Struct, frozen=True, array_like=True):
+    """A sealed value: whose it is, the id of the key as hex, and the encrypted JSON as Base64."""
+
+    subject: str
+    key: str
+    text: str
+
+
+class _Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A box as it stands in the JSON of an event."""
+
+    box: Box = msgspec.field(name=SEALED)
+
+
+class Sealing(Protocol):
+    """Who seals values by the keys of their subjects, and opens them again."""
+
+    def admit(self, type: str) -> None:
+        """Whether events of a type that hold personal data can be written.
+
+        Raises:
+            UsageError: there are no keys.
+        """
+        ...
+
+    def seal(self, subject: str, value: bytes) -> Box:
+        """A value, as JSON, under the key of its subject, which is made if there is none. The same value gives the same box.
+
+        Raises:
+            StoreError: the keys cannot be reached.
+        """
+        ...
+
+    def open(self, box: Box) -> bytes | None:
+        """What was sealed; `None` if the key was destroyed.
+
+        Raises:
+            UsageError: the key was never here, or is not the one that it was sealed by.
+            StoreError: the keys cannot be reached.
+        """
+        ...
+
+    def known(self, subject: str) -> Sequence[bytes]:
+        """The ids, of 16 bytes each, of all keys that a subject ever had, those that were destroyed included."""
+        ...
+
+    def destroy(self, subject: str, now: int) -> None:
+        """Destroy the key of a subject, for good. `now`: microseconds since 1970 UTC."""
+        ...
+
+    def of(self, tenant: str) -> Sealing:
+        """The same for a tenant, whose subjects are others."""
+        ...
+
+    def close(self) -> None:
+        """Let go of where the keys are."""
+        ...
+
+
+def marked_fields(cls: type[Any]) -> tuple[str, ...]:
+    """The fields of a message class that hold personal data."""
+    try:
+        hints = typing.get_type_hints(cls, include_extras=True)
+    except (NameError, TypeError):  # told by whoever reads the class for good
+        return ()
+    return tuple(name for name, hint in hints.items() if MARK in getattr(hint, "__metadata__", ()))
+
+
+def personal_fields(cls: type[Any]) -> tuple[str, ...]:
+    """The same, by the names that they have in JSON."""
+    names = _names_in_json(cls)
+    return tuple(names.get(name, name) for name in marked_fields(cls))
+
+
+def _names_in_json(cls: type[Any]) -> Mapping[str, str]:
+    if not issubclass(cls, msgspec.Struct):
+        return {}
+    return {field.name: field.encode_name for field in msgspec.structs.fields(cls)}
+
+
+FORGOTTEN: Final = "$forgotten"
+"""The category of the streams, one for each subject, that say that it was forgotten."""
+
+
+def stream_of(subject: str) -> StreamName:
+    """Where it is said that a subject was forgotten.
+
+    Raises:
+        InvalidName: the subject breaks the grammar of names, or is too long to be a part of one.
+    """
+    return StreamName(FORGOTTEN, subject)
+
+
+def checked_subject(spec: Spec, message: object) -> str:
+    """Whom a message is about.
+
+    Raises:
+        InvalidName: as `stream_of`.
+    """
+    return stream_of(spec.subject_of(message)).id
+
+
+def sealed(sealing: Sealing, fields: Sequence[str], subject: str, data: bytes) -> bytes:
+    """The JSON of an event, with its personal fields sealed."""
+    shape = _as_object(data)
+    for field in fields:
+        plain = bytes(shape.get(field, b"null"))
+        if plain != b"null":
+            box = sealing.seal(subject, plain)
+            shape[field] = msgspec.Raw(msgspec.json.encode(_Closed(box)))
+    return msgspec.json.encode(shape)
+
+
+def opened(sealing: Sealing | None, data: bytes) -> bytes:
+    """The JSON of an event, with what is sealed in it opened, and `null` for what is forgotten: all, if nobody opens it.
+
+    Raises:
+        UsageError, StoreError: as `Sealing.open`.
+    """
+    if _SIGN not in data:
+        return data
+    shape = {name: _value(sealing, raw) for name, raw in _as_object(data).items()}
+    return msgspec.json.encode(shape)
+
+
+def without_seals(sealing: Sealing | None, shape: JsonObject, data: bytes) -> JsonObject:
+    """The same of JSON that was read."""
+    return msgspec.json.decode(opened(sealing, data), type=JsonObject) if _SIGN in data else shape
+
+
+def as_forgotten(data: Mapping[str, Any]) -> JsonObject:
+    """The JSON of an event, with nothing in the place of what is sealed."""
+    return without_seals(None, dict(data), msgspec.json.encode(data))
+
+
+_SIGN: Final = f'"{SEALED}"'.encode()
+_as_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_as_closed = msgspec.json.Decoder(_Closed).decode
+
+
+def _value(sealing: Sealing | None, raw: msgspec.Raw) -> msgspec.Raw:
+    try:
+        box = _as_closed(raw).box
+    except msgspec.DecodeError:
+        return raw
+    plain = None if sealing is None else sealing.open(box)
+    return msgspec.Raw(b"null" if plain is None else plain)

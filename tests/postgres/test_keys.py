@@ -1,0 +1,95 @@
+"""Keys in a file and in a table: made once for a subject, destroyed for good, whoever asks and from wherever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from refold import Personal, Store, StoreUnreachable, event
+from refold.keys import postgres, sqlite
+from refold.keys.postgres import KeyTable
+from refold.keys.sealing import Keys
+from refold.keys.sqlite import KeyFile
+from refold.testing.postgres import PostgresServer
+
+Open: TypeAlias = Callable[[], Keys]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    """Opens the keys of one place, and closes all."""
+    files: list[Keys] = []
+    server: PostgresServer | None = request.getfixturevalue("postgres") if request.param == "postgresql" else None
+    url = server.new_database() if server else ""
+
+    def open_() -> Keys:
+        files.append(KeyTable(url) if server else KeyFile(f"sqlite:///{tmp_path}/keys.db"))
+        return files[-1]
+
+    yield open_
+    for keys in files:
+        keys.close()
+    if server:
+        server.drop(url)
+
+
+def test_a_subject_has_one_key_whoever_makes_it(opened: Open) -> None:
+    places = [opened() for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda keys: keys.current("who:x"), places))
+    assert len(set(made)) == 1
+    assert [list(keys.of("who:x")) for keys in places] == [[made[0]]] * 4
+    assert (len(made[0].id), len(made[0].secret or b"")) == (16, 64)
+
+
+def test_a_destroyed_key_is_known_and_has_no_secret(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in (postgres, sqlite):
+        monkeypatch.setattr(place, "REMEMBERED", 0)  # others ask again at once
+    one, other = opened(), opened()
+    key, kept = one.current("who:x"), one.current("who:y")
+    assert other.find(key.id) == key
+    one.destroy("who:x", 1)
+    gone = key._replace(secret=None)
+    assert [keys.find(key.id) for keys in (one, other)] == [gone, gone]
+    assert (other.find(kept.id), other.find(b"\0" * 16)) == (kept, None)
+    later = other.current("who:x")
+    assert list(one.of("who:x")) == [gone, later]
+
+
+def test_a_broken_connection_is_made_anew(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    keys = KeyTable(url)
+    key = keys.current("who:x")
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()")
+    assert list(keys.of("who:x")) == [key]
+    keys.close()
+    postgres.drop(url)
+
+
+def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
+    with pytest.raises(StoreUnreachable) as told:
+        KeyTable("postgresql://me:hunter2@127.0.0.1:1/keys?connect_timeout=1")
+    assert "hunter2" not in str(told.value)
+
+
+@event("guest.came", subject="guest")
+class Came:
+    guest: str
+    name: Personal[str]
+
+
+def test_a_store_seals_by_the_keys_of_a_database(postgres: PostgresServer) -> None:
+    keys, url = postgres.new_database(), postgres.new_database()
+    with Store.open(f"{url}{'&' if '?' in url else '?'}keys={quote(keys, safe='')}", events=[Came]) as store:
+        store.append("guest-1", [Came("ann", "Ann"), Came("bob", "Bob")])
+        store.forget("guest:ann")
+        assert [recorded.data for recorded in store.read()] == [Came("ann", None), Came("bob", "Bob")]
+    for each in (keys, url):
+        postgres.drop(each)

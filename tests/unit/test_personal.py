@@ -1,0 +1,181 @@
+"""Personal fields: found in classes of every kind, sealed by whose they are, refused where that is not said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import msgspec
+import pydantic
+import pytest
+
+from refold import Personal, RawEvent, Store, UsageError, command, event
+from refold.codec import Codec
+from refold.keys.opening import sealing_at
+from refold.personal import SEALED, personal_fields
+
+
+@event("a.plain", subject="who")
+class Plain:
+    who: str
+    mail: Personal[str]
+
+
+@event("a.attrs", subject="who")
+@attrs.frozen
+class Attrs:
+    who: str
+    mail: Personal[str]
+
+
+@event("a.struct", subject="who")
+class Struct(msgspec.Struct, frozen=True, rename="camel"):
+    who: str
+    home_mail: Personal[str]
+
+
+@event("a.model", subject="who")
+class Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True)
+    who: str
+    mail: Personal[str]
+
+
+class Address(msgspec.Struct, frozen=True):
+    street: str
+    number: int
+
+
+@event("a.nested", subject=lambda told: f"person:{told.who}")
+class Nested:
+    who: str
+    address: Personal[Address]
+
+
+EVENTS: list[Any] = [
+    Plain("x", "x@y.z"),
+    Attrs("x", "x@y.z"),
+    Struct("x", "x@y.z"),
+    Model(who="x", mail="x@y.z"),
+    Nested("x", Address("High Street", 1)),
+]
+
+
+@pytest.mark.parametrize(
+    ("cls", "fields"),
+    [(Plain, ("mail",)), (Attrs, ("mail",)), (Struct, ("homeMail",)), (Model, ("mail",)), (Nested, ("address",))],
+)
+def test_the_personal_fields_of_a_class_are_found_by_their_names_in_json(
+    cls: type[Any], fields: tuple[str, ...]
+) -> None:
+    assert personal_fields(cls) == fields
+
+
+@pytest.mark.parametrize("value", EVENTS, ids=lambda value: type(value).__name__)
+def test_a_value_of_any_kind_of_class_is_sealed_and_opened_again(value: Any, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.db?keys=sqlite:///{tmp_path}/k.db"
+    with Store.open(url, events=[type(value)]) as store:
+        store.append("a-1", [value])
+        assert [recorded.data for recorded in store.read()] == [value]
+    with Store.open(f"sqlite:///{tmp_path}/s.db", events=[RawEvent]) as store:
+        (raw,) = store.read()
+    (box,) = [shape for name, shape in raw.data.data.items() if name != "who"]
+    assert set(box) == {SEALED}
+
+
+def test_the_same_value_of_the_same_subject_gives_the_same_bytes_and_of_another_does_not() -> None:
+    form = Codec([Plain], sealing=sealing_at("sqlite:///:memory:")).form(Plain)
+    once, again, other = (form.written(Plain(who, "x@y.z")) for who in ("x", "x", "y"))
+    assert (once == again, once == other) == (True, False)
+
+
+def test_personal_fields_without_a_subject_are_refused() -> None:
+    @event("a.unsaid")
+    class Unsaid:
+        mail: Personal[str]
+
+    with pytest.raises(UsageError, match=r"personal field mail, and does not say whom they are about"):
+        Codec([Unsaid])
+
+
+def test_a_command_has_no_personal_fields() -> None:
+    @command("a.do")
+    class Do:
+        mail: Personal[str]
+
+    from refold.codec import form_of  # noqa: PLC0415
+    from refold.messages import spec_of  # noqa: PLC0415
+
+    with pytest.raises(UsageError, match="commands are not sealed"):
+        form_of(Do, spec_of(Do, "command"))
+
+
+def test_what_was_written_before_the_field_was_personal_reads_as_it_stands(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.db"
+    with Store.open(url, events=[RawEvent]) as store:
+        store.append("a-1", [RawEvent("a.plain", {"who": "x", "mail": "x@y.z"})])
+    with Store.open(f"{url}?keys=sqlite:///:memory:", events=[Plain]) as store:
+        assert [recorded.data for recorded in store.read()] == [Plain("x", "x@y.z")]
+
+
+def test_what_was_changed_in_a_box_is_told(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.db?keys=sqlite:///{tmp_path}/k.db"
+    with Store.open(url, events=[Plain, RawEvent]) as store:
+        store.append("a-1", [Plain("x", "x@y.z")])
+    with Store.open(f"sqlite:///{tmp_path}/s.db", events=[RawEvent]) as store:
+        (raw,) = store.read()
+        subject, key, _ = raw.data.data["mail"][SEALED]
+        forged = {"who": "x", "mail": {SEALED: [subject, key, "AAAAAAAAAAAAAAAAAAAAAAAA"]}}
+        store.append("a-1", [RawEvent("a.plain", forged)])
+    with Store.open(url, events=[Plain]) as store, pytest.raises(Exception, match="was changed since"):
+        list(store.read())
+
+
+def test_subjects_of_one_tenant_are_not_those_of_another(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.db?keys=sqlite:///{tmp_path}/k.db"
+    with Store.open(url, events=[Plain]) as store:
+        acme, bolt = store.tenant("acme"), store.tenant("bolt")
+        for tenant in (store, acme, bolt):
+            tenant.append("a-1", [Plain("x", "x@y.z")])
+        acme.forget("who:x")
+        assert [[recorded.data.mail for recorded in tenant.read()] for tenant in (store, acme, bolt)] == [
+            ["x@y.z"],
+            [None],
+            ["x@y.z"],
+        ]
+
+
+def test_forgetting_that_was_interrupted_is_finished_by_doing_it_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.db?keys=sqlite:///{tmp_path}/k.db"
+    with Store.open(url, events=[Plain]) as store:
+        store.append("a-1", [Plain("x", "x@y.z")])
+        sealing = sealing_at(f"sqlite:///{tmp_path}/k.db")
+        sealing.destroy("who:x", 0)  # and then the program ended
+        sealing.close()
+        assert [recorded.data.mail for recorded in store.read()] == [None]
+        store.forget("who:x")
+        assert [stream.version for stream in store.streams("$forgotten")] == [1]
+
+
+def test_the_secret_is_in_the_file_of_keys_no_more(tmp_path: Path) -> None:
+    keys = tmp_path / "k.db"
+    url = f"sqlite:///{tmp_path}/s.db?keys=sqlite:///{keys}"
+    with Store.open(url, events=[Plain]) as store:
+        store.append("a-1", [Plain("x", "x@y.z"), Plain("y", "y@y.z")])
+        secrets = _secrets(keys)
+        assert [secret in _bytes(keys) for secret in secrets] == [True, True]
+        store.forget("who:x")
+        assert [secret in _bytes(keys) for secret in secrets] == [False, True]
+
+
+def _secrets(keys: Path) -> list[bytes]:
+    import apsw  # noqa: PLC0415
+
+    return [
+        secret for (secret,) in apsw.Connection(str(keys)).execute("select secret from refold_keys order by subject")
+    ]
+
+
+def _bytes(keys: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in keys.parent.glob(f"{keys.name}*"))
