@@ -1,0 +1,181 @@
+"""Names, and what `@event` and `@command` make of a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import UUID
+
+import attrs
+import msgspec
+import pydantic
+import pytest
+
+from refold import InvalidName, StreamName, UsageError, command, event
+from refold.messages import Context, Metadata, Position, Recorded, Spec, checked_name, spec_of
+
+LONGEST = "a" * 200
+AT = datetime(2026, 11, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["a", "a b", LONGEST])
+def test_a_name_is_up_to_200_characters(name: str) -> None:
+    assert checked_name("tag", name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (7, "7 is not a tag: it must be text, not int."),
+        ("", "'' is not a tag: it is empty."),
+        (f"{LONGEST}a", f"{LONGEST + 'a'!r} is not a tag: it has 201 characters, 200 are allowed."),
+        ("a\nb", r"'a\nb' is not a tag: character 2 (U+000A) is not printable."),
+    ],
+    ids=["no text", "empty", "too long", "not printable"],
+)
+def test_what_is_no_name_is_refused_with_the_reason(name: object, told: str) -> None:
+    with pytest.raises(InvalidName) as refused:
+        checked_name("tag", name)
+    assert (refused.value.kind, refused.value.name) == ("tag", name)
+    assert str(refused.value).partition(": ")[2] == told.partition(": ")[2]
+
+
+@pytest.mark.parametrize(
+    ("category", "id", "reason"),
+    [
+        ("", "1", "its category '' must have a character, and no '-'"),
+        ("a-b", "1", "its category 'a-b' must have a character, and no '-'"),
+        ("a", "", "there is no id after the category 'a'"),
+    ],
+)
+def test_a_stream_name_has_a_category_and_an_id(category: str, id: str, reason: str) -> None:
+    with pytest.raises(InvalidName) as refused:
+        StreamName(category, id)
+    assert vars(refused.value) == {"kind": "stream name", "name": f"{category}-{id}", "reason": reason}
+
+
+def test_what_is_no_text_is_no_stream_name() -> None:
+    with pytest.raises(InvalidName) as refused:
+        StreamName.parse(7)
+    assert vars(refused.value) == {"kind": "stream name", "name": 7, "reason": "it must be text, not int"}
+
+
+def test_what_happens_because_of_an_event_is_in_its_story_and_in_the_name_of_who_caused_it() -> None:
+    metadata, id = Metadata("the story", actor="ann"), UUID(int=1)
+    cause = Recorded[object](1, "n", 1, StreamName("a", "1"), 1, Position(1), AT, id, frozenset(), metadata)
+    free = {"k": "v"}
+    assert Context.of(None, "bob", AT, free, "another") == Context("bob", "another", None, AT, free)
+    assert Context.of(cause, None, AT, free) == Context("ann", "the story", str(id), AT, free)
+    assert Context.of(cause, "bob", None, {}, "another") == Context("bob", "another", str(id), None, {})
+
+
+def marked(**said: Any) -> type[Any]:
+    @event("item.added", **said)
+    class Added:
+        item: str
+        cart: str = "c-1"
+
+    return Added
+
+
+def test_an_event_class_keeps_all_that_was_said_of_it() -> None:
+    plain, full = marked(), marked(version=2, tags=("item",), public=True, subject="cart")
+    assert spec_of(plain) == Spec("event", "item.added", 1, (), (), public=False, subject=None)
+    assert spec_of(full) == Spec("event", "item.added", 2, ("item",), (), public=True, subject="cart")
+
+
+@pytest.mark.parametrize(
+    ("said", "tags"),
+    [
+        ({}, []),
+        ({"tags": ("item", "cart")}, ["item:tea", "cart:c-1"]),
+        ({"tags": lambda added: [f"any:{added.item}"]}, ["any:tea"]),
+        ({"tags": ("item",), "subject": "cart"}, ["item:tea", "cart:c-1"]),
+        ({"subject": lambda added: f"whom:{added.cart}"}, ["whom:c-1"]),
+    ],
+    ids=["none", "fields", "function", "fields and subject", "subject by a function"],
+)
+def test_tags_follow_from_the_event(said: dict[str, Any], tags: list[str]) -> None:
+    cls = marked(**said)
+    assert list(spec_of(cls).tags_of(cls("tea"))) == tags
+
+
+def test_a_bare_class_becomes_a_frozen_dataclass_with_slots() -> None:
+    added = marked()("tea")
+    assert ([one.name for one in fields(added)], hasattr(added, "__dict__")) == (["item", "cart"], False)
+    with pytest.raises(FrozenInstanceError):
+        added.item = "milk"
+
+
+def a_dataclass() -> type[Any]:
+    @dataclass
+    class Added:
+        item: str
+
+    return Added
+
+
+def an_attrs_class() -> type[Any]:
+    @attrs.define
+    class Added:
+        item: str
+
+    return Added
+
+
+def a_model() -> type[Any]:
+    class Added(pydantic.BaseModel):
+        item: str
+
+    return Added
+
+
+def a_struct() -> type[Any]:
+    class Added(msgspec.Struct):
+        item: str
+
+    return Added
+
+
+@pytest.mark.parametrize("made", [a_dataclass, an_attrs_class, a_model, a_struct])
+def test_a_class_that_is_one_already_is_left_as_it_is(made: Callable[[], type[Any]]) -> None:
+    cls = made()
+    assert event("item.added")(cls) is cls
+    added = cls(item="tea")
+    added.item = "milk"
+    assert (added.item, is_dataclass(cls)) == ("milk", made is a_dataclass)
+
+
+def test_what_only_inherits_from_a_dataclass_becomes_one_of_its_own() -> None:
+    base: type[Any] = dataclass(frozen=True)(type("Base", (), {"__annotations__": {"item": str}}))
+    more: type[Any] = event("item.added")(type("More", (base,), {"__annotations__": {"count": int}}))
+    assert [one.name for one in fields(more)] == ["item", "count"]
+
+
+@pytest.mark.parametrize(
+    ("mark", "told"),
+    [
+        (
+            lambda: event(cast("Any", int)),
+            '@event on int lacks the name that it is stored under: write @event("cart.item-added").',
+        ),
+        (
+            lambda: command(cast("Any", int)),
+            '@command on int lacks the name that it is stored under: write @command("cart.add-item").',
+        ),
+        (lambda: event("a", version=0), "event 'a' has version 0: the first is 1."),
+        (
+            lambda: event("a", upcasters=[cast("Any", 7)]),
+            "event 'a' has 7 for an upcaster: decorate it with @upcast(...).",
+        ),
+        (lambda: spec_of(int), "<class 'int'> is no event: mark the class with @event(\"...\")."),
+        (lambda: spec_of(marked(), "command"), 'is no command: mark the class with @command("...").'),
+    ],
+    ids=["event without name", "command without name", "version", "upcaster", "no event", "no command"],
+)
+def test_what_can_never_work_is_told_where_it_is_written(mark: Callable[[], object], told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        mark()
+    assert told in str(refused.value)
