@@ -221,7 +221,7 @@ def sealing_form(form: Form, sealing: Sealing | None) -> Form:
         return data if sealing is None else sealed(sealing, fields, checked_subject(form.spec, message), data)
 
     def decode(data: bytes) -> object:
-        return form.decode(opened(sealing, data))
+        return form.decode(opened(sealing, data, fields))
 
     return replace(form, decode=decode, seal=seal)
 

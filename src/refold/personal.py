@@ -7,7 +7,7 @@ person's own, kept apart from the events: without the key, the value is gone fro
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -140,15 +140,19 @@ def sealed(sealing: Sealing, fields: Sequence[str], subject: str, data: bytes) -
     return msgspec.json.encode(shape)
 
 
-def opened(sealing: Sealing | None, data: bytes) -> bytes:
+def opened(sealing: Sealing | None, data: bytes, fields: Collection[str] | None = None) -> bytes:
     """The JSON of an event, with what is sealed in it opened, and `null` for what is forgotten: all, if nobody opens it.
+
+    `fields`: those that can be sealed, `None` for any. What only looks like a box elsewhere is somebody's value.
 
     Raises:
         UsageError, StoreError: as `Sealing.open`.
     """
     if _SIGN not in data:
         return data
-    shape = {name: _value(sealing, raw) for name, raw in _as_object(data).items()}
+    shape = _as_object(data)
+    for name in shape if fields is None else shape.keys() & fields:
+        shape[name] = _value(sealing, shape[name])
     return msgspec.json.encode(shape)
 
 

@@ -132,6 +132,22 @@ def test_what_was_changed_in_a_box_is_told(tmp_path: Path) -> None:
         list(store.read())
 
 
+@event("a.lookalike", subject="who")
+class Lookalike:
+    who: str
+    mail: Personal[dict[str, list[str]]]
+    note: dict[str, list[str]]
+
+
+def test_what_only_looks_sealed_reads_back_as_it_was(tmp_path: Path) -> None:
+    box = {SEALED: ["who:x", "00" * 16, "AAAA"]}
+    with Store.open(f"sqlite:///{tmp_path}/s.db?keys=sqlite:///:memory:", events=[Lookalike]) as store:
+        store.append("a-1", [Lookalike("x", box, box)])
+        assert [recorded.data for recorded in store.read()] == [Lookalike("x", box, box)]
+        store.forget("who:x")
+        assert [recorded.data for recorded in store.read()] == [Lookalike("x", None, box)]
+
+
 def test_subjects_of_one_tenant_are_not_those_of_another(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/s.db?keys=sqlite:///{tmp_path}/k.db"
     with Store.open(url, events=[Plain]) as store:
