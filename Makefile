@@ -17,7 +17,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check docs bench bench-quick screenshots lock clean
+.PHONY: help demo test test-long check mutation docs bench bench-quick screenshots lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ check: $(VENV)/.dev ## linter, formatter, mypy, pyright, layers, typing tests
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/pytest tests/typing
 
+mutation: $(VENV)/.mutation ## change the pure core in thousands of places, one at a time: a test must notice; ARGS="fold query" for some rooms
+	@$(BIN)/python -m tests.mutation $(ARGS)
+
 docs: $(VENV)/.dev ## the documentation as a site in build/site, and every snippet of it run
 	@$(BIN)/python -m tests.docs.site
 	@$(BIN)/pytest tests/docs $(ARGS)
@@ -57,6 +60,7 @@ screenshots: $(VENV)/.dev ## take the pictures of the Studio in docs/pictures an
 lock: ## write requirements/*.txt anew from pyproject.toml and requirements/*.in (needs uv)
 	$(LOCK) --upgrade pyproject.toml requirements/run.in -o requirements/run.txt
 	$(LOCK) --upgrade pyproject.toml requirements/run.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	$(LOCK) --upgrade requirements/mutation.in -c requirements/dev.txt -o requirements/mutation.txt
 	for peer in benchmarks/peers/*.in; do $(LOCK) --upgrade $$peer -o $${peer%.in}.txt || exit 1; done
 
 clean: ## remove the environments and all caches
@@ -77,6 +81,10 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.demo  # all that the demo needs is in this lock too
+
+$(VENV)/.mutation: requirements/mutation.txt $(VENV)/.dev
+	@$(PIP) install --require-hashes -r requirements/mutation.txt
+	@touch $@
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \

@@ -1,0 +1,47 @@
+"""A copy of the repository in which every mutant of the core is planted, asleep until it is named."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[2]
+COPIED: Final = ("src", "tests", "examples", "pyproject.toml")
+
+
+def planted(tree: Path, rooms: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Make the copy, and tell of each room its mutants: their names, and what each of them changes."""
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir(parents=True)
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tree / name)
+    return {room: _plant(tree / "src" / "refold" / f"{room}.py", f"refold.{room.replace('/', '.')}") for room in rooms}
+
+
+def _plant(file: Path, module: str) -> dict[str, str]:
+    mutation: Any = importlib.import_module("mutmut.mutation.file_mutation")  # in requirements/mutation.txt alone
+    mutated = mutation.mutate_file_contents(str(file), file.read_text("utf-8"))
+    file.write_text(mutated.code, "utf-8")
+    lines = mutated.code.splitlines()
+    spans = mutated.line_span_by_function_name
+    return {f"{module}.{name}": _change(lines, spans, name) for name in mutated.mutant_names}
+
+
+def _change(lines: list[str], spans: Mapping[str, Any], name: str) -> str:
+    """What a mutant changes: the lines of its function that differ, as a diff."""
+    original = f"{name.rpartition('__mutmut_')[0]}__mutmut_orig"
+    before, after = (_text(lines, spans[each]) for each in (original, name))
+    differing = difflib.unified_diff(before, [line.replace(name, original) for line in after], lineterm="", n=0)
+    return "\n".join(line for line in differing if not line.startswith(("---", "+++", "@@")))
+
+
+def _text(lines: list[str], span: Any) -> list[str]:
+    return lines[span.start - 1 : span.end]
