@@ -24,13 +24,14 @@ Decode: TypeAlias = Callable[[bytes], Any]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the messages of one class are written and read. `seal` does what is to be done about its personal data."""
+    """How the messages of one class are written and read. `seal` and `read` are what there is to do about personal data."""
 
     cls: type[Any]
     spec: Spec
     encode: Callable[[Any], bytes]
     decode: Decode
     seal: Callable[[Any, bytes], bytes] | None = None
+    read: Decode | None = None
 
     def written(self, message: object) -> bytes:
         """The message as JSON, with its personal data sealed.
@@ -168,7 +169,8 @@ class Decoders(dict[Key, Decode]):
         raw: bool = False,
         selective: bool = False,
     ) -> None:
-        super().__init__({(form.spec.name, form.spec.version): form.decode for form in forms})
+        super().__init__({(form.spec.name, form.spec.version): form.read or form.decode for form in forms})
+        self.opened: Mapping[Key, Decode] = {(form.spec.name, form.spec.version): form.decode for form in forms}
         self.sealing, self.raw, self.selective, self._chains, self._elsewhere = sealing, raw, selective, chains, known
         self.types = frozenset(form.spec.name for form in forms)
         stored = frozenset(name for type in self.types for name in chains.names(type))
@@ -220,10 +222,10 @@ def sealing_form(form: Form, sealing: Sealing | None) -> Form:
     def seal(message: object, data: bytes) -> bytes:
         return data if sealing is None else sealed(sealing, fields, checked_subject(form.spec, message), data)
 
-    def decode(data: bytes) -> object:
+    def read(data: bytes) -> object:
         return form.decode(opened(sealing, data, fields))
 
-    return replace(form, decode=decode, seal=seal)
+    return replace(form, seal=seal, read=read)
 
 
 def form_of(cls: type[Any], spec: Spec) -> Form:
@@ -398,7 +400,7 @@ class _NoClass(Exception):
 
 
 def _decoded_end(decoders: Decoders, end: Key, shape: JsonObject) -> Any:
-    decode = decoders.get(end)
+    decode = decoders.opened.get(end)
     if decode is not None:
         return decode(_ENCODE(shape))  # as though it had been stored so
     if decoders.raw:
