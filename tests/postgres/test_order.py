@@ -1,18 +1,17 @@
-"""One order without holes for every reader, whoever writes: threads, tasks, other processes, slow transactions."""
+"""What keeps the order on PostgreSQL: backends that are terminated, long transactions, and queries read as of one moment."""
 
 from __future__ import annotations
 
 import secrets
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 import psycopg
 import pytest
 from psycopg import IsolationLevel
-from tests.postgres.mutants import positions_from_a_sequence
-from tests.postgres.traffic import NONE, QUERY, Elsewhere, Ledger, Tail, Writers, everything, faults
+from tests.faults.ordering import followed
+from tests.postgres.traffic import QUERY
 
 from refold import NewEvent, Query, Store
 from refold.messages import RawEvent
@@ -21,62 +20,18 @@ from refold.testing.postgres import PostgresServer
 pytestmark = [pytest.mark.guarantee("G6")]
 
 
-def run(
-    url: str, seconds: float, seed: int, disturb: Callable[[], None] = lambda: None
-) -> tuple[Ledger, list[Sequence[int]]]:
-    """Eight writers at once, followed by a reader of everything and one of a query: what they were told, and what they saw."""
-    Store.open(url).close()
-    tails = [Tail(url), Tail(url, QUERY)]
-    writers, elsewhere = Writers(url, seed), Elsewhere(url, seed + 1_000, seconds)
-    try:
-        writers.blocking(2)
-        writers.awaiting(2)
-        writers.joining(2)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            disturb()
-            time.sleep(0.02)
-    finally:
-        ledger = writers.stop()
-        ledger.add(elsewhere.stop())
-        seen = [tail.stop() for tail in tails]
-    return ledger, seen
-
-
-def figures(url: str, seconds: float, seed: int, disturb: Callable[[], None] = lambda: None) -> str:
-    """Run it, fail if anything is not as it should be, and give the figures of it in one line."""
-    ledger, (all_seen, query_seen) = run(url, seconds, seed, disturb)
-    log = everything(url)
-    positions = [position for position, *_ in log]
-    chosen = [position for position, _, type, tags in log if QUERY.matches(type, tags)]
-    assert (faults(all_seen, positions), faults(query_seen, chosen)) == (NONE, NONE), f"seed {seed}"
-    assert positions == list(range(1, len(log) + 1)), f"positions have holes, seed {seed}"
-    assert ledger.contradictions({id: position for position, id, _, _ in log}) == [], f"seed {seed}"
-    with Store.open(url) as store:
-        assert [damages for _, damages in store.verify() if damages] == []
-    assert len(ledger.done) > 100
-    assert len(ledger.refused) > 20
-    return (
-        f"{len(log):,} events, {len(ledger.refused):,} refused or rolled back, {len(ledger.unknown)} appends of unknown outcome: "
-        f"missing 0, double 0, out of order 0, lost 0 (seed {seed})"
-    )
-
-
-def test_a_reader_sees_every_event_once_and_in_order_whatever_else_goes_on(url: str) -> None:
-    print(f"\norder, 4 s: {figures(url, 4, secrets.randbelow(1_000))}")
-
-
-@pytest.mark.long
-def test_a_reader_sees_every_event_once_and_in_order_for_a_minute(url: str) -> None:
-    print(f"\norder, 60 s: {figures(url, 60, secrets.randbelow(1_000))}")
+def figures(url: str, seconds: float, disturb: Callable[[], None]) -> str:
+    """Fails if a reader missed anything, or somebody was told wrong."""
+    seed = secrets.randbelow(1_000)
+    found = followed(url, seconds, seed, joining=2, disturb=disturb)
+    assert found.wrong == [], f"seed {seed}"
+    return f"{found.events:,} events, {found.refused:,} refused or rolled back, {found.unknown} of unknown outcome (seed {seed})"
 
 
 @pytest.mark.guarantee("G25")
 def test_terminated_backends_lose_nothing_and_double_nothing(url: str) -> None:
     with terminator(url) as (kill, killed):
-        print(
-            f"\nterminated backends, 3 s: {figures(url, 3, secrets.randbelow(1_000), kill)}, {len(killed)} terminated"
-        )
+        print(f"\nterminated backends, 3 s: {figures(url, 3, kill)}, {len(killed)} terminated")
     assert len(killed) > 20
 
 
@@ -84,9 +39,7 @@ def test_terminated_backends_lose_nothing_and_double_nothing(url: str) -> None:
 @pytest.mark.guarantee("G25")
 def test_terminated_backends_lose_nothing_and_double_nothing_for_a_minute(url: str) -> None:
     with terminator(url) as (kill, killed):
-        print(
-            f"\nterminated backends, 60 s: {figures(url, 60, secrets.randbelow(1_000), kill)}, {len(killed)} terminated"
-        )
+        print(f"\nterminated backends, 60 s: {figures(url, 60, kill)}, {len(killed)} terminated")
 
 
 @contextmanager
@@ -99,20 +52,6 @@ def terminator(url: str) -> Generator[tuple[Callable[[], None], list[int]]]:
     )
     with psycopg.connect(url, autocommit=True) as connection:
         yield lambda: killed.extend(pid for pid, _ in connection.execute(chosen)), killed
-
-
-def test_without_the_lock_and_with_a_sequence_a_reader_misses_events(url: str) -> None:
-    Store.open(url).close()
-    positions_from_a_sequence(url)
-    for seed in range(5):
-        _, (all_seen, _) = run(url, 2, seed)
-        found = faults(all_seen, [position for position, *_ in everything(url)])
-        if found["missing"]:
-            print(
-                f"\nthe order test bites: with positions from a sequence {found['missing']} of {len(everything(url))} are missed"
-            )
-            return
-    pytest.fail("five runs of 2 s found nothing to complain about")
 
 
 def test_a_long_transaction_elsewhere_stalls_neither_readers_nor_writers(url: str, postgres: PostgresServer) -> None:
