@@ -88,12 +88,12 @@ def to_the_end(
         except gone:
             driven = runner()
             continue
-        if not done and not _waited(store, clock):
+        if not done and not waited(store, clock):
             return
     raise AssertionError(f"it is not done after {ROUNDS} rounds")
 
 
-def _waited(store: Store, clock: ManualClock) -> bool:
+def waited(store: Store, clock: ManualClock) -> bool:
     """Let the time pass until something is due, and say whether anything will be."""
     ((due,),) = store._engine.outside(lambda b: b.query(Own(_NEXT, {})))
     if due is None:

@@ -8,12 +8,13 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from itertools import islice
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 from tests.faults.checkout import EVENTS, Approved, order, parts
@@ -23,16 +24,22 @@ from tests.faults.outside import Outside
 from tests.faults.processes import DEADLINE, Process, until
 
 from refold import AsyncStore, OutcomeUnknown, Retry, Store, StoreError
+from refold.duties import Runs
 from refold.flows.processes import performing
 from refold.runner import Observe
 
 FLAKY: Final = 0.2
 KINDS: Final = "plain", "plain", "plain", "ask", "late", "rare", "poor", "dumb", "torn", "ask", "lost", "mean"
+Judge: TypeAlias = Callable[[Store, Sequence[Runs], Outside], Sequence[str]]
+"""Says what is wrong in the end."""
 _LEFT: Final = """
 select (select count(*) from {refold}timers), (select count(*) from {refold}outgoing where state = 'pending'),
   (select count(*) from {refold}processes p where state = 'running' and not exists (
     select 1 from {refold}outgoing o where o.process = p.process and o.instance = p.instance and o.state = 'parked')),
   (select count(*) from {refold}processes)"""
+
+
+_BY_STATE: Final = "select state, count(*) from {refold}processes group by state"
 
 
 class Killed(Struct, frozen=True):
@@ -44,6 +51,8 @@ class Killed(Struct, frozen=True):
     at_work: int
     stopped: int
     states: str
+    compensated: int
+    parked: int
     seconds: float
 
     def __str__(self) -> str:
@@ -53,11 +62,20 @@ class Killed(Struct, frozen=True):
         )
 
 
-def kill_loop(url: str, sagas: int, kills: int, seed: int, *, runners: int = 3) -> Killed:
+def kill_loop(
+    url: str,
+    sagas: int,
+    kills: int,
+    seed: int,
+    *,
+    runners: int = 3,
+    kinds: Sequence[str] = KINDS,
+    judge: Judge = contradictions,
+) -> Killed:
     """Place orders and kill runners; let others finish the work; and judge all that is there."""
     random, started = Random(seed), time.monotonic()  # noqa: S311 - the same each time for a seed
     with tempfile.TemporaryDirectory() as folder, Store.open(url, events=EVENTS) as store, ExitStack() as left:
-        outside, orders = f"{folder}/outside.db", _orders(sagas)
+        outside, orders = f"{folder}/outside.db", _orders(sagas, kinds)
         crew = _Crew(url, outside, seed, random)
         left.callback(crew.end)
         crew.start(runners)
@@ -72,13 +90,25 @@ def kill_loop(url: str, sagas: int, kills: int, seed: int, *, runners: int = 3) 
         until("all is done", lambda: is_done(store, sagas), DEADLINE + sagas)
         crew.end()
         world = Outside(outside, seed, FLAKY)
-        wrong = contradictions(store, parts(world), world)
+        wrong = judge(store, parts(world), world)
         assert wrong == [], "\n".join(wrong[:20])
-        return Killed(seed, sagas, crew.kills, crew.at_work, crew.stopped, _states(store), time.monotonic() - started)
+        ended = Counter(dict(own(store, _BY_STATE)))
+        seconds = time.monotonic() - started
+        return Killed(
+            seed,
+            sagas,
+            crew.kills,
+            crew.at_work,
+            crew.stopped,
+            _states(store),
+            ended["compensated"],
+            ended["running"],
+            seconds,
+        )
 
 
-def _orders(count: int) -> Iterator[str]:
-    return (f"{KINDS[number % len(KINDS)]}-{number}" for number in range(count))
+def _orders(count: int, kinds: Sequence[str]) -> Iterator[str]:
+    return (f"{kinds[number % len(kinds)]}-{number}" for number in range(count))
 
 
 def place(store: Store, id: str) -> None:

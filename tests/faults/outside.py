@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
 import apsw
 
@@ -76,6 +77,12 @@ class Outside:
             text = "select count(*), count(distinct key) from calls where (verb, subject) = (?, ?)"
             ((times, keys),) = db.execute(text, (verb, subject)).fetchall()
             return {"times": int(str(times)), "keys": int(str(keys))}
+
+    def counted(self, table: Literal["calls", "effects"]) -> Counter[tuple[str, str, str]]:
+        """How often each thing was asked of whom under which key, or happened."""
+        with self._open() as db:
+            rows = db.execute(f"select verb, subject, key, count(*) from {table} group by 1, 2, 3")  # noqa: S608 - names of ours
+            return Counter({(str(verb), str(subject), str(key)): int(str(n)) for verb, subject, key, n in rows})
 
     def subjects(self) -> list[str]:
         """All to whom anything happened."""

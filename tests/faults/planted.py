@@ -10,6 +10,7 @@ from tests.faults import planted_sagas
 from refold import runner
 from refold.flows.projections import batch, publishing, rebuilding, switching, work
 from refold.flows.projections.builds import builds, with_role
+from refold.http import following
 from refold.ports import Own, Rows
 from refold.projection import Statement
 from refold.publication import Publication
@@ -128,6 +129,22 @@ def a_switch_in_two_parts(put: Put) -> None:
     put(switching, "_switched", switched)
 
 
+def what_is_parked_is_forgotten(put: Put) -> None:
+    """By the next step, what waits behind it is applied."""
+
+    def kept_in_mind(at: work.Work, done: Any) -> Any:
+        at.applied.keep(done.bits)
+        at.position = done.stepped.position
+        return done.stepped
+
+    put(work, "_kept_in_mind", kept_in_mind)
+
+
+def all_made_ready(put: Put) -> None:
+    """A server makes all events ready for a client that takes its time."""
+    put(following, "_AHEAD", 0)
+
+
 def _always(call: Any, **forced: Any) -> Any:
     async def forcing(*of: Any, **named: Any) -> Any:
         return await call(*of, **{**named, **forced})
@@ -145,5 +162,6 @@ PLANTS: Final[Mapping[str, Callable[[Put], None]]] = dict(planted_sagas.PLANTS) 
     for plant in (
         checkpoint_first, checkpoint_last, sent_last, no_fence, no_fence_and_no_position, effects_while_building,
         no_effects_after_the_switch, effects_of_what_the_other_did_not_come_to, a_switch_before_the_time, a_switch_in_two_parts,
+        what_is_parked_is_forgotten, all_made_ready,
     )
 }  # fmt: skip

@@ -180,6 +180,16 @@ def what_is_delivered_stays_in_the_index(put: Put) -> None:
     put(index, "_changes", lambda noted: () if isinstance(noted.entry, Delivered) else whole(noted))
 
 
+def timers_without_a_time(put: Put) -> None:
+    """A timer is in the journal, and nothing says when to look for it."""
+    put(index, "_of_timers", lambda noted: ())
+
+
+def retries_without_a_time(put: Put) -> None:
+    """What could not be delivered is not looked at again."""
+    put(outgoing, "_LATER", "delete from {refold}outgoing where message = :message and attempts = :seen and :wait > 0")
+
+
 def _new_id(journal: str, cause: Any, name: str) -> Any:
     return uuid4()
 
@@ -195,6 +205,6 @@ PLANTS: Final[Mapping[str, Callable[[Put], None]]] = {
         inputs_in_pieces, index_after_the_journal, timers_deleted_before_they_come_back, timers_early, timers_twice,
         steps_without_a_key, commands_without_a_key_in_pieces, settled_in_pieces_by_new_ids, no_guard_when_settling,
         undo_only_after_success, undo_in_order, undo_all_at_once, undone_after_the_pivot,
-        what_is_delivered_stays_in_the_index,
+        what_is_delivered_stays_in_the_index, timers_without_a_time, retries_without_a_time,
     )
 }  # fmt: skip

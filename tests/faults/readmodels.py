@@ -170,7 +170,7 @@ def _on_both(projection: Projection, handler: Callable[[Any], Any]) -> Projectio
 PROJECTIONS: Final[Mapping[str, Callable[[], Projection]]] = {
     "totals": totals, "cards": cards, "ledger": ledger, "buckets": buckets, "mails": mails,
 }  # fmt: skip
-_ROWS: Final = {
+ROWS: Final = {
     "totals": "select account, total, moves from totals",
     "cards": "select account, balance, seen from cards",
     "ledger": "select position, account, balance from ledger",
@@ -233,7 +233,7 @@ def contradictions(store: Store, names: Sequence[str]) -> list[str]:
     wanted = expected(events)
     found: list[str] = []
     for name in (*names, *(["outbox"] if "mails" in names else [])):
-        found += _differences(name, wanted[name], sorted(store.query(_ROWS[name])))
+        found += _differences(name, wanted[name], sorted(store.query(ROWS[name])))
     for name in names:
         model = store.model(PROJECTIONS[name]())
         letters = [int(letter.position) for letter in model.dead_letters()]

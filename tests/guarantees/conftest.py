@@ -30,7 +30,8 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewUrl]:
 
         places = Places(tmp_path, new_database, request.getfixturevalue("nats") if request.param in KINDS else "")
         left.callback(places.close)
-        yield lambda: places.url(KINDS.get(request.param, request.param))
+        kind = KINDS.get(request.param, str(request.param))
+        yield lambda: places.url(kind)
 
 
 @pytest.fixture

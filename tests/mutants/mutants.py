@@ -33,8 +33,19 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     ),
     "dispatch-then-checkpoint": Mutant("G15", "effects in one transaction, the checkpoint in a later one"),
     "checkpoint-then-dispatch": Mutant("G15", "the checkpoint in one transaction, effects in a later one"),
+    "sent-after-the-checkpoint": Mutant(
+        "G16", "the checkpoint of a publication is moved, and then the messages are sent"
+    ),
+    "new-key-for-each-attempt": Mutant("G16", "what is asked of the world outside has another key each time"),
+    "no-fence": Mutant("G17", "whoever stands at the right position may write, also if it was taken for dead"),
+    "parked-key-forgotten": Mutant("G18", "what waits behind a parked event is applied by the next step"),
+    "all-made-ready": Mutant("G19", "a server makes all events ready for a client that takes its time"),
+    "switch-in-two-parts": Mutant(
+        "G20", "the roles of two versions change in one transaction, their tables in a later one"
+    ),
     "running-without-due-time": Mutant("G21", "an instance waits, and nothing says until when"),
     "undo-registered-after-success": Mutant(
         "G22", "the undoing of a step is noted when the step has succeeded, not before"
     ),
+    "timer-before-its-time": Mutant("G23", "timers come back a little too early"),
 }
