@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -15,6 +16,7 @@ _TOLD: Final = frozenset({
 """Settings whose values are no secrets; those of all others are not shown."""
 _OTHERS: Final = re.compile(r"(?:^|&)(?:models|keys)=[^&]*")
 """URLs of other databases."""
+_MISTYPED: Final = re.compile(r"(postgres|nats|tls)\w*:|\S+:\S*@|.*\bpassword=", re.IGNORECASE)
 _LOGIN: Final = re.compile(r"\b([a-z][a-z0-9+.-]*://)\S*@", re.IGNORECASE)
 _NAMED: Final = re.compile(r"\b(\w*(?:passw|secret|token|sslkey|client_key)\w*=)[^\s&'\"]+", re.IGNORECASE)
 _MADE: Final = re.compile(r"\b(refold_[0-9a-f]{16}_|whsec_)[A-Za-z0-9_+/=-]+")
@@ -26,10 +28,10 @@ def shown(url: str) -> str:
     """A URL as a message may show it: without user, password and token, and with those settings alone that hold no secret."""
     scheme, colon, rest = url.partition("://")
     if not colon:
-        return scrubbed(url)
+        return scrubbed(f"...{url[url.rfind('@') :]}" if "@" in url else url)
     place, _, query = rest.partition("?")
     settings = _OTHERS.sub("", query)
-    if scheme != "sqlite" and "@" in f"{place}{settings}":
+    if "@" in f"{place}{settings}" and not (scheme == "sqlite" and rest.startswith("/")):
         if "@" in settings:  # nobody can tell where the password ends
             return f"{scheme}://..."
         place = place.rpartition("@")[2]
@@ -37,11 +39,20 @@ def shown(url: str) -> str:
     return f"{scheme}://{place.partition('#')[0]}{'?' if told else ''}{'&'.join(told)}"
 
 
-def scrubbed(text: str) -> str:
+def is_mistyped(text: str) -> bool:
+    """Whether it is neither the path of a file nor a URL, but was meant to be one, with a password in it perhaps."""
+    return "://" not in text.partition("?")[0] and bool(_MISTYPED.match(text))
+
+
+def scrubbed(text: str, given: Iterable[str] = ()) -> str:
     """A text that may quote what somebody has typed, without the secrets that can be known by their shape.
 
-    It is the last net, for texts of others: who knows that something is a URL says `shown`.
+    It is the last net, for texts of others: who knows that something is a URL says `shown`. `given`: what was typed.
     """
+    for each in (part for one in given for part in (one, one.partition("=")[2])):
+        if "://" in each or is_mistyped(each):
+            for quoted in (each, re.sub("//+", "/", each)):  # as it was typed, or taken for a path
+                text = text.replace(quoted, shown(each)).replace(repr(quoted)[1:-1], shown(each))
     for pattern, told in ((_LOGIN, r"\1***@"), (_NAMED, r"\1***"), (_MADE, r"\1***")):
         text = pattern.sub(told, text)
     return text
@@ -56,10 +67,14 @@ def check_written(url: str) -> None:
     rest = url.partition("://")[2]
     netloc = re.split(r"[/?#]", rest, maxsplit=1)[0]
     behind = rest[len(netloc) :]
-    places = [_HOST.fullmatch(each) for each in netloc.rpartition("@")[2].split(",")]
-    is_sure = netloc.count("@") <= 1 and "@" not in _OTHERS.sub("", behind.replace("?", "&")) and "#" not in behind
+    login, _, hosts = netloc.rpartition("@")
+    places = [_HOST.fullmatch(each) for each in hosts.split(",")]
+    is_sure = (
+        not set(login) & set("@[] ") and "@" not in _OTHERS.sub("", behind.replace("?", "&")) and "#" not in behind
+    )
     if not is_sure or not all(each and int(each[1] or 0) <= _LAST_PORT for each in places):
         raise UsageError(
-            "the store's URL has an @ or a # behind its host, or a port that is none: in a user, a password or a token, "
-            "signs such as @ : / ? # % are percent-encoded, %40 for an @. The URL is not shown, since it may hold one."
+            "the store's URL has an @ or a # behind its host, a sign before it that must not be there, or a port that is none. "
+            "In a user, a password or a token, signs such as @ : / ? # [ % are percent-encoded, %40 for an @. The URL is not "
+            "shown, since it may hold one."
         )

@@ -17,6 +17,7 @@ from refold.cli.exits import Exit
 from refold.cli.program import program
 from refold.cli.scratch import Scratch, scratch
 from refold.errors import StoreCorrupt
+from refold.secrecy import shown
 from refold.testing.postgres import PostgresServer
 
 
@@ -85,7 +86,7 @@ def test_a_store_that_is_used_is_refused_unless_it_is_said(url: str, tmp_path: P
     before = left(url, tmp_path)
     refused = bench(url)
     assert (refused.exit_code, left(url, tmp_path)) == (Exit.REFUSED, before)
-    assert f"{url} holds 1 events" in refused.output
+    assert f"{shown(url)} holds 1 events" in refused.output
     assert "--beside" in refused.output
     assert bench(url, "--beside").exit_code == Exit.OK
     assert left(url, tmp_path) == before

@@ -136,7 +136,7 @@ def _is_taken(url: str) -> bool:
     from psycopg import ProgrammingError  # noqa: PLC0415 - an optional dependency
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
-    with suppress(ProgrammingError):
+    with suppress(ProgrammingError, UnicodeError):
         conninfo_to_dict(url)
         return True
     return False

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from refold.errors import UsageError
 from refold.eventlogs.databases import open_postgres, open_sqlite
@@ -28,7 +27,7 @@ def open_source(place: str | PathLike[str], table: str | None = None) -> Generat
         EventLogError: it cannot be opened, or read as what it is. Iterating may raise it too.
     """
     text = fspath(place)
-    scheme = urlsplit(text).scheme if "://" in text else ""
+    scheme = text.partition("://")[0] if "://" in text else ""
     opened: AbstractContextManager[Log]
     if scheme in _POSTGRES:
         opened = open_postgres(text, table)

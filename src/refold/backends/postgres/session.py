@@ -149,6 +149,8 @@ def _asked(location: PostgresLocation) -> Mapping[str, object]:
         return conninfo_to_dict(location.url)
     except psycopg.ProgrammingError as error:
         why = QUOTED.sub("...", str(error).strip())
+    except UnicodeError:
+        why = "it is not UTF-8"
     # Not within the block: what libpq says quotes the URL, and an error keeps the one in whose handling it was raised.
     raise UsageError(f"libpq does not take the store's URL ({why}): write {SETTINGS}.")
 
