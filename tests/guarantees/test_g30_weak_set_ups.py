@@ -1,14 +1,15 @@
 """G30: weak set-ups are refused with the way out.
 
 The start matrix: every way of serving, on every kind of address, with and without tokens, encryption and what stands before it;
-passwords, levels of durability, origins, hosts, and modes of keys. Each cell starts, or is refused with exit code 2 and a sentence
-that says what to do, which is then done and starts. What starts in a weak set-up does so since it was asked for by its name.
+passwords, levels of durability, origins, hosts, and modes of keys. Each cell starts, or is refused with exit code 2 and a
+sentence that says what to do, which is then done and starts. What starts in a weak set-up was asked for by its name.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     async def nothing() -> None:
         found.append("grpc")
 
-    monkeypatch.setattr("refold.http.serving._listening", lambda _: Path("/dev/null").open())
+    monkeypatch.setattr("refold.http.serving._listening", lambda _: nullcontext())
     monkeypatch.setattr("refold.http.serving._Server.run_until_told", told)
     monkeypatch.setattr("refold.rpc.serving._until_told", nothing)
     monkeypatch.setattr("refold.rpc.serving._bound", lambda server, place: 1)
@@ -173,7 +174,7 @@ def test_pages_that_may_ask_are_named_one_by_one(tmp_path: Path, started: list[s
 async def test_names_that_it_is_reached_by_are_named_one_by_one(host: str) -> None:
     async with await AsyncStore.open("memory://", events=[RawEvent]) as store:
         for make in (studio, api):
-            with pytest.raises(UsageError, match="name each, as shop.example"):
+            with pytest.raises(UsageError, match=r"name each, as shop\.example"):
                 make(store, hosts=[host])
             make(store, hosts=["shop.example", "10.0.0.7", "::1"])
 
@@ -195,17 +196,18 @@ OWN = ("ada:rT6-hq9Lw2", "ada", "postgres")
 @pytest.mark.parametrize("kind", ["postgresql", "nats"])
 def test_default_passwords_are_for_this_machine_alone(kind: str) -> None:
     parse = PostgresLocation.parse if kind == "postgresql" else location_at
-    refused = set[tuple[str, str]]()
+    refused, told = set[tuple[str, str]](), set[str]()
     for login, host in product((*GUESSED, *OWN), (*AWAY, *HERE)):
         if kind == "nats" and not host:
             continue
         try:
             parse(f"{kind}://{login}@{host}/shop{'?sync=always' if kind == 'nats' else ''}")
         except UsageError as error:
-            assert ("set another, such as `openssl rand -hex 24`" in str(error), login in str(error)) == (True, False)
+            told.add(str(error))
             refused.add((login, host))
     tell("G30", "jetstream" if kind == "nats" else kind, logins=len(GUESSED) + len(OWN), refused=len(refused))
-    assert refused == set(product(GUESSED, AWAY))
+    assert (refused, len(told)) == (set(product(GUESSED, AWAY)), 1)  # which so shows no password
+    assert "set another, such as `openssl rand -hex 24`" in told.pop()
 
 
 @pytest.mark.parametrize(
@@ -272,5 +274,5 @@ def test_without_its_guard_the_matrix_finds_a_door_that_is_open(
         return True
 
     monkeypatch.setattr("refold.http.serving.checked_place", open_to_all)
-    with pytest.raises(AssertionError, match="0.0.0.0"):
+    with pytest.raises(AssertionError, match=r"0\.0\.0\.0"):
         test_every_way_of_serving_on_every_address_starts_or_says_how(tmp_path, key, started, "--http")

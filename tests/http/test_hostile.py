@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -12,11 +10,10 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.http.conftest import Client, Serve, added, stone
-from tests.http.serving import served
+from tests.http.conftest import Client, Serve, stone
 
-from refold import AsyncStore, RawEvent
-from refold.http import Quotas, anyone, api
+from refold import AsyncStore
+from refold.http import Quotas
 from refold.http.bodies import json_of
 from refold.http.problems import Declined
 
@@ -147,57 +144,3 @@ async def test_any_json_is_data_that_reads_back_the_same_or_is_refused(client: C
     if done.status_code == 201:
         (position,) = done.json()["positions"]
         assert (await client.get(f"/events/{position}")).json()["data"] == {"value": value}
-
-
-GOOD = b"POST /streams/stone-1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-
-
-def mangled(chance: random.Random) -> bytes:
-    """A request of which some bytes are other ones, gone, or doubled."""
-    body = json.dumps({"events": [added(), stone(1)]}).encode()
-    request = bytearray(GOOD % (len(body), body))
-    for _ in range(chance.randint(1, 8)):
-        place = chance.randrange(len(request))
-        match chance.randrange(4):
-            case 0:
-                request[place] = chance.randrange(256)
-            case 1:
-                del request[place : place + chance.randint(1, 20)]
-            case 2:
-                request[place:place] = request[: chance.randint(1, 40)]
-            case _:
-                request[place:place] = bytes(chance.randrange(256) for _ in range(5))
-        if not request:
-            break
-    return bytes(request)
-
-
-async def throw(host: str, port: int, request: bytes) -> bytes:
-    """Send bytes, and hear at most the first line of what comes back."""
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        writer.write(request)
-        writer.write_eof()
-        async with asyncio.timeout(30):
-            return await reader.readline()
-    except ConnectionError:
-        return b""
-    finally:
-        writer.close()
-
-
-@pytest.mark.parametrize("requests", [200, pytest.param(10_000, marks=pytest.mark.long)], ids=["short", "long"])
-async def test_mangled_requests_crash_nothing_and_lose_nothing(requests: int, caplog: pytest.LogCaptureFixture) -> None:
-    chance, seen = random.Random(7), set[bytes]()  # noqa: S311 - no secret
-    async with await AsyncStore.open("sqlite:///:memory:", events=[RawEvent]) as store:
-        await store.append("stone-0", [RawEvent("stone", {"number": 0})])
-        async with served(api(store, authorize=anyone, quotas=Quotas(rate=1e6, burst=10**6))) as (client, _):
-            assert client.base_url.port is not None
-            for _ in range(requests // 20):
-                thrown = [throw("127.0.0.1", client.base_url.port, mangled(chance)) for _ in range(20)]
-                seen |= {line[9:12] for line in await asyncio.gather(*thrown)}
-            head = (await client.get("/head")).json()["position"]
-        stored = [event async for event in store.read()]
-    assert (b"400" in seen, [status for status in seen if status.startswith(b"5")]) == (True, [])
-    assert (len(stored), stored[0].data.data) == (head, {"number": 0})
-    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
