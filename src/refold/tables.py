@@ -80,11 +80,13 @@ Change: TypeAlias = Put | Patch | Delete
 class Table(Generic[R]):
     """The table `name` of rows that are values of a dataclass or `msgspec.Struct`; Refold makes it from the fields.
 
-    `key`: the field, or the fields, that tell rows apart. Numbers, texts, bytes, bools, times, `Decimal`, `UUID` and enums
-    of them get a column of the database's own type, `... | None` one that may be null; any other field is kept as JSON.
+    `key`: the field, or the fields, that tell rows apart. Numbers, texts, bytes, bools, times, `Decimal`, `UUID`, and enums
+    of integers or of texts, get a column of the database's own type, `... | None` one that may be null; any other field is
+    kept as JSON.
 
     Raises:
-        UsageError: the name is no plain lower-case SQL name, the class has no fields, or none of the key's name.
+        UsageError: the name is no plain lower-case SQL name, the class has no fields, none of the key's name, or one that
+            msgspec cannot read, such as an enum of both numbers and texts.
     """
 
     def __init__(self, name: str, row: type[R], *, key: str | Sequence[str]) -> None:
@@ -92,6 +94,10 @@ class Table(Generic[R]):
             raise UsageError(f"{name!r} is no name for a table: take lower-case letters, digits and underscores.")
         if not (dataclasses.is_dataclass(row) or issubclass(row, msgspec.Struct)):
             raise UsageError(f"rows of table {name!r} are {row!r}: take a frozen dataclass or a msgspec.Struct.")
+        try:
+            msgspec.json.Decoder(row)
+        except TypeError as error:
+            raise UsageError(f"rows of table {name!r}, {row.__name__}, could not be read again: {error}.") from error
         self.name, self.row = name, row
         self.key = (key,) if isinstance(key, str) else tuple(key)
         if not self.key or not self.columns.keys() >= set(self.key):
@@ -187,7 +193,7 @@ class Column:
         nullable = NoneType in _options(kind)
         base = options[0] if len(options) == 1 else object
         if isinstance(base, type) and issubclass(base, Enum):
-            base = _kind_of_enum(base)
+            base = type(cast("object", next(iter(base)).value))  # all are texts, or integers: msgspec reads no others
             convert: Callable[[Any], SqlValue] = lambda member: cast("SqlValue", member.value)  # noqa: E731 - a table of functions
         else:
             convert = _KINDS[base][2] if base in _KINDS else _json
@@ -201,11 +207,6 @@ class Column:
 
 def _options(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-
-
-def _kind_of_enum(enum: type[Enum]) -> Any:
-    kinds: set[type[object]] = {type(member.value) for member in enum}
-    return kinds.pop() if len(kinds) == 1 else object
 
 
 def _json(value: object) -> str:

@@ -1,0 +1,190 @@
+"""Tables as values: their columns, their rows as they stand in a database, and what can be no table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from refold import UsageError
+from refold.tables import Column, Delete, Key, Patch, Put, Table
+
+
+class Size(Enum):
+    SMALL = 1
+    LARGE = 2
+
+
+class Mixed(Enum):
+    ONE = 1
+    TWO = "two"
+
+
+class Item(msgspec.Struct, frozen=True):
+    sku: str
+    size: Size
+    price: Decimal
+    seen: datetime
+    day: date
+    id: UUID
+    left: int = 0
+    sold: bool = False
+    weight: float | None = None
+    notes: tuple[str, ...] = ()
+    either: int | str = 0
+    picture: bytes = b""
+    next: Size | None = None
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    sku: str
+    mixed: Mixed
+
+
+@dataclass(frozen=True)
+class Line:
+    cart: str
+    no: int
+    text: str = ""
+
+
+items = Table("items", Item, key="sku")
+lines = Table("lines", Line, key=("cart", "no"))
+AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
+TEA = Item("tea", Size.LARGE, Decimal("1.50"), AT, date(2026, 11, 30), UUID(int=1), notes=("a",))
+STORED = {
+    "sku": "tea", "size": 2, "price": "1.50", "seen": "2026-11-30T12:00:00+00:00", "day": "2026-11-30", "id": str(UUID(int=1)),
+    "left": 0, "sold": False, "weight": None, "notes": '["a"]', "either": "0", "picture": b"", "next": None,
+}  # fmt: skip
+
+
+def test_each_field_has_a_column_of_its_kind() -> None:
+    kinds = {
+        name: (column.sqlite, column.postgres, column.nullable, column.is_json)
+        for name, column in items.columns.items()
+    }
+    assert kinds == {
+        "sku": ("text", "text", False, False),
+        "size": ("integer", "bigint", False, False),
+        "price": ("text", "numeric", False, False),
+        "seen": ("text", "timestamptz", False, False),
+        "day": ("text", "date", False, False),
+        "id": ("text", "uuid", False, False),
+        "left": ("integer", "bigint", False, False),
+        "sold": ("integer", "boolean", False, False),
+        "weight": ("real", "double precision", True, False),
+        "notes": ("text", "jsonb", False, True),
+        "either": ("text", "jsonb", False, True),
+        "picture": ("blob", "bytea", False, False),
+        "next": ("integer", "bigint", True, False),
+    }
+    assert [column.name for column in items.columns.values()] == list(items.columns)
+
+
+def test_a_row_is_stored_as_the_values_of_its_columns() -> None:
+    assert items.values(TEA) == STORED
+    full = msgspec.structs.replace(TEA, weight=1.5, next=Size.SMALL)
+    assert items.values(full) == {**STORED, "weight": 1.5, "next": 1}
+
+
+def test_a_row_is_read_as_it_was_put_there() -> None:
+    row = msgspec.structs.replace(TEA, weight=1.5, next=Size.SMALL)
+    assert items.read([*items.values(row).values()]) == row
+    assert lines.read(["c", 1, "x"]) == Line("c", 1, "x")
+
+
+def test_json_comes_as_text_or_as_what_the_driver_made_of_it() -> None:
+    column = items.columns["notes"]
+    assert (column.read('["a"]'), column.read(["a"]), items.columns["sku"].read('["a"]')) == (["a"], ["a"], '["a"]')
+
+
+def test_a_row_that_does_not_fit_its_class_is_told_with_the_way_out() -> None:
+    with pytest.raises(UsageError) as refused:
+        lines.read(["c", "x", ""])
+    assert str(refused.value) == (
+        "a row of table 'lines' does not fit Line (Expected `int`, got `str` - at `$.no`): "
+        "{'cart': 'c', 'no': 'x', 'text': ''}. When the class changes, give the projection a new version."
+    )
+
+
+def test_changes_name_the_row_by_its_key() -> None:
+    line = Line("c", 1, "x")
+    assert lines.put(line) == Put(lines, ("c", 1), line)
+    assert lines.patch(("c", 1), text="y") == Patch(lines, ("c", 1), {"text": "y"})
+    assert (lines.delete(("c", 1)), items.delete("tea")) == (Delete(lines, ("c", 1)), Delete(items, ("tea",)))
+    assert (lines["c", 1], items["tea"]) == (Key(lines, ("c", 1)), Key(items, ("tea",)))
+    assert (lines.place_of(line), items.place_of(TEA)) == (("c", 1), ("tea",))
+
+
+def test_a_patched_row_has_the_other_values_and_its_own() -> None:
+    assert lines.patched(Line("c", 1, "x"), {"text": "y"}) == Line("c", 1, "y")
+    assert items.patched(TEA, {"left": 3}) == msgspec.structs.replace(TEA, left=3)
+
+
+def test_a_table_tells_what_it_is() -> None:
+    assert (repr(lines), repr(items)) == (
+        "Table('lines', Line, key=('cart', 'no'))",
+        "Table('items', Item, key=('sku',))",
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (
+            lambda: Table("Items", Item, key="sku"),
+            "'Items' is no name for a table: take lower-case letters, digits and underscores.",
+        ),
+        (
+            lambda: Table("items", int, key="sku"),
+            "rows of table 'items' are <class 'int'>: take a frozen dataclass or a msgspec.Struct.",
+        ),
+        (
+            lambda: Table("items", Unreadable, key="sku"),
+            (
+                "rows of table 'items', Unreadable, could not be read again: Enums must contain either all str or all int "
+                f"values - type `{Mixed}` is not supported."
+            ),
+        ),
+        (
+            lambda: Table("lines", Line, key=("cart", "nr")),
+            "the key ('cart', 'nr') of table 'lines' is not among its fields: cart, no, text.",
+        ),
+        (
+            lambda: Table("lines", Line, key=()),
+            "the key () of table 'lines' is not among its fields: cart, no, text.",
+        ),
+        (lambda: lines.patch(("c", 1), no=2), "table 'lines' has no field 'no' beside its key to patch."),
+        (lambda: lines.patch(("c", 1), nr=2), "table 'lines' has no field 'nr' beside its key to patch."),
+        (lambda: lines["c"], "'c' is no key of table 'lines': its key is (cart, no)."),
+        (lambda: lines["c", 1, 2], "('c', 1, 2) is no key of table 'lines': its key is (cart, no)."),
+    ],
+    ids=[
+        "name",
+        "rows",
+        "unreadable",
+        "key",
+        "no key",
+        "patch of a key",
+        "patch of nothing",
+        "half a key",
+        "too much of a key",
+    ],
+)
+def test_what_can_be_no_table_or_row_is_refused(made: Callable[[], object], told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        made()
+    assert str(refused.value) == told
+
+
+def test_a_column_whose_value_may_be_missing_keeps_that_it_is() -> None:
+    column = Column.of("x", int | None)
+    kept: list[Any] = [column.value(given) for given in (None, 0, True)]
+    assert (kept, [type(one) for one in kept]) == ([None, 0, 1], [type(None), int, int])
