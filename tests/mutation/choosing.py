@@ -1,8 +1,9 @@
-"""Which tests are asked about a mutant: those that touch its function, the narrowest and fastest first, within a budget."""
+"""Which tests are asked about a mutant: those that touch its function, the nearest and fastest first, within a budget."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -12,7 +13,7 @@ class Lesson:
 
     test: str
     seconds: float
-    touched: Sequence[str]
+    touched: Collection[str]
     failed: bool = False
 
 
@@ -21,17 +22,31 @@ def function_of(mutant: str) -> str:
     return mutant.rpartition("__mutmut_")[0]
 
 
+def room_of(function: str) -> str:
+    """The module that a function, or a method, stands in."""
+    return function.rpartition(".")[0]
+
+
 def chosen(lessons: Iterable[Lesson], functions: Iterable[str], budget: float) -> dict[str, tuple[str, ...]]:
     """Of each function the tests that are asked, fastest first.
 
-    A test that touches few functions is more likely about this one than a test that touches all, and of fast ones there is
-    room for many. So the narrow and the fast come in first.
+    A test of which most is in this room is more likely about it than one that passes through, and of fast ones there is room
+    for many. So those come in first.
     """
-    touching: dict[str, list[Lesson]] = {function: [] for function in functions}
-    for lesson in sorted(lessons, key=lambda lesson: (len(lesson.touched) * lesson.seconds, lesson.test)):
+    touching: dict[str, list[tuple[float, Lesson]]] = {function: [] for function in functions}
+    for lesson in lessons:
+        inside = Counter(map(room_of, lesson.touched))
         for function in touching.keys() & lesson.touched:
-            touching[function].append(lesson)
-    return {function: _within(budget, tests) for function, tests in touching.items()}
+            touching[function].append((_distance(lesson, inside[room_of(function)]), lesson))
+    return {function: _within(budget, _sorted(tests)) for function, tests in touching.items()}
+
+
+def _distance(lesson: Lesson, inside: int) -> float:
+    return lesson.seconds * len(lesson.touched) / inside**2
+
+
+def _sorted(tests: Iterable[tuple[float, Lesson]]) -> Sequence[Lesson]:
+    return [lesson for _, lesson in sorted(tests, key=lambda test: (test[0], test[1].test))]
 
 
 def _within(budget: float, lessons: Sequence[Lesson]) -> tuple[str, ...]:

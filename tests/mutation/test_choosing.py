@@ -10,19 +10,19 @@ import pytest
 from tests.mutation.choosing import Lesson, chosen, function_of
 from tests.mutation.telling import Score, kept, scores_of, source_of, survivors
 
-NARROW = Lesson("narrow", 0.2, ["f"])
-WIDE = Lesson("wide", 0.1, ["f", "g", "h"])
-SLOW = Lesson("slow", 3.0, ["f", "h"])
+ABOUT = Lesson("about", 0.2, ["room.f", "room.g", "other.h"])
+THROUGH = Lesson("through", 0.1, ["room.f", "other.h", "other.i"])
+SLOW = Lesson("slow", 3.0, ["room.f", "room.g"])
 
 
-def test_the_narrow_and_fast_come_in_first_and_the_fastest_of_them_run_first() -> None:
-    assert chosen([WIDE, SLOW, NARROW], ["f", "g"], 0.35) == {"f": ("wide", "narrow"), "g": ("wide",)}
-    assert chosen([WIDE, SLOW, NARROW], ["f"], 0.25) == {"f": ("narrow",)}
+def test_those_that_are_about_the_room_come_in_first_and_the_fastest_of_them_run_first() -> None:
+    assert chosen([THROUGH, SLOW, ABOUT], ["room.f"], 0.35) == {"room.f": ("through", "about")}
+    assert chosen([THROUGH, SLOW, ABOUT], ["room.f"], 0.25) == {"room.f": ("about",)}
 
 
 def test_a_function_that_only_slow_tests_touch_is_put_to_the_fastest_of_them() -> None:
-    slower = Lesson("slower", 5.0, ["f"])
-    assert chosen([slower, SLOW], ["f", "untouched"], 1.0) == {"f": ("slow",), "untouched": ()}
+    slower = Lesson("slower", 5.0, ["room.f"])
+    assert chosen([slower, SLOW], ["room.f", "untouched"], 1.0) == {"room.f": ("slow",), "untouched": ()}
 
 
 def test_a_mutant_is_one_of_its_function() -> None:

@@ -72,7 +72,10 @@ class Trying:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport | None:
         """That a test failed is all that is asked; to say it at length would cost more than the test."""
-        if call.when == "collect" or call.excinfo is None or call.excinfo.errisinstance(pytest.skip.Exception):
+        if call.when == "collect" or call.excinfo is None:
+            return None
+        if call.excinfo.errisinstance(pytest.skip.Exception):
+            self.touched.clear()  # it can find nothing
             return None
         self.failed = True
         return pytest.TestReport(item.nodeid, item.location, {}, "failed", "failed", call.when)
