@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults.checkout import EVENTS, OrderPlaced, Ship, checkout, order, stock
-from tests.faults.driving import AtOnce, run
+from tests.faults.checkout import EVENTS, MOMENT, Approved, OrderPlaced, Ship, checkout, order, stock
+from tests.faults.driving import AtOnce, Driven, run
 from tests.faults.judging import entries
 from tests.faults.outside import Outside
 
 from refold import Declined, Steps, Store, duties, saga
+from refold._bridge.stepping import run_sync
 from refold.flows.processes.journal import Ended, Parked, Refused
 from refold.testing import ManualClock
 
@@ -103,3 +104,34 @@ def test_what_is_settled_while_it_is_looked_for_is_not_done_again(
         run(store, clock, checkout(outside), stock)
     asked = {verb: outside.called(verb, "plain-1")["times"] for verb in ("charge", "label", "deliver")}
     assert asked == {"charge": 1, "label": 1, "deliver": 1}
+
+
+@pytest.mark.guarantee("G24")
+def test_a_step_that_its_code_does_not_come_to_any_more_is_parked_and_the_right_code_takes_it(
+    store: Store, clock: ManualClock, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was tried: were the saga told that it failed, that would hold for ever."""
+
+    def away(order: str, key: str) -> str:
+        raise OSError("the bank does not answer")
+
+    @saga("checkout", hears=[Approved])
+    async def without_charge(s: Steps, order: OrderPlaced) -> None:
+        await s.sleep("pause", MOMENT)
+
+    store.append("order-plain-1", [order("plain-1")])
+    with monkeypatch.context() as patch:
+        patch.setattr(outside, "charge", away)
+        driven = Driven(store._engine.view, store._runtime, [checkout(outside), stock])
+        while run_sync(driven.round()):
+            pass
+    run(store, clock, without_charge, stock)
+    ((found),) = store.process(checkout(outside)).list(stuck=True)
+    assert found.stuck == (
+        "step to checkout is parked after 2 attempts: UsageError: saga 'checkout', version 1, does not come to step 'charge' "
+        "any more."
+    )
+    store.process(checkout(outside)).retry("plain-1", "the step is back")
+    run(store, clock, checkout(outside), stock)
+    assert [each.state for each in entries(store, checkout(outside), "plain-1", Ended)] == ["finished"]
+    assert outside.happened_to("plain-1") == ["charge", "label", "deliver"]

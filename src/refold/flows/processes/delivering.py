@@ -107,11 +107,15 @@ async def failed(
 ) -> None:
     """Try a message again later, or give it up: after so many attempts, or at once."""
     wait = None if retry is None else retry.wait(message.attempts + 1)
-    text = f"{type(error).__name__}: {shortened_text(error)}".removesuffix(": ")
     if wait is None:
-        await given_up(backend, runtime, process, message, text)
+        await given_up(backend, runtime, process, message, told(error))
     else:
-        await later(backend, runtime, message, wait, text)
+        await later(backend, runtime, message, wait, told(error))
+
+
+def told(error: Exception) -> str:
+    """Its class and its own words."""
+    return f"{type(error).__name__}: {shortened_text(error)}".removesuffix(": ")
 
 
 def read(classes: Sequence[type[Any]], message: Outgoing) -> Any:

@@ -149,11 +149,20 @@ async def given_up(
     Raises:
         Unclaimed: somebody else was quicker; nothing was done.
     """
-    attempts = message.attempts + 1
     if message.fallback:
         answer = msgspec.json.decode(message.fallback, type=Message | None)
-        refused = Refused(message.id, attempts, error, message.lane)
+        refused = Refused(message.id, message.attempts + 1, error, message.lane)
         return await settle(backend, runtime, process, message, refused, () if answer is None else (answer,))
+    return await park(backend, runtime, process, message, error)
+
+
+async def park(backend: Backend, runtime: Runtime, process: Process[Any, Any], message: Outgoing, error: str) -> None:
+    """It waits until an operator looks at it, whatever was to come back of it.
+
+    Raises:
+        Unclaimed: somebody else was quicker; nothing was done.
+    """
+    attempts = message.attempts + 1
     parked = Parked(message.id, attempts, error)
     guard = Own(
         _PARK, {"message": str(message.id), "attempts": attempts, "seen": message.attempts, "error": error}, must=True

@@ -13,11 +13,11 @@ from refold.codec import as_json, object_of
 from refold.errors import OutcomeUnknown, StoreError, UsageError
 from refold.external import Breaker, EffectHandler
 from refold.flows.prepare import Runtime
-from refold.flows.processes.delivering import NOBODY, Deciders, failed, read
+from refold.flows.processes.delivering import NOBODY, Deciders, failed, read, told
 from refold.flows.processes.instance import Instance, loaded
 from refold.flows.processes.journal import Delivered, Message, Refused
 from refold.flows.processes.orchestrating import UNDOING, Orchestrated
-from refold.flows.processes.outgoing import Outgoing, given_up, held_back, settle
+from refold.flows.processes.outgoing import Outgoing, given_up, held_back, park, settle
 from refold.messages import spec_of
 from refold.ports import Backend
 from refold.process import Process
@@ -104,7 +104,8 @@ async def perform_step(
     except (StoreError, OutcomeUnknown):
         raise
     except Exception as error:  # noqa: BLE001 - of the saga's code, or of its journal
-        return await failed(backend, runtime, process, message, error, None)
+        # Nothing was tried: told that it failed, the saga would keep to that also when its code is right again.
+        return await park(backend, runtime, process, message, told(error))
     function, retry = (want.function, want.retry) if message.kind == "step" else (want.undo, UNDOING)
     assert callable(function)  # noqa: S101 - else there would be no such message
     try:
