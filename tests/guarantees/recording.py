@@ -17,13 +17,18 @@ KINDS = ("guarantee", "mutant")
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one test. `figures`: the lines of figures that it printed. `mutants`: the faults that it planted."""
+    """What became of one test. `figures`: the lines of figures that it printed. `mutants`: the faults that it planted.
+
+    `seconds`: how long it took, if it is the `long` form of a proof.
+    """
 
     promises: tuple[str, ...]
     test: str
     outcome: str
     figures: tuple[str, ...] = ()
     mutants: tuple[str, ...] = ()
+    long: bool = False
+    seconds: float = 0
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -46,7 +51,10 @@ class Recorder:
         )
         if (promises or mutants) and (report.when == "call" or not report.passed):
             figures = tuple(line for line in report.capstdout.splitlines() if line.startswith("GUARANTEE "))
-            self._found.append(Outcome(promises, report.nodeid, report.outcome, figures, mutants))
+            took = (
+                {"long": True, "seconds": round(report.duration, 1)} if ("long", True) in report.user_properties else {}
+            )
+            self._found.append(Outcome(promises, report.nodeid, report.outcome, figures, mutants, **took))
 
     def pytest_sessionfinish(self) -> None:
         """Write it down."""
@@ -69,6 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function):
             item.user_properties += [(kind, name) for kind in KINDS for name in marked(item, kind)]
+            if item.get_closest_marker("long"):
+                item.user_properties.append(("long", True))
 
 
 def marked(item: pytest.Function, kind: str) -> list[str]:

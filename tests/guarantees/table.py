@@ -10,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from tests.guarantees.kept import keep, kept
 from tests.guarantees.promises import NOT_PROMISED, PROMISES
 from tests.guarantees.recording import Outcome, Run
 from tests.mutants.mutants import MUTANTS
@@ -50,7 +51,7 @@ def proven(file: Path, arguments: Sequence[str]) -> None:
 def page(run: Run, when: datetime, form: str) -> str:
     """The page as text."""
     found = run.outcomes
-    lines = [*_head(run, when, form), *_rows(found), "", *_figures(found), *_planted(found), *_beyond()]
+    lines = [*_head(run, when, form), *_rows(found), "", *_figures(found), *_long(), *_planted(found), *_beyond()]
     return "\n".join(lines) + "\n"
 
 
@@ -86,14 +87,36 @@ def _cell(outcomes: Sequence[Outcome]) -> str:
 
 
 def _figures(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    lines = sorted({line.removeprefix("GUARANTEE ") for outcome in outcomes for line in outcome.figures})
+    lines = {_told(line) for outcome in outcomes if not outcome.long for line in outcome.figures}
     if lines:
         yield "## Figures of that run"
         yield ""
-        yield "```text"
-        yield from lines
-        yield "```"
+        yield "Each with its seed, by which it can be had again: `REFOLD_SEED=...` before pytest."
         yield ""
+        yield from _block(lines)
+
+
+def _long() -> Iterator[str]:
+    yield "## Figures of the long forms"
+    yield ""
+    yield "`make test-long` takes hours. Here is what each came to when it ran last, on two cores."
+    yield ""
+    yield from _block(
+        f"{_told(line)}  {came.outcome}, {came.day}, {came.minutes:g} min"
+        for came in kept().values()
+        for line in came.figures
+    )
+
+
+def _block(lines: Iterable[str]) -> Iterator[str]:
+    yield "```text"
+    yield from sorted(lines, key=lambda line: (int(line[1:].split()[0]), line))  # G2 before G10
+    yield "```"
+    yield ""
+
+
+def _told(line: str) -> str:
+    return line.removeprefix("GUARANTEE ")
 
 
 def _planted(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -120,13 +143,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--long", action="store_true", help="with the long tests, for hours")
     parser.add_argument("--from", dest="said", type=Path, help="what `--promises FILE` wrote in another run")
+    parser.add_argument(
+        "--keep", type=Path, nargs="*", default=(), help="the same of long forms, to be kept; no more is done"
+    )
     options = parser.parse_args()
+    for file in options.keep:
+        keep(msgspec.json.decode(file.read_bytes(), type=Run), datetime.now(UTC).date())
+    if options.keep:
+        return
     with tempfile.TemporaryDirectory() as place:
         file: Path = options.said or Path(place) / "promises.json"
         if options.said is None:
             carry = "(guarantee or mutant)"
             proven(file, ["-m", carry if options.long else f"{carry} and not long"])
         run = msgspec.json.decode(file.read_bytes(), type=Run)
+    keep(run, datetime.now(UTC).date())
     PAGE.write_text(page(run, datetime.now(UTC), "long form" if options.long else "short form"), "utf-8")
     sys.exit(any(outcome.outcome == "failed" for outcome in run.outcomes))
 

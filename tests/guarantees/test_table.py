@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.guarantees.kept import Kept, keep, kept
 from tests.guarantees.promises import PROMISES
 from tests.guarantees.recording import Outcome, Run
 from tests.guarantees.table import PAGE, ROOT, backend_of, page
@@ -51,6 +52,23 @@ def test_the_page_lists_the_promises_as_they_are() -> None:
 )
 def test_the_name_of_a_test_tells_its_backend(test: str, backend: str) -> None:
     assert backend_of(test) == backend
+
+
+def test_what_is_kept_of_long_forms_is_of_tests_that_there_are() -> None:
+    for test in kept():
+        file, *_, name = test.split("::")
+        assert f"def {name.partition('[')[0]}(" in (ROOT / file).read_text("utf-8"), test
+
+
+def test_long_forms_are_kept_with_their_day_and_the_page_tells_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.guarantees.kept.FILE", tmp_path / "long.json")
+    long = Outcome(("G2",), "t.py::test_l", "passed", ("GUARANTEE G2 sqlite cuts=1000",), long=True, seconds=90)
+    keep(Run(0, (long, Outcome(("G2",), "t.py::test_s", "passed", ("GUARANTEE G2 sqlite cuts=3",)))), WHEN.date())
+    assert kept() == {"t.py::test_l": Kept(WHEN.date(), 1.5, "passed", ("GUARANTEE G2 sqlite cuts=1000",))}
+    keep(Run(0, (msgspec.structs.replace(long, outcome="failed"),)), WHEN.date())
+    assert "```text\nG2 sqlite cuts=1000  failed, 2026-01-02, 1.5 min\n```" in page(Run(0, ()), WHEN, "short form")
 
 
 def test_a_failure_shows_and_what_was_skipped_counts_for_nothing() -> None:
