@@ -6,7 +6,7 @@ import sys
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, get_args
+from typing import BinaryIO, cast, get_args
 
 import click
 
@@ -15,6 +15,7 @@ from refold.cli.exits import Interrupted
 from refold.cli.nearby import no_such_stream
 from refold.cli.options import journals_option, reading, store_option
 from refold.cli.progress import Tell, progress
+from refold.cli.values import harmless
 from refold.errors import Refused, UsageError
 from refold.eventlogs.exporter import FORMATS, Choices, format_of, writer_of
 from refold.eventlogs.recorded import record_of
@@ -121,10 +122,25 @@ class _Counted:
 def _opened(file: str) -> Generator[BinaryIO]:
     """Where the bytes go: to stdout, or to a file that is there when all are."""
     if file == "-":
-        yield sys.stdout.buffer
+        yield cast("BinaryIO", _Terminal()) if sys.stdout.isatty() else sys.stdout.buffer
         return
     try:
         with whole_file(Path(file)) as out:
             yield out
     except KeyboardInterrupt:
         raise Interrupted(f"stopped: {file!r} was not written. The same command begins anew.") from None
+
+
+class _Terminal:
+    """Bytes for somebody who looks: with nothing in them that a terminal would obey."""
+
+    def write(self, some: bytes) -> int:
+        sys.stdout.write(harmless(some.decode("utf-8", "replace")))
+        return len(some)
+
+    def writelines(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        sys.stdout.flush()

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import click
 import msgspec
 
-from refold.cli.values import as_text, for_people, indented, on_one_line, places
+from refold.cli.values import as_text, for_people, harmless, indented, on_one_line, places
 from refold.eventlogs.exporter import csv_row
 from refold.forms import as_number, encode
 
@@ -71,8 +71,9 @@ def print_list(
         case "table":
             _print_table(listing, items, empty)
         case "csv":
-            sys.stdout.write(csv_row(listing.csv_header))
-            sys.stdout.writelines(csv_row(listing.csv_row(item)) for item in items)
+            _write(csv_row(listing.csv_header))
+            for item in items:
+                _write(csv_row(listing.csv_row(item)))
         case "jsonl":
             _print_lines(encode(listing.form(item)).decode() for item in items)
         case _:
@@ -81,7 +82,12 @@ def print_list(
 
 def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
-        sys.stdout.write(line + "\n")
+        _write(line + "\n")
+
+
+def _write(text: str) -> None:
+    """As it is for other programs; with nothing that a terminal would obey for one."""
+    sys.stdout.write(harmless(text) if sys.stdout.isatty() else text)
 
 
 def _plain(cells: Iterable[str]) -> str:
@@ -89,12 +95,12 @@ def _plain(cells: Iterable[str]) -> str:
 
 
 def _print_json(listing: Listing[T], items: Iterable[T], after: Callable[[], object]) -> None:
-    sys.stdout.write('{"schema":1,"data":[')
+    _write('{"schema":1,"data":[')
     separator = ""
     for item in items:
-        sys.stdout.write(separator + encode(listing.form(item)).decode())
+        _write(separator + encode(listing.form(item)).decode())
         separator = ","
-    sys.stdout.write(f'],"next":{encode(after()).decode()}}}\n')
+    _write(f'],"next":{encode(after()).decode()}}}\n')
 
 
 def _print_table(listing: Listing[T], items: Iterable[T], empty: str) -> None:
@@ -120,8 +126,8 @@ def print_object(form: dict[str, Any], output: str, table: Callable[[], None]) -
         case "jsonl":
             _print_lines([encode(form).decode()])
         case "csv":
-            sys.stdout.write(csv_row(("pointer", "value")))
-            sys.stdout.writelines(csv_row(pair) for pair in _pairs(form))
+            for row in (("pointer", "value"), *_pairs(form)):
+                _write(csv_row(row))
         case _:
             _print_lines(_plain(pair) for pair in _pairs(form))
 

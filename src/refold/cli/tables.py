@@ -9,13 +9,13 @@ from typing import Any, Protocol, cast
 
 from rich import box
 from rich.console import Console
-from rich.json import JSON
+from rich.highlighter import JSONHighlighter
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from refold.cli.values import as_text, for_people, indented, on_one_line
+from refold.cli.values import as_text, for_people, harmless, indented, on_one_line
 
 Cell = tuple[object, str, str]
 """A value, its text for people, and its style."""
@@ -62,13 +62,13 @@ def fields(data: Mapping[str, object]) -> list[tuple[str, str]]:
     pieces: list[tuple[str, str]] = []
     for key, value in data.items():
         text = "null" if value is None else for_people(value)
-        pieces += [(f"{' ' if pieces else ''}{key}=", "dim"), (text, "")]
+        pieces += [(f"{' ' if pieces else ''}{on_one_line(key)}=", "dim"), (text, "")]
     return pieces
 
 
 def json_text(value: object) -> Text:
     """JSON on many lines, in colours."""
-    return JSON(indented(value)).text
+    return JSONHighlighter()(Text(harmless(indented(value))))
 
 
 def print_json(value: object) -> None:

@@ -16,7 +16,7 @@ from refold.cli.exits import Interrupted
 from refold.cli.options import a_start, journals_option, output_option, reading, store_option
 from refold.cli.output import chosen, print_list
 from refold.cli.paging import Page
-from refold.cli.values import for_people
+from refold.cli.values import for_people, harmless, on_one_line
 from refold.eventlogs.exporter import csv_row
 from refold.messages import Position
 from refold.query import Query
@@ -147,9 +147,11 @@ def _print(event: Event, output: str) -> None:
         from refold.cli.tables import fields, print_line  # noqa: PLC0415 - rich is loaded when it is needed
 
         place = f"{event.position:>8}  {for_people(event.recorded_at)}  "
-        print_line((place, "dim"), (f"{event.stream}  ", ""), (f"{event.type}  ", "cyan"), *fields(event.data.data))
+        stream, type = on_one_line(str(event.stream)), on_one_line(event.type)
+        print_line((place, "dim"), (f"{stream}  ", ""), (f"{type}  ", "cyan"), *fields(event.data.data))
     elif output == "csv":
-        click.echo(csv_row(OF_THE_STORE.csv_row(event)), nl=False)
+        row = csv_row(OF_THE_STORE.csv_row(event))
+        click.echo(harmless(row) if sys.stdout.isatty() else row, nl=False)
     else:
         print_list(OF_THE_STORE, [event], output)
     sys.stdout.flush()  # somebody waits for it, in a pipe too

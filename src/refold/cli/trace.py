@@ -12,7 +12,7 @@ from refold.cli.options import output_option, reading, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.show import is_uuid
 from refold.cli.story import Node, trees
-from refold.cli.values import for_people
+from refold.cli.values import for_people, on_one_line
 from refold.marks import REDOES, UNDOES
 from refold.store import Store
 
@@ -77,18 +77,18 @@ def _indent(nodes: list[Node], margin: str) -> None:
 def _draw(story: str, roots: list[Node]) -> None:
     from refold.cli.tables import print_line, print_trees  # noqa: PLC0415 - rich is loaded when it is needed
 
-    print_line(("story ", "dim"), (story, "bold"))
+    print_line(("story ", "dim"), (on_one_line(story), "bold"))
     print_trees(roots, _line)
 
 
 def _line(node: Node) -> list[tuple[str, str]]:
     event = node.event
     if event is None:
-        return [(node.name, "bold yellow"), ("  command", "dim")]
+        return [(on_one_line(node.name), "bold yellow"), ("  command", "dim")]
     when = for_people(event.valid_at or event.recorded_at)
     return [
-        (node.name, "cyan"),
+        (on_one_line(node.name), "cyan"),
         *((f"  {mark[1:]} it", "yellow") for mark in (UNDOES, REDOES) if mark in event.metadata.free),
-        (f"  {event.stream}@{event.version}", ""),
+        (f"  {on_one_line(str(event.stream))}@{event.version}", ""),
         (f"  #{event.position}  {when}", "dim"),
     ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -42,6 +43,14 @@ def for_people(value: object) -> str:
 def on_one_line(text: str) -> str:
     """The text, if all of it can be seen; else as a JSON string."""
     return text if text.isprintable() else f'"{_visible(text)}"'
+
+
+def harmless(text: str) -> str:
+    """The lines of a text for a terminal: what it would obey, but tabs and ends of lines, is written as JSON escapes it."""
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+_OBEYED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def _visible(text: str) -> str:

@@ -15,7 +15,7 @@ from refold.clock import as_datetimes, as_uuids
 from refold.codec import Decoders, recorded_each
 from refold.errors import InvalidName, StoreCorrupt, UsageError
 from refold.flows.prepare import Runtime, instant
-from refold.messages import OWN, Recorded, StreamName
+from refold.messages import OWN, Recorded, StreamName, checked_name
 from refold.ports import EVERYTHING, PAGE, Backend, InCategory, InStory, InStream, Matching, Selection, Source
 from refold.query import Query
 from refold.rows import Row
@@ -86,14 +86,23 @@ def _source(
     if stream is not None:
         sources.append(InStream(str(StreamName.parse(stream))))
     if category is not None:
-        sources.append(InCategory(category))
+        sources.append(InCategory(askable("category", category)))
     if query is not None:
         sources.append(Matching(query))
     if correlation_id is not None:
-        sources.append(InStory(correlation_id))
+        sources.append(InStory(askable("correlation id", correlation_id)))
     if len(sources) > 1:
         raise UsageError(f"read takes one of stream, category, query and correlation_id, not {len(sources)} of them.")
     return sources[0] if sources else EVERYTHING
+
+
+def askable(kind: str, text: str) -> str:
+    """A text to look for, if a name may be it or begin with it; an empty one is found nowhere.
+
+    Raises:
+        InvalidName: the grammar of names does not allow it, and not every database can be asked for it.
+    """
+    return checked_name(kind, text) if text.strip() else text
 
 
 async def page(backend: Backend, runtime: Runtime, wanted: Wanted) -> Page:

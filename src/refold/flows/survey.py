@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from refold.flows.prepare import Runtime
-from refold.flows.read import opened
+from refold.flows.read import askable, opened
 from refold.messages import Recorded
 from refold.ports import PAGE, Backend, Damage, StreamInfo
 
@@ -16,8 +16,12 @@ VERIFIED_AT_ONCE: Final = 10_000
 
 
 async def streams_page(backend: Backend, after: str, prefix: str) -> Sequence[StreamInfo]:
-    """A page of streams, by name."""
-    return await backend.streams(after, prefix, PAGE)
+    """A page of streams, by name.
+
+    Raises:
+        InvalidName: no name can begin so.
+    """
+    return await backend.streams(after, askable("beginning of a stream name", prefix), PAGE)
 
 
 async def find(backend: Backend, runtime: Runtime, ids: Sequence[UUID]) -> tuple[Recorded[object], ...]:

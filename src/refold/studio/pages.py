@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -17,10 +18,21 @@ from refold.studio.statelines import plain
 
 THEMES: Final = ("light", "dark")
 
+_TURNING: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _seen(value: Any) -> Any:  # noqa: ANN401 - whatever a template shows
+    """Text with nothing in it that changes what stands around it: the direction of a line, or a terminal that it is copied to."""
+    if not isinstance(value, str) or not _TURNING.search(value):
+        return value
+    return type(value)(_TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", value))
+
+
 ENVIRONMENT: Final = Environment(
     loader=PackageLoader("refold.studio", "templates"),
     autoescape=select_autoescape(default=True, default_for_string=True),
     undefined=StrictUndefined,
+    finalize=_seen,
     trim_blocks=True,
     lstrip_blocks=True,
 )
