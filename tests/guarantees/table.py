@@ -147,8 +147,8 @@ def main() -> None:
         "--keep", type=Path, nargs="*", default=(), help="the same of long forms, to be kept; no more is done"
     )
     options = parser.parse_args()
-    for file in options.keep:
-        keep(msgspec.json.decode(file.read_bytes(), type=Run), datetime.now(UTC).date())
+    for each in options.keep:
+        keep(msgspec.json.decode(each.read_bytes(), type=Run), datetime.now(UTC).date())
     if options.keep:
         return
     with tempfile.TemporaryDirectory() as place:
