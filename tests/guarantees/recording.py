@@ -51,7 +51,7 @@ class Recorder:
         )
         if (promises or mutants) and (report.when == "call" or not report.passed):
             figures = tuple(line for line in report.capstdout.splitlines() if line.startswith("GUARANTEE "))
-            is_long = ("long", True) in report.user_properties
+            is_long = any(name == "long" for name, _ in report.user_properties)
             seconds = round(report.duration, 1) if is_long else 0
             self._found.append(
                 Outcome(promises, report.nodeid, report.outcome, figures, mutants, long=is_long, seconds=seconds)
