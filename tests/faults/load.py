@@ -14,6 +14,7 @@ from statistics import median
 from typing import Self
 
 import msgspec
+from tests.faults.linearizability import contradiction
 from tests.postgres.checking import Logged, violations
 from tests.postgres.histories import Body, Tried, attempt, body
 from tests.postgres.servers import until
@@ -155,9 +156,9 @@ class Report(msgspec.Struct):
 
 
 def reported(load: Load, log: list[Logged], tried: list[Tried], wrong: Iterable[str], outages: list[float]) -> Report:
-    """The judge's view of a log, `tried` being what the load was told of its positions, and what else was found wrong."""
+    """Both judges' view of a log, `tried` being what the load was told of its positions, and what else was found wrong."""
     there = {event.id for event in log}
-    found = [*wrong, *violations(log, tried)]
+    found = [*wrong, *violations(log, tried), *filter(None, [contradiction(log, tried)])]
     found += [f"it was said not to be written, and is there: {id}" for id in load.failed & there]
     told = Counter("repeated" if one.repeated else one.told for one in tried)
     return Report(sum(one.told == "done" for one in tried), len(log), dict(told), found, outages)

@@ -79,6 +79,7 @@ def test_a_long_history_of_hot_streams_is_linearizable(new_url: NewUrl, historie
 
 
 @pytest.mark.long
+@pytest.mark.timeout(6 * 3_600)
 @pytest.mark.parametrize(
     ("new_url", "most"), [("sqlite", MANY), ("postgresql", SOME), ("plain-jetstream", FEW)], indirect=["new_url"]
 )
