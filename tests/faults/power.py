@@ -12,9 +12,10 @@ import signal
 import struct
 import subprocess
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Protocol
 from urllib.parse import quote
 
@@ -81,6 +82,14 @@ class OnDisk(Protocol):
         """Start it, and wait until it answers."""
         ...
 
+    def has_ended(self) -> bool:
+        """Whether it runs no more."""
+        ...
+
+    def revive(self) -> None:
+        """Wait until it answers; start it if it ends before it does."""
+        ...
+
 
 @contextmanager
 def disk(megabytes: int = 256) -> Generator[Disk]:
@@ -98,8 +107,8 @@ def disk(megabytes: int = 256) -> Generator[Disk]:
 
 
 class _Postgres:
-    def __init__(self, place: Path, settings: Sequence[str]) -> None:
-        self._place, self._owner = place, database_owner()
+    def __init__(self, place: Path, settings: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._place, self._owner, self._environment = place, database_owner(), {**os.environ, **environment}
         self._options = [part for setting in settings for part in ("-c", setting)]
         for name in ("data", "s"):
             (place / name).mkdir(mode=0o700)
@@ -120,9 +129,18 @@ class _Postgres:
             stderr=subprocess.DEVNULL,
             cwd="/",
             start_new_session=True,
+            env=self._environment,
             **self._owner,
         )
         until("the server answers", self._answers)
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def revive(self) -> None:
+        until("the server answers, or ends", lambda: self.has_ended() or self._answers())
+        if self.has_ended():
+            self.start()
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):
@@ -141,9 +159,11 @@ class _Postgres:
 
 
 @contextmanager
-def postgres_on(place: Path, settings: Sequence[str] = ()) -> Generator[OnDisk]:
-    """A server that waits for the disk, unless its settings say otherwise, as `name=value`."""
-    server = _Postgres(place, settings)
+def postgres_on(
+    place: Path, settings: Sequence[str] = (), environment: Mapping[str, str] = MappingProxyType({})
+) -> Generator[OnDisk]:
+    """A server that waits for the disk, unless its settings say otherwise, as `name=value`; with more in its environment."""
+    server = _Postgres(place, settings, environment)
     try:
         server.start()
         yield server
@@ -160,6 +180,13 @@ class _Nats(NatsNode):
         super().start()
         self.ready()
         _run("sync", "-f", self._place)  # its configuration is written once
+
+    def has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def revive(self) -> None:
+        if self.has_ended():
+            self.start()
 
 
 @contextmanager
