@@ -1,0 +1,125 @@
+"""Processes as values: their versions, the classes they react to, their journals, and what can be none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from refold import InvalidName, Process, Recorded, StreamName, UsageError, after, at, cancel, fail, finish
+from refold.external import Retry
+from refold.messages import Metadata, Position
+from refold.process import After, At, Cancel, Fail, Finish, by_stream_id, check_names
+from refold.testing.contract.sample import Deposited, Withdrawn
+
+AT = datetime(2026, 11, 30, tzinfo=UTC)
+
+
+def recorded(stream: StreamName) -> Recorded[Any]:
+    return Recorded(Deposited(3), "n", 1, stream, 1, Position(1), AT, UUID(int=1), frozenset(), Metadata("story"))
+
+
+def react(event: Recorded[Deposited | Withdrawn], seen: int) -> tuple[Any, ...]:
+    return (event.data, seen)
+
+
+def only_deposits(event: Recorded[Deposited], seen: int) -> tuple[Any, ...]:
+    return ()
+
+
+def evolve(seen: int, event: object) -> int:
+    return seen + 1
+
+
+FIRST = Process("paying", int, react, evolve)
+SECOND = Process("paying", int, only_deposits, evolve, version=2, earlier=(FIRST,), migrate={1: lambda seen: seen})
+
+
+def test_what_a_process_yields_is_data() -> None:
+    day = timedelta(days=1)
+    assert (after(day, "x"), after(timedelta(), "x")) == (After(day, "x"), After(timedelta(), "x"))
+    assert (at(AT, "x"), cancel(Deposited), finish(), fail("why")) == (
+        At(AT, "x"),
+        Cancel(Deposited),
+        Finish(),
+        Fail("why"),
+    )
+
+
+def test_a_process_reacts_to_the_classes_of_all_its_versions_each_once() -> None:
+    assert (FIRST.event_types, SECOND.event_types) == ((Deposited, Withdrawn), (Deposited, Withdrawn))
+    named = Process("paying", int, lambda event, seen: (), evolve, events=(Withdrawn,))
+    assert named.event_types == (Withdrawn,)
+
+
+def test_an_instance_keeps_to_its_version_if_that_is_known() -> None:
+    assert [SECOND.of_version(version) for version in (1, 2, 3)] == [FIRST, SECOND, None]
+    assert (dict(SECOND.versions), dict(FIRST.versions)) == ({1: FIRST, 2: SECOND}, {1: FIRST})
+
+
+def test_a_process_has_journals_and_knows_whose_an_input_is() -> None:
+    assert (FIRST.journals, FIRST.journal("7")) == ("$process.paying", StreamName("$process.paying", "7"))
+    own = msgspec.structs.replace(recorded(StreamName("account", "7")), type="other")
+    by_type = Process("paying", int, react, evolve, key=lambda event: event.type)
+    assert (FIRST.instance_of(own), by_type.instance_of(own)) == ("7", "other")
+    journalled = recorded(StreamName("$process.another", "8"))
+    assert (by_type.instance_of(journalled), by_stream_id(journalled)) == ("8", "8")
+
+
+def test_a_process_folds_and_reacts_by_its_functions() -> None:
+    event = recorded(StreamName("account", "7"))
+    assert (FIRST.taken(4, event), FIRST.reacting(event, 4, frozenset()), FIRST.own) == (5, (Deposited(3), 4), ())
+    assert (FIRST.version, FIRST.otherwise, FIRST.retry, FIRST.key) == (1, "ignore", Retry(3), by_stream_id)
+
+
+EARLIER = "process 'paying', version 2, cannot have version {} of {!r} for an earlier one of itself."
+MIGRATE = "process 'paying' cannot move instances of version {}, whose state it cannot fold: name that version in earlier=(...)."
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (
+            lambda: Process("paying", int, react, evolve, version=2, earlier=(Process("other", int, react, evolve),)),
+            EARLIER.format(1, "other"),
+        ),
+        (lambda: Process("paying", int, react, evolve, version=2, earlier=(SECOND,)), EARLIER.format(2, "paying")),
+        (lambda: Process("paying", int, react, evolve, version=2, migrate={1: int}), MIGRATE.format(1)),
+        (lambda: Process("paying", int, react, evolve, version=2, migrate={2: int}), MIGRATE.format(2)),
+        (
+            lambda: Process("pay-in", int, react, evolve),
+            "process name 'pay-in' contains '-', which ends the category of a stream name: write 'pay_in'.",
+        ),
+        (lambda: Process("paying", int, react, evolve, version=0), "process 'paying' has version 0: the first is 1."),
+        (
+            lambda: after(-timedelta(days=1), "x"),
+            "the timeout 'x' is due 1 day, 0:00:00 before what it follows: a delay is 0 or more.",
+        ),
+        (
+            lambda: at(datetime(2026, 1, 1, 12), "x"),  # noqa: DTZ001 - on purpose
+            "the timeout is due at 2026-01-01T12:00:00, which has no time zone: write datetime(..., tzinfo=UTC).",
+        ),
+    ],
+    ids=["another's", "not earlier", "unknown to move", "itself to move", "dash", "version", "delay", "no time zone"],
+)  # fmt: skip
+def test_what_can_be_no_process_is_refused(made: Callable[[], object], told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        made()
+    assert str(refused.value) == told
+
+
+def test_a_process_whose_classes_cannot_be_read_says_what_to_write() -> None:
+    with pytest.raises(UsageError, match=r"name them, as in Process\('paying', ..., events=\(...\)\)"):
+        _ = Process("paying", int, lambda event, seen: (), evolve).event_types
+    with pytest.raises(InvalidName) as refused:
+        check_names("saga", "", 1)
+    assert (refused.value.kind, refused.value.name) == ("saga name", "")
+
+
+def test_a_moment_may_be_in_any_time_zone() -> None:
+    moment = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=2)))
+    assert at(moment, "x") == At(moment, "x")
