@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
 import shutil
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,16 +25,27 @@ def planted(tree: Path, rooms: Iterable[str]) -> dict[str, dict[str, str]]:
             shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, tree / name)
-    return {room: _plant(tree / "src" / "refold" / f"{room}.py", f"refold.{room.replace('/', '.')}") for room in rooms}
+    package, known = tree / "src" / "refold", tree.with_name("planted")
+    return {room: _plant(package / f"{room}.py", f"refold.{room.replace('/', '.')}", known) for room in rooms}
 
 
-def _plant(file: Path, module: str) -> dict[str, str]:
+def _plant(file: Path, module: str, known: Path) -> dict[str, str]:
+    """Put the mutants of a module into its file. What that makes is kept, as making it takes longer than a room's tests."""
+    source = file.read_bytes()
+    made = known / f"{module}-{sha256(source).hexdigest()[:16]}.json"
+    if not made.exists():
+        known.mkdir(exist_ok=True)
+        made.write_text(json.dumps(_mutated(file, source.decode())), "utf-8")
+    code, changes = json.loads(made.read_text("utf-8"))
+    file.write_text(code, "utf-8")
+    return {f"{module}.{name}": change for name, change in changes.items()}
+
+
+def _mutated(file: Path, source: str) -> tuple[str, dict[str, str]]:
     mutation: Any = importlib.import_module("mutmut.mutation.file_mutation")  # in requirements/mutation.txt alone
-    mutated = mutation.mutate_file_contents(str(file), file.read_text("utf-8"))
-    file.write_text(mutated.code, "utf-8")
-    lines = mutated.code.splitlines()
-    spans = mutated.line_span_by_function_name
-    return {f"{module}.{name}": _change(lines, spans, name) for name in mutated.mutant_names}
+    mutated = mutation.mutate_file_contents(str(file), source)
+    lines, spans = mutated.code.splitlines(), mutated.line_span_by_function_name
+    return mutated.code, {name: _change(lines, spans, name) for name in mutated.mutant_names}
 
 
 def _change(lines: list[str], spans: Mapping[str, Any], name: str) -> str:
