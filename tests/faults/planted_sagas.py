@@ -13,6 +13,7 @@ from refold.flows.processes.reactions import Noting
 from refold.flows.projections import persevering
 from refold.ports import Append, Backend, Own
 from refold.process import Process
+from refold.replaying import Run
 
 Put: TypeAlias = Callable[[Any, str, Any], None]
 """`setattr`, or that of a monkeypatch."""
@@ -190,6 +191,18 @@ def retries_without_a_time(put: Put) -> None:
     put(outgoing, "_LATER", "delete from {refold}outgoing where message = :message and attempts = :seen and :wait > 0")
 
 
+def results_found_by_order(put: Put) -> None:
+    """The first result is that of the first step, whatever this is called now."""
+    whole: Any = vars(Run)["_result"]
+
+    def result(self: Any, want: Any) -> Any:
+        found = list(self._record.results.values())
+        at = list(self.met).index(want.name)
+        return whole(self, want) if want.kind == "signal" else found[at] if at < len(found) else None
+
+    put(Run, "_result", result)
+
+
 def _new_id(journal: str, cause: Any, name: str) -> Any:
     return uuid4()
 
@@ -206,5 +219,6 @@ PLANTS: Final[Mapping[str, Callable[[Put], None]]] = {
         steps_without_a_key, commands_without_a_key_in_pieces, settled_in_pieces_by_new_ids, no_guard_when_settling,
         undo_only_after_success, undo_in_order, undo_all_at_once, undone_after_the_pivot,
         what_is_delivered_stays_in_the_index, timers_without_a_time, retries_without_a_time,
+        results_found_by_order,
     )
 }  # fmt: skip

@@ -47,5 +47,6 @@ MUTANTS: Final[Mapping[str, Mutant]] = {
     "undo-registered-after-success": Mutant(
         "G22", "the undoing of a step is noted when the step has succeeded, not before"
     ),
+    "results-found-by-order": Mutant("G24", "a saga's results are found by the order of its steps, not by their names"),
     "timer-before-its-time": Mutant("G23", "timers come back a little too early"),
 }

@@ -10,6 +10,9 @@ from tests.faults.planted_sagas import PLANTS
 from tests.faults.processes import Process
 from tests.faults.resting import rests
 from tests.faults.scripted_sagas import whichever_call_fails
+from tests.guarantees.golden.histories import FILES
+from tests.guarantees.golden.programs import moved
+from tests.guarantees.golden.restoring import contradictions_but_for_order, restored
 
 
 def said_of(story: str) -> list[str]:
@@ -47,3 +50,13 @@ def test_timers_that_come_back_early_are_found(monkeypatch: pytest.MonkeyPatch) 
     PLANTS["timers_early"](monkeypatch.setattr)
     said = said_of("all goes well")
     assert any("came back at" in each for each in said), said
+
+
+@pytest.mark.mutant("results-found-by-order")
+def test_results_that_are_found_by_the_order_of_steps_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with restored("sqlite:///:memory:", FILES[0], tmp_path) as there:
+        PLANTS["results_found_by_order"](monkeypatch.setattr)
+        some = there.go_on(moved)
+        assert contradictions_but_for_order(there.store, some, there.world) != []
