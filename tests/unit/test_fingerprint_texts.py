@@ -1,0 +1,166 @@
+"""What a fingerprint is made of: texts that stay as they are, or every state that was saved would be passed over."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from functools import cache, partial
+from typing import Any, NewType, TypeVar
+
+import attrs
+import msgspec
+import pytest
+
+from refold.fingerprint import _Describing, _owners, is_filled
+from refold.testing.contract.sample import Deposited, accounts
+
+T = TypeVar("T")
+Number = NewType("Number", int)
+
+
+class Colour(Enum):
+    RED = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    x: int
+    y: int = 2
+
+
+class Box(msgspec.Struct, frozen=True):
+    x: int
+    y: list[int] = []
+
+
+@attrs.frozen
+class Pair:
+    x: int = 3
+
+
+class Plain:
+    limit = 5
+
+    @staticmethod
+    def static() -> int:
+        return 1
+
+    def method(self) -> int:
+        return 2
+
+
+class Alias:
+    """What `type Alias = tuple[int, ...]` is at run time, in an interpreter that has the statement."""
+
+    __value__ = tuple[int, ...]
+
+
+def helper(of: int = 7) -> int:
+    return of
+
+
+def told(value: object, *own: str) -> str:
+    return _Describing({__name__, *own}).of(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "NoneType None"),
+        (True, "bool True"),
+        (1.5, "float 1.5"),
+        ("a", "str 'a'"),
+        (Decimal("1.0"), "Decimal Decimal('1.0')"),
+        (date(2026, 1, 2), "date datetime.date(2026, 1, 2)"),
+        ((1, "a"), "tuple(int 1, str 'a')"),
+        ([1, 2], "list(int 1, int 2)"),
+        ({"b", "a"}, "set(str 'a', str 'b')"),
+        (frozenset({2, 1}), "set(int 1, int 2)"),
+        ({"a": 1, "b": 2}, "map(str 'a': int 1, str 'b': int 2)"),
+        (len, "built-in builtins.len"),
+        (int, "builtins.int "),
+        (sys, "module sys"),
+        (T, "variable T"),
+        (list[int], "builtins.list [builtins.int ]"),
+        (int | None, "union[builtins.int , builtins.NoneType ]"),
+        (dict[str, int], "builtins.dict [builtins.str , builtins.int ]"),
+        (msgspec.Meta(ge=0), "msgspec.Meta(ge=0)"),
+        (Any, "typing.Any "),
+        (Number, "builtins.int "),
+        (Alias(), "builtins.tuple [builtins.int , ellipsis Ellipsis]"),
+        (Colour.RED, "#0.RED"),
+        (Point(1), "#0(x=int 1, y=int 2)"),
+        (Box(1), "#0(x=int 1, y=list())"),
+        (Pair(), "some #0"),
+        (Plain(), "some #0"),
+        (helper, "#0"),
+        (Plain().method, "bound(#0, some #1)"),
+        (partial(helper, 1, of=2), "partial(#0, tuple(int 1), map(str 'of': int 2))"),
+        (cache(helper), "around(#0)"),
+        (vars(Plain)["static"], "static(#0)"),
+        (classmethod(helper), "class(#0)"),
+        (property(helper), "property(#0)"),
+    ],
+)
+def test_a_value_is_told_so_for_ever(value: object, text: str) -> None:
+    assert told(value) == text
+
+
+def defined(value: object) -> list[str]:
+    describing = _Describing({__name__})
+    describing.of(value)
+    return describing.definitions
+
+
+def test_a_class_is_told_by_its_bases_its_fields_and_its_own_attributes() -> None:
+    bases = "tuple(builtins.object )"
+    assert defined(Colour)[0].startswith("Colour: tuple(enum.Enum ); map(); list(tuple(str 'RED', int 1))")
+    assert defined(Point)[0].startswith(
+        f"Point: {bases}; map(str 'x': builtins.int , str 'y': builtins.int ); "
+        "tuple(str 'x', bool True, bool False, NoneType None, NoneType None); "
+        "tuple(str 'y', bool True, bool False, tuple(str 'default', int 2), NoneType None)"
+    )
+    assert "tuple(str 'y', str 'y', NoneType None, tuple(str 'default', builtins.list ))" in defined(Box)[0]
+    assert "tuple(str 'x', int 3, NoneType None, NoneType None)" in defined(Pair)[0]
+    assert defined(Plain)[0] == f"Plain: {bases}; map(); limit = int 5; static = static(#1); method = #2"
+
+
+def test_a_function_is_told_by_its_defaults_and_its_code_and_once() -> None:
+    describing = _Describing({__name__})
+    assert (describing.of(helper), describing.of(helper), len(describing.definitions)) == ("#0", "#0", 1)
+    assert describing.definitions[0].startswith("helper: tuple(tuple(int 7), NoneType None, list()); ")
+
+
+def test_a_closure_is_told_by_what_it_holds_as_far_as_that_is_there() -> None:
+    def made(of: int) -> Callable[[], int]:
+        def inner() -> int:
+            return of + (later if of > 100 else 0)
+
+        if of == 5:
+            return inner
+        later = 6
+        return inner
+
+    full, half = made(4), made(5)
+    assert [is_filled(cell) for cell in full.__closure__ or ()] == [True, True]
+    assert [is_filled(cell) for cell in half.__closure__ or ()] == [False, True]
+    assert "list(int 6, int 4)" in defined(full)[0]
+    assert "list(int 5)" in defined(half)[0]
+
+
+def test_what_others_made_is_told_by_its_name_and_release() -> None:
+    assert told(pytest.approx) == f"{pytest.approx.__module__}.approx {pytest.__version__}"
+    assert told(msgspec.Struct) == f"msgspec.Struct {msgspec.__version__}"
+
+
+def test_the_application_owns_the_packages_of_its_parts() -> None:
+    assert list(_owners(helper, int, accounts.evolve)) == [
+        "__main__",
+        __name__.partition(".")[0],
+        accounts.evolve.__module__,
+    ]
+    assert list(_owners(Deposited)) == ["__main__", "refold.testing.contract.sample"]
