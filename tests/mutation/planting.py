@@ -1,4 +1,4 @@
-"""A copy of the repository in which every mutant of the core is planted, asleep until it is named."""
+"""A copy of the repository in which every mutant of a room is planted, asleep until it is named."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import difflib
 import importlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +16,8 @@ ROOT: Final = Path(__file__).parents[2]
 COPIED: Final = ("src", "tests", "examples", "pyproject.toml")
 
 
-def planted(tree: Path, rooms: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Make the copy, and tell of each room its mutants: their names, and what each of them changes."""
+def copied(tree: Path) -> None:
+    """Make the copy."""
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir(parents=True)
     for name in COPIED:
@@ -25,20 +26,24 @@ def planted(tree: Path, rooms: Iterable[str]) -> dict[str, dict[str, str]]:
             shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, tree / name)
-    package, known = tree / "src" / "refold", tree.with_name("planted")
-    return {room: _plant(package / f"{room}.py", f"refold.{room.replace('/', '.')}", known) for room in rooms}
 
 
-def _plant(file: Path, module: str, known: Path) -> dict[str, str]:
-    """Put the mutants of a module into its file. What that makes is kept, as making it takes longer than a room's tests."""
+@contextmanager
+def planted(tree: Path, room: str) -> Generator[dict[str, str], None, None]:
+    """Put the mutants of a room into the copy; their names, and what each of them changes.
+
+    What that makes is kept, as making it takes longer than the tests.
+    """
+    file, module = tree / "src" / "refold" / f"{room}.py", f"refold.{room.replace('/', '.')}"
     source = file.read_bytes()
-    made = known / f"{module}-{sha256(source).hexdigest()[:16]}.json"
+    made = tree.with_name("planted") / f"{module}-{sha256(source).hexdigest()[:16]}.json"
     if not made.exists():
-        known.mkdir(exist_ok=True)
+        made.parent.mkdir(exist_ok=True)
         made.write_text(json.dumps(_mutated(file, source.decode())), "utf-8")
     code, changes = json.loads(made.read_text("utf-8"))
     file.write_text(code, "utf-8")
-    return {f"{module}.{name}": change for name, change in changes.items()}
+    yield {f"{module}.{name}": change for name, change in changes.items()}
+    file.write_bytes(source)
 
 
 def _mutated(file: Path, source: str) -> tuple[str, dict[str, str]]:

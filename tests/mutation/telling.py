@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from tests.mutation.core import CORE, MARK
+from tests.mutation.core import MARK, ROOMS
 from tests.mutation.planting import ROOT
 
 PAGE: Final = ROOT / "docs" / "explanation" / "mutation.md"
@@ -47,22 +47,14 @@ def source_of(room: str) -> str:
     return sha256((ROOT / "src" / "refold" / f"{room}.py").read_bytes()).hexdigest()
 
 
-def scores_of(found: Mapping[str, Mapping[str, str]], when: date) -> Scores:
-    """Of each room what came of its mutants, in numbers."""
-    return [
-        Score(room, len(said), sum(verdict in KILLED for verdict in said.values()), f"{when}", source_of(room))
-        for room, said in found.items()
-    ]
+def score_of(room: str, found: Mapping[str, str], when: date) -> Score:
+    """What came of a room's mutants, in numbers."""
+    return Score(room, len(found), sum(verdict in KILLED for verdict in found.values()), f"{when}", source_of(room))
 
 
-def survivors(found: Mapping[str, Mapping[str, str]], changes: Mapping[str, Mapping[str, str]]) -> str:
+def survivors(found: Mapping[str, str], changes: Mapping[str, str]) -> str:
     """What survived, and what it changes."""
-    living = (
-        f"{mutant} {verdict}\n{changes[room][mutant]}\n"
-        for room, said in found.items()
-        for mutant, verdict in said.items()
-        if verdict not in KILLED
-    )
+    living = (f"{mutant} {said}\n{changes[mutant]}\n" for mutant, said in found.items() if said not in KILLED)
     return "\n".join(living)
 
 
@@ -70,7 +62,7 @@ def kept(scores: Scores, file: Path) -> Scores:
     """All that is known by now: these scores beside those of earlier runs, of the rooms that have not changed since."""
     earlier = [Score(**score) for score in json.loads(file.read_text("utf-8"))] if file.exists() else []
     known = {score.room: score for score in (*earlier, *scores)}
-    current = [known[room] for room in CORE if room in known and known[room].source == source_of(room)]
+    current = [known[room] for room in ROOMS if room in known and known[room].source == source_of(room)]
     file.write_text(json.dumps([asdict(score) for score in current], indent=1), "utf-8")
     return current
 

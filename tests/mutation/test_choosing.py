@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.mutation.choosing import Lesson, chosen, function_of
-from tests.mutation.telling import Score, kept, scores_of, source_of, survivors
+from tests.mutation.telling import Score, kept, score_of, source_of, survivors
 
 ABOUT = Lesson("about", 0.2, ["room.f", "room.g", "other.h"])
 THROUGH = Lesson("through", 0.1, ["room.f", "other.h", "other.i"])
@@ -35,9 +35,9 @@ def test_a_room_is_below_the_mark_if_too_few_are_killed(killed: int, below: bool
 
 
 def test_a_mutant_that_no_test_touches_counts_as_one_that_survived() -> None:
-    found = {"query": {"a": "killed", "b": "hung", "c": "survived", "d": "untouched"}}
-    changes = {"query": {name: f"-{name}\n+{name}!" for name in "abcd"}}
-    assert scores_of(found, date(2026, 11, 30)) == [Score("query", 4, 2, "2026-11-30", source_of("query"))]
+    found = {"a": "killed", "b": "hung", "c": "survived", "d": "untouched"}
+    changes = {name: f"-{name}\n+{name}!" for name in "abcd"}
+    assert score_of("query", found, date(2026, 11, 30)) == Score("query", 4, 2, "2026-11-30", source_of("query"))
     assert survivors(found, changes) == "c survived\n-c\n+c!\n\nd untouched\n-d\n+d!\n"
 
 

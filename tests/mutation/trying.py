@@ -14,7 +14,7 @@ import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from mmap import mmap
@@ -28,6 +28,8 @@ from tests.mutation.core import SECONDS
 
 HANGS: Final = 60.0
 """Seconds after which a child that neither ends nor works is ended: its mutant waits for what never comes."""
+SERVERS: Final = frozenset({"url"})
+"""Fixtures that start a server: a test that asks for one is not asked."""
 MEMORY: Final = 6 << 30
 """Bytes that a child may ask for: a mutant that grows for ever ends as others do."""
 
@@ -46,7 +48,7 @@ settings.load_profile("mutation")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mutation")
-    group.addoption("--plan", type=Path, help="JSON: of each room the names of its mutants")
+    group.addoption("--plan", type=Path, help="JSON: the names of the mutants")
     group.addoption("--found", type=Path, help="where what became of them is written")
     group.addoption("--seconds", type=float, default=SECONDS, help="of CPU, at most, for the tests of one mutant")
 
@@ -60,14 +62,13 @@ def pytest_configure(config: pytest.Config) -> None:
 class Trying:
     """One run: what was learnt of the tests with nothing planted, and then each mutant."""
 
-    plan: dict[str, list[str]]
+    plan: list[str]
     file: Path
     failed: bool = False
     at: mmap = field(default_factory=lambda: mmap(-1, 4))
     """The number of the test that is running, in memory that the child shares."""
     kills: Counter[str] = field(default_factory=Counter[str])
     touched: set[str] = field(default_factory=set[str])
-    found: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport | None:
@@ -85,33 +86,29 @@ class Trying:
         """In place of running the tests once: run them for each mutant that they can see."""
         gc.collect()
         gc.freeze()
-        items = {item.nodeid: item for item in session.items}
-        lessons = self._lessons(items)
-        for room, mutants in self.plan.items():
-            tests = chosen(lessons, {function_of(mutant) for mutant in mutants}, session.config.option.seconds)
-            self._control(room, [items[name] for name in dict.fromkeys(chain(*tests.values()))])
-            self.found[room] = {mutant: self._try(mutant, tests[function_of(mutant)], items) for mutant in mutants}
-            self.file.write_text(json.dumps(self.found, indent=1), "utf-8")
-            _tell(room, self.found[room].values())
+        items = {item.nodeid: item for item in session.items if not SERVERS.intersection(_fixtures(item))}
+        functions = {function_of(mutant) for mutant in self.plan}
+        tests = chosen(self._lessons(items), functions, session.config.option.seconds)
+        self._control([items[name] for name in dict.fromkeys(chain(*tests.values()))])
+        found = {mutant: self._try(mutant, tests[function_of(mutant)], items) for mutant in self.plan}
+        self.file.write_text(json.dumps(found, indent=1), "utf-8")
         return True
 
     def _lessons(self, items: dict[str, pytest.Item]) -> list[Lesson]:
         """What each test touches, and what it takes. One that fails with nothing planted is told, and not asked."""
         file = self.file.with_name("lessons")
-        file.touch()
-        learnt = {lesson.test for lesson in _read(file)}
-        unknown = {name: item for name, item in items.items() if name not in learnt}
-        _in_child(lambda: self._learn(unknown, file), "stats", cpu=3600, wall=3600)
-        lessons = [lesson for lesson in _read(file) if lesson.test in items]
+        file.unlink(missing_ok=True)
+        _in_child(lambda: self._learn(items, file), "stats", cpu=3600, wall=3600)
+        lessons = [Lesson(**line) for line in map(json.loads, file.read_text("utf-8").splitlines())]
         for lesson in lessons:
             if lesson.failed:
-                print(f"not asked, as it fails with nothing planted: {lesson.test}", file=sys.__stdout__, flush=True)
+                print(f"not asked, as it fails with nothing planted: {lesson.test}", file=sys.__stderr__, flush=True)
         return [lesson for lesson in lessons if not lesson.failed]
 
     def _learn(self, items: dict[str, pytest.Item], file: Path) -> int:
         trampoline: Any = importlib.import_module("mutmut.mutation.trampoline")
         trampoline.record_trampoline_hit = lambda name, caller=None: self.touched.add(name)
-        with file.open("a", encoding="utf-8") as lessons:
+        with file.open("w", encoding="utf-8") as lessons:
             for name, item in items.items():
                 self.touched.clear()
                 began = time.process_time()
@@ -121,10 +118,10 @@ class Trying:
                 lessons.flush()
         return 0
 
-    def _control(self, room: str, tests: Sequence[pytest.Item]) -> None:
+    def _control(self, tests: Sequence[pytest.Item]) -> None:
         """With nothing planted all must pass, as they are asked here, or a kill says nothing."""
         if _in_child(lambda: int(self._fails(tests)), "", cpu=600, wall=1800) != 0:
-            pytest.exit(f"the tests of {room} fail with nothing planted", returncode=3)
+            pytest.exit("the tests fail with nothing planted", returncode=3)
 
     def _try(self, mutant: str, tests: Sequence[str], items: Mapping[str, pytest.Item]) -> str:
         """What killed others goes first: who looks closely at one line looks closely at the next."""
@@ -147,8 +144,8 @@ class Trying:
         return False
 
 
-def _read(file: Path) -> list[Lesson]:
-    return [Lesson(**line) for line in map(json.loads, file.read_text("utf-8").splitlines())]
+def _fixtures(item: pytest.Item) -> Sequence[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else ()
 
 
 def _in_child(work: Callable[[], int], mutant: str, *, cpu: int, wall: float) -> int:
@@ -183,9 +180,3 @@ def _be_alone(mutant: str, cpu: int) -> None:
     used = int(time.process_time())
     resource.setrlimit(resource.RLIMIT_CPU, (used + cpu, used + cpu + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-
-
-def _tell(room: str, verdicts: Iterable[str]) -> None:
-    said = list(verdicts)
-    living = sum(verdict in {"survived", "untouched"} for verdict in said)
-    print(f"{room}: {len(said) - living} of {len(said)} killed", file=sys.__stdout__, flush=True)

@@ -52,6 +52,10 @@ class Plain:
     def method(self) -> int:
         return 2
 
+    @classmethod
+    def of_class(cls) -> int:
+        return 3
+
 
 class Alias:
     """What `type Alias = tuple[int, ...]` is at run time, in an interpreter that has the statement."""
@@ -61,6 +65,10 @@ class Alias:
 
 def helper(of: int = 7) -> int:
     return of
+
+
+def both(a: int, b: int) -> int:
+    return a + b
 
 
 def told(value: object, *own: str) -> str:
@@ -99,10 +107,10 @@ def told(value: object, *own: str) -> str:
         (Plain(), "some #0"),
         (helper, "#0"),
         (Plain().method, "bound(#0, some #1)"),
-        (partial(helper, 1, of=2), "partial(#0, tuple(int 1), map(str 'of': int 2))"),
+        (partial(both, 1, b=2), "partial(#0, tuple(int 1), map(str 'b': int 2))"),
         (cache(helper), "around(#0)"),
         (vars(Plain)["static"], "static(#0)"),
-        (classmethod(helper), "class(#0)"),
+        (vars(Plain)["of_class"], "class(#0)"),
         (property(helper), "property(#0)"),
     ],
 )
@@ -126,7 +134,10 @@ def test_a_class_is_told_by_its_bases_its_fields_and_its_own_attributes() -> Non
     )
     assert "tuple(str 'y', str 'y', NoneType None, tuple(str 'default', builtins.list ))" in defined(Box)[0]
     assert "tuple(str 'x', int 3, NoneType None, NoneType None)" in defined(Pair)[0]
-    assert defined(Plain)[0] == f"Plain: {bases}; map(); limit = int 5; static = static(#1); method = #2"
+    assert (
+        defined(Plain)[0]
+        == f"Plain: {bases}; map(); limit = int 5; static = static(#1); method = #2; of_class = class(#3)"
+    )
 
 
 def test_a_function_is_told_by_its_defaults_and_its_code_and_once() -> None:
