@@ -6,7 +6,19 @@ from typing import Annotated, Any
 
 import pytest
 
-from refold import Decider, Fold, InvalidName, Query, Recorded, UsageError, compose, undoes
+from refold import (
+    Decider,
+    Fold,
+    InvalidName,
+    Query,
+    Recorded,
+    Send,
+    StreamName,
+    UsageError,
+    compose,
+    redoes,
+    undoes,
+)
 from refold.fold import parameter_classes
 from refold.inverse import Inverse
 from refold.testing.contract.sample import Deposited, Withdrawn, accounts, courses, students
@@ -72,3 +84,18 @@ def test_a_model_evolves_as_many_states_as_it_has_parts() -> None:
     model = compose(accounts.tagged("t:1"))
     with pytest.raises(ValueError, match="zip"):
         model.evolve((*model.initial(), 0), Deposited(1), "account.deposited", frozenset())
+
+
+def test_a_decider_addresses_commands_to_its_instances() -> None:
+    decider = Decider("some", int, annotated, unreadable)
+    sent = decider.send("7", "command")
+    assert (sent, sent.otherwise("event")) == (Send("some", "7", "command"), Send("some", "7", "command", "event"))
+    assert (decider.stream("7"), decider.tagged("t:1").decide) == (StreamName("some", "7"), unreadable)
+
+
+def test_a_fold_knows_how_each_event_is_undone_and_redone() -> None:
+    back: Inverse[Any, Any] = undoes(Deposited)(lambda event, state: ())
+    again: Inverse[Any, Any] = redoes(Withdrawn)(lambda event, state: ())
+    fold = Fold("some", int, annotated, inverses=(back, again))
+    asked = [fold.inverse(way, cls) for way in ("undo", "redo") for cls in (Deposited, Withdrawn)]
+    assert asked == [back, None, None, again]
