@@ -35,9 +35,11 @@ def kill(new_url: NewUrl, kills: int) -> None:
     assert at_work >= kills / 2
 
 
-@pytest.mark.parametrize("new_url", ["sqlite", "postgresql", "jetstream"], indirect=True)
-def test_killed_runners_leave_the_fold_of_the_log(new_url: NewUrl) -> None:
-    kill(new_url, 20)
+@pytest.mark.parametrize(
+    ("new_url", "kills"), [("sqlite", 20), ("postgresql", 12), ("jetstream", 6)], indirect=["new_url"]
+)
+def test_killed_runners_leave_the_fold_of_the_log(new_url: NewUrl, kills: int) -> None:
+    kill(new_url, kills)
 
 
 @pytest.mark.long
@@ -70,7 +72,7 @@ def cut_power(cuts: int) -> None:
 
 
 def test_runners_whose_power_is_cut_leave_the_fold_of_the_log_on_sqlite() -> None:
-    cut_power(4)
+    cut_power(3)
 
 
 @pytest.mark.long

@@ -44,7 +44,7 @@ def longest(seconds: Sequence[float]) -> str:
 
 
 def test_who_was_stopped_past_its_lease_is_refused(url: str) -> None:
-    stop_and_wake(url, 8)
+    stop_and_wake(url, 6)
 
 
 @pytest.mark.long

@@ -41,7 +41,7 @@ def kill(new_url: NewUrl, sagas: int, kills: int) -> None:
 
 @pytest.mark.guarantee("G22")
 @pytest.mark.parametrize(
-    ("new_url", "sagas", "kills"), [("sqlite", 36, 20), ("postgresql", 24, 12)], indirect=["new_url"]
+    ("new_url", "sagas", "kills"), [("sqlite", 36, 16), ("postgresql", 24, 8)], indirect=["new_url"]
 )
 def test_killed_runners_leave_no_saga_behind(new_url: NewUrl, sagas: int, kills: int) -> None:
     kill(new_url, sagas, kills)
@@ -62,7 +62,7 @@ def rest(url: str, sagas: int) -> None:
 
 
 def test_whatever_waits_says_until_when(url: str) -> None:
-    rest(url, 18)
+    rest(url, 12)
 
 
 @pytest.mark.long
