@@ -56,11 +56,13 @@ def tried(at: Path, room: str, tests: str) -> Mapping[str, str]:
 
 
 def _run(tree: Path, *arguments: str) -> None:
-    """In a process of its own, whose `refold` is the copy."""
-    without = ["-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=0", "--assert=plain"]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.mutation.trying", *without, *arguments]
+    """In a process of its own, whose `refold` is the copy, and which knows no plugins but these: each fork pays for all."""
+    plugins = ["pytest_asyncio.plugin", "pytest_timeout", "_hypothesis_pytestplugin", "tests.mutation.trying"]
+    options = ["-p", "no:cacheprovider", "-o", "timeout=0", "--assert=plain", *(f"-p{plugin}" for plugin in plugins)]
     path = os.pathsep.join([str(tree / "src"), str(tree)])
-    subprocess.run(command, cwd=tree, env={**os.environ, "PYTHONPATH": path}, check=True, stdout=subprocess.DEVNULL)
+    environment = {**os.environ, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", *options, *arguments]
+    subprocess.run(command, cwd=tree, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
