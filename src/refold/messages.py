@@ -287,7 +287,7 @@ def _spec(
     if isinstance(name, type):
         raise UsageError(f"@{kind} on {name.__name__} lacks the name that it is stored under: write {example}.")
     try:
-        checked_name(f"name of an {kind}", name)
+        checked_name(f"{kind} name", name)
     except InvalidName as error:
         raise UsageError(f"{error} Write {example}.") from error
     if version < 1:

@@ -20,7 +20,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "chains": "unit/test_upcasting.py laws/test_upcasting.py",
     "rows": "unit/test_rows.py",
     "sameness": "unit/test_sameness.py",
-    "clock": "laws/test_names_and_queries.py laws/test_codec.py",
+    "clock": "laws/test_names_and_queries.py laws/test_envelopes.py",
     "projection": "unit/test_projection.py",
     "tables": "unit/test_tables.py",
     "process": "unit/test_process.py",

@@ -33,6 +33,14 @@ def test_what_is_just_at_a_limit_is_taken() -> None:
             {"what": "the data of event 'a', in levels of nesting,", "actual": 3, "limit": 2, "setting": "depth"},
         ),
         (
+            lambda: LIMITS.check_event("a", b'{"":{"":{"":{}}}}', b""),
+            {"what": "the data of event 'a', in levels of nesting,", "actual": 3, "limit": 2, "setting": "depth"},
+        ),
+        (
+            lambda: LIMITS.check_event("a", b'{"":[[]],"k":[[[]]]}', b""),
+            {"what": "the data of event 'a', in levels of nesting,", "actual": 3, "limit": 2, "setting": "depth"},
+        ),
+        (
             lambda: LIMITS.check_batch([1, 1, 1, 1]),
             {"what": "one append, in events,", "actual": 4, "limit": 3, "setting": "batch_events"},
         ),
@@ -41,7 +49,15 @@ def test_what_is_just_at_a_limit_is_taken() -> None:
             {"what": "one append, in bytes of data,", "actual": 31, "limit": 30, "setting": "batch_bytes"},
         ),
     ],
-    ids=["event", "metadata", "depth", "events of a batch", "bytes of a batch"],
+    ids=[
+        "event",
+        "metadata",
+        "depth",
+        "depth of objects",
+        "depth after others",
+        "events of a batch",
+        "bytes of a batch",
+    ],
 )
 def test_what_is_over_a_limit_is_refused(check: Callable[[], None], told: dict[str, object]) -> None:
     with pytest.raises(TooLarge) as refused:

@@ -86,6 +86,11 @@ def test_an_event_class_keeps_all_that_was_said_of_it() -> None:
     assert spec_of(full) == Spec("event", "item.added", 2, ("item",), (), public=True, subject="cart")
 
 
+def test_a_command_is_never_public() -> None:
+    cls: type[Any] = command("item.add")(type("Add", (), {"__annotations__": {"item": str}}))
+    assert spec_of(cls, "command") == Spec("command", "item.add", 1, (), (), public=False, subject=None)
+
+
 @pytest.mark.parametrize(
     ("said", "tags"),
     [
@@ -165,6 +170,8 @@ def test_what_only_inherits_from_a_dataclass_becomes_one_of_its_own() -> None:
             lambda: command(cast("Any", int)),
             '@command on int lacks the name that it is stored under: write @command("cart.add-item").',
         ),
+        (lambda: event(""), "'' is not an event name: it is empty. Write @event(\"cart.item-added\")."),
+        (lambda: command(""), "'' is not a command name: it is empty. Write @command(\"cart.add-item\")."),
         (lambda: event("a", version=0), "event 'a' has version 0: the first is 1."),
         (
             lambda: event("a", upcasters=[cast("Any", 7)]),
@@ -173,7 +180,16 @@ def test_what_only_inherits_from_a_dataclass_becomes_one_of_its_own() -> None:
         (lambda: spec_of(int), "<class 'int'> is no event: mark the class with @event(\"...\")."),
         (lambda: spec_of(marked(), "command"), 'is no command: mark the class with @command("...").'),
     ],
-    ids=["event without name", "command without name", "version", "upcaster", "no event", "no command"],
+    ids=[
+        "event without name",
+        "command without name",
+        "empty",
+        "empty command",
+        "version",
+        "upcaster",
+        "no event",
+        "no command",
+    ],
 )
 def test_what_can_never_work_is_told_where_it_is_written(mark: Callable[[], object], told: str) -> None:
     with pytest.raises(UsageError) as refused:

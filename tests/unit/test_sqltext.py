@@ -318,6 +318,7 @@ def test_a_name_that_is_a_column_as_well_is_told(schema: str) -> None:
         "create type sold as (a int); create function f(sold) returns int as $$ select 1 $$; create domain d as sold",
         "create table sold (a int); create table copied as (select f(sold.a), sold.a from sold)",
         "create table other (unsold int, sold_at int); create table sold ()",
+        "create table sold (a int check (sold.a in (1, 2), sold is not null))",
         "create table sold",
     ],
 )
