@@ -82,14 +82,6 @@ class OnDisk(Protocol):
         """Start it, and wait until it answers."""
         ...
 
-    def has_ended(self) -> bool:
-        """Whether it runs no more."""
-        ...
-
-    def revive(self) -> None:
-        """Wait until it answers; start it if it ends before it does."""
-        ...
-
 
 @contextmanager
 def disk(megabytes: int = 256) -> Generator[Disk]:
@@ -134,14 +126,6 @@ class _Postgres:
         )
         until("the server answers", self._answers)
 
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
-
-    def revive(self) -> None:
-        until("the server answers, or ends", lambda: self.has_ended() or self._answers())
-        if self.has_ended():
-            self.start()
-
     def kill(self) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -180,13 +164,6 @@ class _Nats(NatsNode):
         super().start()
         self.ready()
         _run("sync", "-f", self._place)  # its configuration is written once
-
-    def has_ended(self) -> bool:
-        return self._process is None or self._process.poll() is not None
-
-    def revive(self) -> None:
-        if self.has_ended():
-            self.start()
 
 
 @contextmanager

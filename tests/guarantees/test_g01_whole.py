@@ -96,12 +96,14 @@ def imaged(count: int, level: str) -> None:
     assert bool(found.lost) == (level == "best-effort")  # else the images would prove nothing
 
 
-@pytest.mark.parametrize(("level", "count"), [("disk", 400), ("best-effort", 150)])
+@pytest.mark.guarantee("G2")
+@pytest.mark.parametrize(("level", "count"), [("disk", 400), ("best-effort", 100)])
 def test_what_a_power_cut_may_leave_of_sqlite_is_whole_with_all_that_was_acknowledged(level: str, count: int) -> None:
     imaged(count, level)
 
 
 @pytest.mark.long
+@pytest.mark.guarantee("G2")
 @pytest.mark.parametrize(("level", "count"), [("disk", 20_000), ("best-effort", 5_000)])
 def test_thousands_of_images_of_sqlite_after_power_cuts_are_whole(level: str, count: int) -> None:
     imaged(count, level)

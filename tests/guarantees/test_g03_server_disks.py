@@ -81,12 +81,11 @@ def rounds(server: OnDisk, planned: Trouble, seed: int, plans: Sequence[Plan], c
             n = random.randrange(1, plan.within + 1)
             planned.plan(plan.call, n, plan.errno, plan.part, forever=plan.forever, half=plan.half)
             ask(server, plan.asked)
-            until(f"the disk fails: {plan}", lambda: planned.failed)
-            if plan.forever:
-                until("it fails while it recovers, or gives up", lambda: planned.failed > 3 or server.has_ended())
+            until(f"the disk fails: {plan}", lambda least=2 if plan.forever else 1: planned.failed >= least)
             planned.end()
-            if plan.forever:
-                server.revive()
+            if plan.forever:  # it may have given up, or wait for ever for what failed while it recovered
+                server.kill()
+                server.start()
         load.answered(20)
     with Store.open(server.url, events=[RawEvent]) as store:
         log = [

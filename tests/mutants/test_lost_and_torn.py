@@ -51,7 +51,7 @@ def test_events_that_are_committed_one_by_one_are_found_on_a_full_disk(monkeypat
     write: Any = writing._write
     monkeypatch.setattr(writing, "_write", lambda db, *of: write(Impatient(db), *of))
     wrong = list[str]()
-    for size in range(440_000, 560_000, 10_003):
+    for size in range(440_000, 560_000, 20_003):
         with quick_folder() as folder:
             wrong += filled_and_freed(f"sqlite:///{folder}/store.db", size, seed=1)[0].wrong
     assert any(re.search("is refused, and [12] of its", one) for one in wrong)
