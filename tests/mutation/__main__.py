@@ -11,14 +11,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from tests.mutation.core import ROOMS
 from tests.mutation.planting import ROOT, copied, planted
-from tests.mutation.telling import Score, kept, score_of, survivors, written
+from tests.mutation.telling import Scores, kept, score_of, survivors, written
 
 HERE: Final = ROOT / "build" / "mutation"
 
@@ -30,29 +31,27 @@ def main() -> int:
     parser.add_argument("--page", action="store_true", help="write the scores into the documentation")
     asked = parser.parse_args()
     at: Path = asked.at.absolute()
-    copied(at / "tree")
-    scores = list[Score]()
-    for room in asked.rooms:
-        found = tried(at, room, ROOMS[room])
-        scores.append(score_of(room, found, datetime.now(UTC).date()))
-        print(f"{room}: {scores[-1].killed} of {scores[-1].mutants} killed, {scores[-1].percent}", flush=True)
-        everything = kept(scores[-1:], at / "scores.json")
-        if asked.page:
-            written(everything)
+    scores = tried(at, asked.rooms)
+    everything = kept(scores, at / "scores.json")
+    if asked.page:
+        written(everything)
     print(f"What survived, line by line: {at}/*.survived")
     return int(any(score.is_below_the_mark for score in scores))
 
 
-def tried(at: Path, room: str, tests: str) -> Mapping[str, str]:
-    """Plant a room's mutants, and try each: what became of it."""
-    with planted(at / "tree", room) as changes:
-        plan, found = at / "plan.json", at / "found.json"
-        plan.write_text(json.dumps(list(changes)), "utf-8")
-        found.unlink(missing_ok=True)
-        _run(at / "tree", f"--plan={plan}", f"--found={found}", *(f"tests/{file}" for file in tests.split()))
-        verdicts: dict[str, str] = json.loads(found.read_text("utf-8"))
-    (at / f"{room.replace('/', '.')}.survived").write_text(survivors(verdicts, changes), "utf-8")
-    return verdicts
+def tried(at: Path, rooms: Sequence[str]) -> Scores:
+    """Plant the rooms' mutants, and try each: what became of them."""
+    copied(at / "tree")
+    changes = {room: planted(at / "tree", room) for room in rooms}
+    tests = {room: [f"tests/{file}" for file in ROOMS[room].split()] for room in rooms}
+    plan, found = at / "plan.json", at / "found.json"
+    plan.write_text(json.dumps({room: (tests[room], list(changes[room])) for room in rooms}), "utf-8")
+    found.unlink(missing_ok=True)
+    _run(at / "tree", f"--plan={plan}", f"--found={found}", *dict.fromkeys(chain(*tests.values())))
+    verdicts: dict[str, dict[str, str]] = json.loads(found.read_text("utf-8"))
+    for room in rooms:
+        (at / f"{room.replace('/', '.')}.survived").write_text(survivors(verdicts[room], changes[room]), "utf-8")
+    return [score_of(room, verdicts[room], datetime.now(UTC).date()) for room in rooms]
 
 
 def _run(tree: Path, *arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""A copy of the repository in which every mutant of a room is planted, asleep until it is named."""
+"""A copy of the repository in which every mutant of some rooms is planted, asleep until it is named."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import difflib
 import importlib
 import json
 import shutil
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +27,7 @@ def copied(tree: Path) -> None:
             shutil.copy(source, tree / name)
 
 
-@contextmanager
-def planted(tree: Path, room: str) -> Generator[dict[str, str], None, None]:
+def planted(tree: Path, room: str) -> dict[str, str]:
     """Put the mutants of a room into the copy; their names, and what each of them changes.
 
     What that makes is kept, as making it takes longer than the tests.
@@ -42,8 +40,7 @@ def planted(tree: Path, room: str) -> Generator[dict[str, str], None, None]:
         made.write_text(json.dumps(_mutated(file, source.decode())), "utf-8")
     code, changes = json.loads(made.read_text("utf-8"))
     file.write_text(code, "utf-8")
-    yield {f"{module}.{name}": change for name, change in changes.items()}
-    file.write_bytes(source)
+    return {f"{module}.{name}": change for name, change in changes.items()}
 
 
 def _mutated(file: Path, source: str) -> tuple[str, dict[str, str]]:

@@ -33,6 +33,9 @@ class Score:
     def is_below_the_mark(self) -> bool:
         return self.killed * 100 < self.mutants * MARK
 
+    def __str__(self) -> str:
+        return f"{self.room}: {self.killed} of {self.mutants} killed, {self.percent}"
+
     @property
     def percent(self) -> str:
         """Rounded down, so that it is not said to be at the mark before it is."""
@@ -47,9 +50,11 @@ def source_of(room: str) -> str:
     return sha256((ROOT / "src" / "refold" / f"{room}.py").read_bytes()).hexdigest()
 
 
-def score_of(room: str, found: Mapping[str, str], when: date) -> Score:
+def score_of(room: str, found: Mapping[str, str], when: date | None = None) -> Score:
     """What came of a room's mutants, in numbers."""
-    return Score(room, len(found), sum(verdict in KILLED for verdict in found.values()), f"{when}", source_of(room))
+    return Score(
+        room, len(found), sum(verdict in KILLED for verdict in found.values()), f"{when or ''}", source_of(room)
+    )
 
 
 def survivors(found: Mapping[str, str], changes: Mapping[str, str]) -> str:

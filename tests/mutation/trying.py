@@ -25,6 +25,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from tests.mutation.choosing import Lesson, chosen, function_of
 from tests.mutation.core import SECONDS
+from tests.mutation.telling import score_of
 
 HANGS: Final = 60.0
 """Seconds after which a child that neither ends nor works is ended: its mutant waits for what never comes."""
@@ -48,7 +49,7 @@ settings.load_profile("mutation")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mutation")
-    group.addoption("--plan", type=Path, help="JSON: the names of the mutants")
+    group.addoption("--plan", type=Path, help="JSON: of each room the files of its tests, and the names of its mutants")
     group.addoption("--found", type=Path, help="where what became of them is written")
     group.addoption("--seconds", type=float, default=SECONDS, help="of CPU, at most, for the tests of one mutant")
 
@@ -62,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
 class Trying:
     """One run: what was learnt of the tests with nothing planted, and then each mutant."""
 
-    plan: list[str]
+    plan: Mapping[str, tuple[Sequence[str], Sequence[str]]]
     file: Path
     failed: bool = False
     at: mmap = field(default_factory=lambda: mmap(-1, 4))
@@ -87,11 +88,14 @@ class Trying:
         gc.collect()
         gc.freeze()
         items = {item.nodeid: item for item in session.items if not SERVERS.intersection(_fixtures(item))}
-        functions = {function_of(mutant) for mutant in self.plan}
-        tests = chosen(self._lessons(items), functions, session.config.option.seconds)
-        self._control([items[name] for name in dict.fromkeys(chain(*tests.values()))])
-        found = {mutant: self._try(mutant, tests[function_of(mutant)], items) for mutant in self.plan}
-        self.file.write_text(json.dumps(found, indent=1), "utf-8")
+        lessons, found = self._lessons(items), dict[str, dict[str, str]]()
+        for room, (files, mutants) in self.plan.items():
+            mine = [lesson for lesson in lessons if lesson.test.partition("::")[0] in files]
+            tests = chosen(mine, {function_of(mutant) for mutant in mutants}, session.config.option.seconds)
+            self._control(room, [items[name] for name in dict.fromkeys(chain(*tests.values()))])
+            found[room] = {mutant: self._try(mutant, tests[function_of(mutant)], items) for mutant in mutants}
+            self.file.write_text(json.dumps(found, indent=1), "utf-8")
+            _say(score_of(room, found[room]))
         return True
 
     def _lessons(self, items: dict[str, pytest.Item]) -> list[Lesson]:
@@ -102,7 +106,7 @@ class Trying:
         lessons = [Lesson(**line) for line in map(json.loads, file.read_text("utf-8").splitlines())]
         for lesson in lessons:
             if lesson.failed:
-                print(f"not asked, as it fails with nothing planted: {lesson.test}", file=sys.__stderr__, flush=True)
+                _say(f"not asked, as it fails with nothing planted: {lesson.test}")
         return [lesson for lesson in lessons if not lesson.failed]
 
     def _learn(self, items: dict[str, pytest.Item], file: Path) -> int:
@@ -118,10 +122,10 @@ class Trying:
                 lessons.flush()
         return 0
 
-    def _control(self, tests: Sequence[pytest.Item]) -> None:
+    def _control(self, room: str, tests: Sequence[pytest.Item]) -> None:
         """With nothing planted all must pass, as they are asked here, or a kill says nothing."""
         if _in_child(lambda: int(self._fails(tests)), "", cpu=600, wall=1800) != 0:
-            pytest.exit("the tests fail with nothing planted", returncode=3)
+            pytest.exit(f"the tests of {room} fail with nothing planted", returncode=3)
 
     def _try(self, mutant: str, tests: Sequence[str], items: Mapping[str, pytest.Item]) -> str:
         """What killed others goes first: who looks closely at one line looks closely at the next."""
@@ -142,6 +146,10 @@ class Trying:
             if self.failed:
                 return True
         return False
+
+
+def _say(what: object) -> None:
+    print(what, file=sys.__stderr__, flush=True)
 
 
 def _fixtures(item: pytest.Item) -> Sequence[str]:
