@@ -1,8 +1,8 @@
 """G27: malformed requests get a proper answer: no 5xx, no hang, no traceback.
 
-Requests of HTTP are broken byte by byte and thrown over connections that are half closed; calls of gRPC are nonsense, broken, or no
-messages at all; and every operation is asked all that its description allows and forbids, each answer held against it. Meanwhile
-nothing may be written that was not acknowledged, nothing be lost, nothing be logged as an error, and the server goes on.
+Requests of HTTP are broken byte by byte and thrown over connections that are half closed; calls of gRPC are nonsense, broken, or
+no messages at all; and every operation is asked all that its description allows and forbids, each answer held against it.
+Meanwhile nothing may be written that was not acknowledged, nothing be lost, nothing be logged as an error; the server goes on.
 """
 
 from __future__ import annotations
@@ -57,7 +57,6 @@ async def test_mangled_requests_of_http_crash_nothing_and_lose_nothing(
         "http",
         requests=count,
         answers=told,
-        errors=len(caplog.records),
         seed=seed,
         seconds=round(time.monotonic() - began, 1),
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded_with
 from hypothesis.errors import Unsatisfiable
+from requests import Request
 from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks, not_a_server_error
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
@@ -121,5 +124,9 @@ def _asked(operation: Any, mode: GenerationMode, cases: int, seed: int, headers:
 
 
 def _is_wrong_on_paper_alone(case: Any) -> bool:
-    """One text in place of a list of them: in a URL they are the same."""
-    return any(not isinstance(value, list) for name, value in (case.query or {}).items() if name in {"type", "tag"})
+    """One text in place of a list of them: in a URL they are the same. Or a parameter too many, of which a URL has nothing."""
+    given: Mapping[str, Any] = case.query or {}
+    sent = Request("GET", "http://shop", params=case.as_transport_kwargs().get("params")).prepare().url or ""
+    names = {name for name, _ in parse_qsl(urlsplit(sent).query, keep_blank_values=True)}
+    is_one = any(not isinstance(value, list) for name, value in given.items() if name in {"type", "tag"})
+    return is_one or not {*given} <= names

@@ -1,4 +1,4 @@
-"""The description is well formed and tells every route; that it is true, tests/guarantees/test_g27_malformed.py puts to the proof."""
+"""The description is well formed, and tells every route. That it is true, test_g27_malformed.py puts to the proof."""
 
 from __future__ import annotations
 
