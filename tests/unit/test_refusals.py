@@ -44,4 +44,4 @@ def test_refusals_of_a_decider_are_told_apart() -> None:
 def test_it_is_the_same_decider_otherwise() -> None:
     telling = telling_refusals(accounts)
     assert (telling.category, telling.initial, telling.evolve) == ("account", int, evolve)
-    assert (telling.event_types, telling.command_types, telling.decide.__name__) == ((Deposited,), (PayIn,), "decide")
+    assert (telling.events, telling.commands, telling.decide.__name__) == ((Deposited,), (PayIn,), "decide")
