@@ -85,7 +85,7 @@ class Commands:
         """
         form = self._by_name.get(name)
         if form is None:
-            known = ", ".join(sorted(self._by_name)) or "none"
+            known = ", ".join(sorted(self._by_name))
             raise UsageError(f"no class is known for the command {name!r}; known are: {known}.")
         try:
             return form.decode(text.encode())

@@ -40,7 +40,7 @@ def filled() -> Projection:
 
 
 def test_a_statement_is_a_text_with_parameters_and_a_question_is_one_that_is_answered() -> None:
-    assert Statement("insert into sold values (:n)", {"n": 1}) == SOLD
+    assert sql("select :n", n=1) == Statement("select :n", {"n": 1})
     assert ask("select :n", n=1) == Question("select :n", {"n": 1})
 
 
@@ -94,7 +94,9 @@ def test_neighbours_with_the_same_text_run_as_one() -> None:
 
 
 def test_a_projection_tells_what_it_is() -> None:
-    assert (repr(filled()), Projection("sales").version) == ("Projection('sales', version=2)", 1)
+    assert repr(filled()) == "Projection('sales', version=2)"
+    plain = Projection("sales")
+    assert (plain.version, plain.schema, plain.tables, plain.together) == (1, "", (), None)
 
 
 @pytest.mark.parametrize(
