@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -23,13 +23,21 @@ from tests.postgres.cutting import through
 from tests.postgres.proxy import Proxy
 from tests.postgres.servers import tcp_server
 
-from refold import Store
+from refold import Store, StoreError
 from refold.backends.nats import wire
 
 pytestmark = pytest.mark.guarantee("G4")
 
 Trouble: TypeAlias = tuple[list[Store], Store, Callable[[], object]]
 """Stores in trouble, one that is in none, and what begins the trouble."""
+
+
+def opened(url: str) -> Store:
+    """A store that soon gives up, on a machine that may have much else to do: opening it may take longer than that."""
+    for _ in range(200):
+        with suppress(StoreError):
+            return Store.open(url, events=EVENTS)
+    return Store.open(url, events=EVENTS)
 
 
 @contextmanager
@@ -55,7 +63,7 @@ def cut_connections_to_postgresql(request: pytest.FixtureRequest, seed: int) -> 
         left.callback(server.drop, url)
         left.callback(proxy.end)
         direct = left.enter_context(Store.open(url, events=EVENTS))
-        stores = [left.enter_context(Store.open(through(url, proxy, 0.05), events=EVENTS)) for _ in range(2)]
+        stores = [left.enter_context(opened(through(url, proxy, 0.05))) for _ in range(2)]
         yield stores, direct, lambda: setattr(proxy, "rate", 0.25)
         proxy.rate = 0
 
@@ -70,7 +78,7 @@ def cut_connections_to_jetstream(request: pytest.FixtureRequest, seed: int) -> G
         left.callback(proxy.end)
         direct = left.enter_context(Store.open(f"{url}/{name}", events=EVENTS))
         behind = f"nats://127.0.0.1:{proxy.port}/{name}?busy_timeout=0.05"
-        stores = [left.enter_context(Store.open(behind, events=EVENTS)) for _ in range(2)]
+        stores = [left.enter_context(opened(behind)) for _ in range(2)]
         yield stores, direct, lambda: setattr(proxy, "rate", 0.67)
         proxy.rate = 0
 

@@ -35,7 +35,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch, seeds: int) -> None:
 
 
 def test_in_simulated_stores_nobody_skips_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    simulated(monkeypatch, 300)
+    simulated(monkeypatch, 200)
 
 
 @pytest.mark.long
