@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from uuid import uuid4
 
 import pytest
@@ -63,6 +64,15 @@ def test_where_nobody_answers_it_is_said_without_the_password(monkeypatch: pytes
     with pytest.raises(StoreUnreachable, match=r"127\.0\.0\.1:9") as caught:
         Store.open("nats://ada:s3cret@127.0.0.1:9/orders")
     assert "s3cret" not in str(caught.value)
+
+
+def test_where_nobody_answers_it_is_said_even_if_the_cancellation_of_a_timeout_is_swallowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connecting, "CONNECTING", 0.2)
+    monkeypatch.setattr("asyncio.timeout", lambda _: nullcontext())
+    with pytest.raises(StoreUnreachable, match=r"127\.0\.0\.1:9"):
+        Store.open("nats://127.0.0.1:9/orders")
 
 
 def test_read_only_nothing_is_made_or_written(nats: str) -> None:

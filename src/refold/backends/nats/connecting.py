@@ -41,15 +41,19 @@ class Opening:
     def __init__(self, servers: int, told: Callable[[str], None]) -> None:
         self.is_over = False
         self._servers, self._told = servers, told
+        self._deadline = time.monotonic() + CONNECTING
         self._failures: list[Exception] = []
 
     async def hear(self, error: Exception) -> None:
-        """Take in an error of the client's. Raises it when as many servers as there are want no more of this."""
+        """Take in an error of the client's. Raises it when as many servers as there are want no more of this, or time is over.
+
+        A timeout around the client is not enough: before Python 3.12 `wait_for`, in which it waits, may swallow a cancellation.
+        """
         if self.is_over:
             self._told(str(error))
             return
         self._failures.append(error)
-        if len([*filter(is_hopeless, self._failures)]) >= self._servers:
+        if len([*filter(is_hopeless, self._failures)]) >= self._servers or time.monotonic() > self._deadline:
             raise error
 
     def failed(self, error: Exception, shown: str) -> StoreUnreachable:
