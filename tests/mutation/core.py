@@ -17,7 +17,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "limits": "unit/test_limits.py",
     "sqltext": "unit/test_sqltext.py",
     "upcasting": "unit/test_upcasting.py",
-    "chains": "unit/test_upcasting.py laws/test_upcasting.py",
+    "chains": "unit/test_chains.py unit/test_upcasting.py",
     "rows": "unit/test_rows.py",
     "sameness": "unit/test_sameness.py",
     "clock": "laws/test_names_and_queries.py laws/test_envelopes.py",
