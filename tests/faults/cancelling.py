@@ -81,7 +81,8 @@ async def _awaits(store: AsyncStore) -> int:
 
 
 async def _one(store: AsyncStore, number: int, random: Random, most: int, came: Came) -> Receipt | None:
-    n, later = random.randrange(most + 1), random.choice((0, 0, 0.0002, 0.002, 0.02))
+    turn, n = divmod(number, most + 1)  # at each in turn, and first of all as it begins
+    later = random.choice((0, 0.0002, 0.002, 0.02)) if turn % 2 else 0
     append = Cancelled(store.append(_stream(number), events(number)), n, later)
 
     async def run() -> Receipt:

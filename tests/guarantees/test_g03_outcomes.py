@@ -144,6 +144,6 @@ def test_an_append_to_postgresql_that_is_cancelled_at_any_await_is_whole_or_not_
     postgres.drop(url)
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(10_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [160, pytest.param(10_000, marks=pytest.mark.long)])
 def test_an_append_to_jetstream_that_is_cancelled_at_any_await_is_whole_or_not_there(nats: str, count: int) -> None:
     cancelled(f"{nats}/c{uuid4().hex}", count)
