@@ -98,7 +98,7 @@ def rebuild_loop(url: str, versions: int, seed: int, *, effects: bool, kills: in
     started = time.monotonic()
     with Store.open(url, events=EVENTS) as store, ExitStack() as left:
         _begin(store, effects=effects)
-        left.enter_context(Process(write, url=url, seed=seed, pause=0.02))
+        left.enter_context(Process(write, url=url, seed=seed, pause=0.05))
         readers = [left.enter_context(Process(each, url=url)) for each in (read, read_by_driver)]
         fleet = _Fleet(store, url, effects, Random(seed))  # noqa: S311 - the same each time for a seed
         left.callback(fleet.end)

@@ -50,7 +50,7 @@ def test_killed_runners_leave_no_saga_behind(new_url: NewUrl, sagas: int, kills:
 @pytest.mark.long
 @pytest.mark.guarantee("G22")
 def test_thousands_of_killed_runners_leave_no_saga_behind(new_url: NewUrl) -> None:
-    kill(new_url, 10_000, 2_000)
+    kill(new_url, 5_000, 1_000)
 
 
 def rest(url: str, sagas: int) -> None:
