@@ -85,15 +85,20 @@ class Files:
             return events
 
     def _loaded(self, file: ArchiveFile) -> Events:
+        path = self._folder / file.name
         try:
-            content = (self._folder / file.name).read_bytes()
+            size = path.stat().st_size
+            content = path.read_bytes() if size == file.bytes else b""
         except FileNotFoundError as error:
             raise ArchiveDamaged(self.place, f"{file.name} is not there") from error
         except OSError as error:
             raise StoreUnreachable(f"the archive at {self.place!r} cannot be read ({error}).") from error
         if hashlib.sha256(content).hexdigest() != file.sha256:
             raise ArchiveDamaged(self.place, f"{file.name} is not what was written: its SHA-256 is another one")
-        return Events(content)
+        try:
+            return Events(content, file.events)
+        except ValueError as error:
+            raise ArchiveDamaged(self.place, f"{file.name} cannot be read: {error}") from error
 
     def _write(self, name: str, content: bytes) -> None:
         """Under a name of its own first, so that the name it gets is that of a whole file, whatever happens."""

@@ -43,10 +43,12 @@ def written(rows: Sequence[Row]) -> bytes:
 class Events:
     """The events of one file, by position."""
 
-    def __init__(self, content: bytes) -> None:
-        """Raises whatever pyarrow does when the content is no such file."""
+    def __init__(self, content: bytes, count: int) -> None:
+        """Raises whatever pyarrow does when the content is no such file, or `ValueError` if it does not have so many rows."""
         # Without threads of Arrow's: one that still runs when the program ends, ends it with an abort.
         file = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
+        if file.metadata.num_rows != count:
+            raise ValueError(f"it has {file.metadata.num_rows:,} rows, not {count:,}")
         table = file.read(use_threads=False).select(list(Row._fields))
         for name, type in _BYTES.items():
             table = table.set_column(table.schema.get_field_index(name), name, table.column(name).cast(type))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import zipfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from refold.backup.manifest import Manifest, Part, read, written
-from refold.errors import BackupDamaged, StoreUnreachable, UsageError
+from refold.errors import BackupDamaged, Refused, StoreUnreachable, UsageError
 from refold.flows.contents import Tell
 
 MANIFEST: Final = "manifest.json"
+LONGEST: Final = 16 << 20
+"""Bytes of a manifest at most."""
 _SEAL: Final = 64
 _CHUNK: Final = 1 << 20
 _BEGINS, _ENDS = b"PK\x03\x04", b"PK\x05\x06"
@@ -71,17 +74,20 @@ class Backup:
 
     def __init__(self, path: Path, file: zipfile.ZipFile) -> None:
         self.path, self._file = path, file
-        self.manifest: Manifest = read(str(path), file.read(MANIFEST))
+        self.manifest: Manifest = read(str(path), _manifest_in(path, file))
 
     def take_out(self, part: Part, to: Path, tell: Tell) -> None:
         """Write one of its files to a place where nothing is.
 
         Raises:
-            BackupDamaged: it is not what the manifest says.
+            BackupDamaged: it is not what the manifest says. Refused: there is no room for it.
         """
+        _check_room(part, to.parent)
         sha256, size = hashlib.sha256(), 0
+        if part.name not in self._file.NameToInfo:
+            raise BackupDamaged(str(self.path), f"{part.name!r} is not in it, and its manifest says so")
         with self._file.open(part.name) as member, to.open("xb") as out:
-            while chunk := member.read(_CHUNK):
+            while size <= part.bytes and (chunk := member.read(_CHUNK)):
                 sha256.update(chunk)
                 out.write(chunk)
                 size += len(chunk)
@@ -97,6 +103,26 @@ class Backup:
         """
         if place := _place(self._file):
             raise BackupDamaged(str(self.path), f"{place} does not read back as it was written")
+
+
+def _manifest_in(path: Path, file: zipfile.ZipFile) -> bytes:
+    """The manifest; what is packed well may unpack to any number of bytes."""
+    if MANIFEST not in file.NameToInfo:
+        raise BackupDamaged(str(path), f"{MANIFEST} is not in it")
+    with file.open(MANIFEST) as member:
+        text = member.read(LONGEST + 1)
+    if len(text) > LONGEST:
+        raise BackupDamaged(str(path), f"its {MANIFEST} has more than {LONGEST:,} bytes, which none has")
+    return text
+
+
+def _check_room(part: Part, folder: Path) -> None:
+    """See that what a part says of its size fits, before a byte of it is written."""
+    free = shutil.disk_usage(folder).free
+    if part.bytes > free:
+        raise Refused(
+            f"{part.name!r} unpacks to {part.bytes:,} bytes, and {free:,} are free at {str(folder)!r}: make room."
+        )
 
 
 @contextmanager
@@ -153,7 +179,7 @@ def _place(file: zipfile.ZipFile) -> str | None:
                 while chunk := member.read(_CHUNK):
                     sha256.update(chunk)
             if info.filename == MANIFEST:
-                told = {part.name: part.sha256 for part in read("", file.read(info)).parts}
+                told = {part.name: part.sha256 for part in read("", _manifest_in(Path(), file)).parts}
             is_right = info.filename == MANIFEST or told.get(info.filename) == sha256.hexdigest()
         except Exception:  # noqa: BLE001 - as above
             is_right = False

@@ -68,7 +68,7 @@ def _rows(source: BinaryIO) -> Iterator[Row]:
 def _noted(objects: Spool, part: Part) -> BadRow | None:
     try:
         found = _object(part.text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return BadRow(part.line, None, f"it is no object of OCEL 2.0: {error}")
     objects.place_of(found.id, found.type)
     return None

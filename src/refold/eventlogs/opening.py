@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Literal
+from typing import BinaryIO, ClassVar, Literal, cast
 
 from refold.errors import EventLogError, UsageError
 from refold.eventlogs.csvlog import read_csv
@@ -19,6 +19,10 @@ from refold.eventlogs.ocel import read_ocel
 from refold.eventlogs.rows import LogRow, Row, Table
 from refold.eventlogs.xes import read_xes
 
+PLENTY = 16 << 20
+"""Bytes that any packed file may unpack to."""
+RATIO = 200
+"""To how many times its size it may unpack beyond that."""
 SAMPLE = 100
 """Rows that are looked at for the columns, where a format has no header."""
 
@@ -75,7 +79,23 @@ def _format(name: str) -> tuple[Callable[[BinaryIO], Table], bool]:
 
 
 def _unpacked(file: BinaryIO) -> BinaryIO:
-    return io.BufferedReader(gzip.GzipFile(fileobj=file, mode="rb"), buffer_size=64 * 1024)
+    return io.BufferedReader(cast("io.RawIOBase", _Unpacking(file)), buffer_size=64 * 1024)
+
+
+class _Unpacking(gzip.GzipFile):
+    """What a packed file unpacks to, until that is out of all proportion: no log repeats itself so often."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(fileobj=file, mode="rb")
+        self._packed = file
+
+    def read(self, size: int | None = -1) -> bytes:
+        chunk = super().read(size)
+        if self.tell() > PLENTY and self.tell() > RATIO * self._packed.tell():
+            raise EventLogError(
+                f"unpacks to more than {RATIO} times its size, as no log does: unpack it yourself if it is one"
+            )
+        return chunk
 
 
 def _sampled(read: Callable[[BinaryIO], Iterator[Row]]) -> Callable[[BinaryIO], Table]:

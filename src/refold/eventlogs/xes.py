@@ -98,6 +98,8 @@ class _Document:
     def start(self, tag: str, given: Mapping[str, str]) -> None:
         if self.ignored:
             self.ignored += 1
+            if self.ignored > DEEPEST:  # of each that is open, expat keeps the name
+                raise _Refused(f"elements stand more than {DEEPEST} deep in each other")
             return
         kind = tag if tag in KINDS else _local(tag)  # spares a call for nearly all elements there are
         owner = self.event or self.trace

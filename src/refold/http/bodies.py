@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -88,7 +89,8 @@ def _strict(text: str) -> Any:  # noqa: ANN401 - JSON
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = next(key for n, (key, _) in enumerate(pairs) if key in {known for known, _ in pairs[:n]})
+        keys = sorted(key for key, _ in pairs)
+        twice = next(key for key, after in pairwise(keys) if key == after)
         raise ValueError(f"key {shortened(twice)} stands twice in one object")
     return found
 
