@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from refold import MissingExtra, UsageError
-from refold.cron import next_time
+from refold.cron import next_time, zone_of
 
 ROME = "Europe/Rome"
 GAP = datetime(2026, 3, 28, 12, tzinfo=UTC)
@@ -59,6 +59,12 @@ def test_what_goes_by_the_hour_or_the_minute_goes_by_the_time_that_passes() -> N
     ]  # fmt: skip
 
 
+def test_times_are_told_in_utc_which_needs_no_database_of_zones() -> None:
+    moment = next_time("0 3 * * *", ROME, GAP)
+    assert (moment, moment and moment.tzinfo) == (datetime(2026, 3, 29, 1, tzinfo=UTC), UTC)
+    assert zone_of("UTC") is UTC
+
+
 def test_where_no_day_matches_there_is_no_time() -> None:
     assert next_time("0 0 */20 * 1L", "UTC", GAP) is None
 
@@ -84,5 +90,5 @@ def test_what_cannot_be_read_is_refused_with_the_way_out(cron: str, timezone: st
 
 def test_without_cronsim_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cronsim", None)
-    with pytest.raises(MissingExtra, match=r"refold\[schedules\]"):
+    with pytest.raises(MissingExtra, match=r"'cronsim': pip install 'refold\[schedules\]'"):
         next_time("* * * * *", "UTC", GAP)
