@@ -121,3 +121,38 @@ def test_a_signature_says_where_its_id_ends() -> None:
     check_signature(keys, headers, f"{SECONDS}.evil".encode(), NOW)
     with pytest.raises(BadSignature, match=r"has a '\.'"):
         check_signature(keys, {**headers, "webhook-id": f"m.{SECONDS}"}, b"evil", NOW)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ([], "there is none"),
+        ("abc", "it does not begin with 'whsec_'"),
+        (secret(b"k" * 24).replace("a", "a!", 1), "what follows 'whsec_' is not base64"),
+        (secret(b"k" * 23), "it has 23 bytes, and 24 to 64 are allowed"),
+        (secret(b"k" * 65), "it has 65 bytes, and 24 to 64 are allowed"),
+    ],
+    ids=["none", "no prefix", "no base64", "too short", "too long"],
+)
+def test_why_a_secret_is_none_is_told_with_how_to_make_one(wrong: str, why: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        keys_of(wrong)
+    assert str(caught.value) == (
+        f"the secret of a webhook cannot be used: {why}. Make one: "
+        "'whsec_' + base64.b64encode(secrets.token_bytes(32)).decode()."
+    )
+
+
+def test_a_signature_of_another_version_or_with_more_in_it_is_none() -> None:
+    keys = keys_of(secret(b"k" * 24))
+    headers = signed(keys, "m", SECONDS, b"")
+    signature = headers["webhook-signature"].removeprefix("v1,")
+    for other in (f"v2,{signature}", f"v1,v1,{signature}", f"v1,!{signature}", signature):
+        with pytest.raises(BadSignature, match="taken: none of its signatures was made with the secret"):
+            check_signature(keys, {**headers, "webhook-signature": other}, b"", NOW)
+    assert check_signature(keys, {**headers, "webhook-signature": f"v2,x v1,{signature}"}, b"", NOW) == "m"
+
+
+def test_which_header_is_lacking_is_told() -> None:
+    with pytest.raises(BadSignature, match="taken: it has no header webhook-id"):
+        check_signature(keys_of(secret(b"k" * 24)), {}, b"", NOW)
