@@ -30,7 +30,7 @@ from refold.tables import Change
 STOPPED: Final = 555
 """At an event of this amount whoever comes first stops."""
 LEASE: Final = 0.4
-TAKEN_OVER_IN: Final = 10.0
+TAKEN_OVER_IN: Final = 60.0
 """Seconds within which another takes over what was left, on a busy machine."""
 
 
