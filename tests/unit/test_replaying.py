@@ -1,0 +1,106 @@
+"""A saga's code run again: what it waits for, what it was given, and how it ended, as it follows from the record."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from refold import Saga, SagaAborted, StepFailed, Steps, StepTimedOut, UsageError, saga
+from refold.replaying import Broken, Completed, Record, Result, Run, Waiting, returned
+from refold.steps import Step
+from refold.testing.contract.sample import Deposited, Withdrawn
+
+BEGAN = datetime(2026, 11, 30, tzinfo=UTC)
+LATER, LAST = BEGAN + timedelta(hours=1), BEGAN + timedelta(hours=2)
+
+
+def count(of: int) -> tuple[int, ...]:
+    return (of,)
+
+
+class Till:
+    def paid(self, of: int) -> frozenset[int]:
+        return frozenset({of})
+
+
+def run(saga: Saga[Any], heard: Any = (), **results: Result) -> Run:
+    return Run(saga, "7", Record(Deposited(3), BEGAN, results, heard))
+
+
+@saga("counting")
+async def counting(s: Steps, event: Deposited) -> Any:
+    one: Step[Any] = s.step("one", count, event.amount)
+    two: Step[Any] = s.step("two", Till().paid, 1)
+    first, second = await s.parallel(one, two)
+    return first, second, s.now()
+
+
+def test_code_waits_for_what_has_no_result() -> None:
+    fresh, half = run(counting), run(counting, one=Result(LATER, [3]))
+    assert isinstance(fresh.ending, Waiting)
+    assert ([want.name for want in fresh.ending.wants], list(fresh.met), list(fresh.open)) == ([*("one", "two")],) * 3
+    assert (list(half.open), half.now) == (["two"], BEGAN)
+
+
+def test_code_goes_on_with_results_as_what_its_functions_return() -> None:
+    done = run(counting, one=Result(LAST, [3]), two=Result(LATER, [1]))
+    assert done.ending == Completed(((3,), frozenset({1}), LAST))
+    assert (done.open, done.now) == ({}, LAST)
+
+
+@saga("failing")
+async def failing(s: Steps, event: Deposited) -> str:
+    try:
+        await s.step("one", count, 1)
+    except StepTimedOut as late:
+        raise SagaAborted(f"{late.name} was late") from late
+    except StepFailed as failed:
+        return f"{failed.name} {failed.error}"
+    await s.step("two", count, 1)
+    return ""
+
+
+def test_a_failure_is_raised_where_the_code_waits() -> None:
+    assert run(failing, one=Result(LATER, error="none left")).ending == Completed("one none left")
+    assert run(failing, one=Result(LATER, error="", timed_out=True)).ending == Broken("SagaAborted: one was late")
+    two = run(failing, one=Result(LATER, [1]), two=Result(LATER, error="no"))
+    assert two.ending == Broken("step 'two' failed: no")
+
+
+@saga("hearing", hears=[Withdrawn])
+async def hearing(s: Steps, event: Deposited) -> Any:
+    return [await s.wait_for(name, Withdrawn) for name in ("first", "second")]
+
+
+def test_what_was_heard_is_given_once_in_its_order() -> None:
+    one, two = Withdrawn(1), Withdrawn(2)
+    assert run(hearing, [(LATER, EVENT), (LATER, one), (LAST, two)]).ending == Completed([one, two])
+    half = run(hearing, [(LATER, one)])
+    assert (list(half.open), half.now) == (["second"], LATER)
+    timed_out = run(hearing, [(LATER, one)], second=Result(LAST, error="too late", timed_out=True))
+    assert timed_out.ending == Broken("step 'second' failed: too late")
+
+
+EVENT = Deposited(9)
+
+
+@saga("twice")
+async def twice(s: Steps, event: Deposited) -> None:
+    await s.sleep("one", timedelta())
+    await s.sleep("one", timedelta())
+
+
+def test_a_name_stands_for_one_step_of_a_run() -> None:
+    with pytest.raises(UsageError) as refused:
+        run(twice, one=Result(LATER))
+    assert str(refused.value) == "saga 'twice' takes step 'one' twice in one run: each needs a name of its own."
+    assert isinstance(run(twice).ending, Waiting)
+
+
+def test_what_a_function_returns_is_read_from_its_annotation_if_it_can_be() -> None:
+    def unknown() -> Nowhere: ...  # type: ignore[name-defined]  # noqa: F821
+
+    assert (returned(count), returned(Till().paid)) == (tuple[int, ...], frozenset[int])
+    assert (returned(lambda: 1), returned(unknown), returned(7)) == (None, None, None)
