@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from msgspec.structs import asdict
+from msgspec.structs import replace
 
 from refold import InvalidName, Send, UsageError, command
 from refold.schedule import (
@@ -71,15 +71,21 @@ LATER = datetime(2026, 1, 1, 14, tzinfo=timezone(timedelta(hours=2)))
 
 
 def planned(**other: Any) -> Plan:
-    said = {"send": Send("report", "r", Make(3)), "cron": None, "timezone": "UTC", "at": None, "misfire": "once"}
+    said: dict[str, Any] = {
+        "send": Send("report", "r", Make(3)),
+        "cron": None,
+        "timezone": "UTC",
+        "at": None,
+        "misfire": "once",
+    }
     return Plan.of(**{**said, **other})
 
 
 def test_a_plan_keeps_the_command_as_json_and_its_times_in_utc() -> None:
     made = Plan("report", "r", "report.make", 1, {"pages": 3})
-    assert planned(at=LATER) == Plan(**{**asdict(made), "at": NOON})
+    assert planned(at=LATER) == replace(made, at=NOON)
     rome = planned(cron="0 3 * * *", timezone="Europe/Rome", misfire="all")
-    assert rome == Plan(**{**asdict(made), "cron": "0 3 * * *", "timezone": "Europe/Rome", "misfire": "all"})
+    assert rome == replace(made, cron="0 3 * * *", timezone="Europe/Rome", misfire="all")
 
 
 def test_the_next_time_is_that_of_the_expression_in_its_time_zone_or_the_only_one() -> None:
