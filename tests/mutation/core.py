@@ -32,7 +32,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "cron": "unit/test_cron.py laws/test_cron.py",
     "snapshot": "laws/test_snapshots.py",
     "fingerprint": "unit/test_fingerprint.py unit/test_fingerprint_texts.py",
-    "patching": "laws/test_histories.py",
+    "patching": "unit/test_patching.py",
     "undoing": "unit/test_undoing.py",
     "publication": "unit/test_publication.py",
     "signatures": "publishing/test_signatures.py",
