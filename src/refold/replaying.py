@@ -142,6 +142,6 @@ class Run:
 def returned(function: Any) -> Any:
     """The annotation of what a step's function returns; `None` if there is none that can be read."""
     try:
-        return get_type_hints(getattr(function, "__func__", function)).get("return")
+        return get_type_hints(function).get("return")
     except (NameError, TypeError):
         return None

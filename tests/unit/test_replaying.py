@@ -92,6 +92,25 @@ async def twice(s: Steps, event: Deposited) -> None:
     await s.sleep("one", timedelta())
 
 
+@saga("told")
+async def told(s: Steps, event: Deposited) -> Any:
+    plain: Step[Any] = s.step("plain", lambda: 1)
+    return [s.id, s.key("x"), await plain]
+
+
+@saga("silent")
+async def silent(s: Steps, event: Deposited) -> int:
+    return event.amount
+
+
+def test_code_knows_whose_it_is_and_a_result_without_annotation_is_as_it_was_kept() -> None:
+    done, key = run(told, plain=Result(LATER, [1])), Steps("told", "7", lambda: BEGAN).key("x")
+    assert done.ending == Completed(["7", key, [1]])
+    assert done.met["plain"].name == "plain"
+    ended = run(silent)
+    assert (ended.ending, ended.met, ended.open, ended.now) == (Completed(3), {}, {}, BEGAN)
+
+
 def test_a_name_stands_for_one_step_of_a_run() -> None:
     with pytest.raises(UsageError) as refused:
         run(twice, one=Result(LATER))
