@@ -97,9 +97,7 @@ def run_all(out: Outputs, urls: Mapping[str, str], each: int, chance: random.Ran
     ]
 
 
-COUNTS = pytest.mark.parametrize(
-    "each", [2, pytest.param(30, marks=pytest.mark.long)], ids=["short", "long"]
-)
+COUNTS = pytest.mark.parametrize("each", [2, pytest.param(30, marks=pytest.mark.long)], ids=["short", "long"])
 
 
 @COUNTS
