@@ -140,7 +140,7 @@ class Trying:
     def _fails(self, items: Sequence[pytest.Item]) -> bool:
         """Whether one of these tests fails; those after it are not run."""
         self.failed = False
-        for number, (item, following) in enumerate(zip(items, (*items[1:], None), strict=True)):
+        for number, (item, following) in enumerate(zip(items, (*items[1:], None), strict=False)):
             self.at[:4] = number.to_bytes(4, "big")
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self.failed:
