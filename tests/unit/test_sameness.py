@@ -131,7 +131,7 @@ Numbers = NewType("Numbers", "list[int]")
         tuple[int, ...], tuple[int, str], frozenset[int], Annotated[int, "said"], Alias(), Number, Tree,
         tuple[Tree | None, ...],
     ],
-    ids=repr,
+    ids=lambda hint: "alias" if isinstance(hint, Alias) else repr(hint),
 )  # fmt: skip
 def test_what_can_never_be_changed_in_place(hint: object) -> None:
     assert mutable_part(hint) == ""
