@@ -21,7 +21,7 @@ from refold.archiving import ArchiveFile
 from refold.arrow import files as rows
 from refold.backup.restoring import restore
 from refold.backup.sealed import opened
-from refold.errors import ArchiveDamaged, BackupDamaged, Refused
+from refold.errors import ArchiveDamaged, BackupDamaged, StoreFull
 from refold.eventlogs import opening
 
 pytestmark = pytest.mark.guarantee("G12")
@@ -124,7 +124,7 @@ def test_a_manifest_of_a_backup_that_is_a_bomb_is_not_read(tmp_path: Path) -> No
 def test_a_part_of_a_backup_that_needs_more_room_than_there_is_is_not_unpacked(tmp_path: Path) -> None:
     file = forged(tmp_path / "b.backup", {"database.sqlite": (b"x", 1), "manifest.json": (manifest(PART), 1)})
     says = r"unpacks to 1,125,899,906,842,624 bytes, and [0-9,]+ are free"
-    with opened(file) as backup, pytest.raises(Refused, match=says):
+    with opened(file) as backup, pytest.raises(StoreFull, match=says):
         backup.take_out(backup.manifest.parts[0], tmp_path / "out", lambda *_: None)
     assert not (tmp_path / "out").exists()
 

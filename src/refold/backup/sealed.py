@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from refold.backup.manifest import Manifest, Part, read, written
-from refold.errors import BackupDamaged, Refused, StoreUnreachable, UsageError
+from refold.errors import BackupDamaged, StoreFull, StoreUnreachable, UsageError
 from refold.flows.contents import Tell
 
 MANIFEST: Final = "manifest.json"
@@ -80,7 +80,7 @@ class Backup:
         """Write one of its files to a place where nothing is.
 
         Raises:
-            BackupDamaged: it is not what the manifest says. Refused: there is no room for it.
+            BackupDamaged: it is not what the manifest says. StoreFull: there is no room for it.
         """
         _check_room(part, to.parent)
         sha256, size = hashlib.sha256(), 0
@@ -120,8 +120,9 @@ def _check_room(part: Part, folder: Path) -> None:
     """See that what a part says of its size fits, before a byte of it is written."""
     free = shutil.disk_usage(folder).free
     if part.bytes > free:
-        raise Refused(
-            f"{part.name!r} unpacks to {part.bytes:,} bytes, and {free:,} are free at {str(folder)!r}: make room."
+        raise StoreFull(
+            f"no space is left for {part.name!r}: it unpacks to {part.bytes:,} bytes, and {free:,} are free at {str(folder)!r}. "
+            "Nothing was written: make room."
         )
 
 
