@@ -219,4 +219,5 @@ async def test_text_that_others_wrote_stays_in_its_place(call: Call, store: Asyn
     page, state = await call("read_events"), await call("state_at", stream="note-1")
     assert [each["data"] for each in page["data"]] == [{"text": text, text: [text]}]
     assert state["state"] == {"text": text, text: [text]}
-    assert (await call("trace", story=text))["title"] == "No such story"
+    is_no_name = text in {"\x1b[2J\x00", "\u202eabc"}
+    assert (await call("trace", story=text))["title"] == ("Invalid name" if is_no_name else "No such story")
