@@ -13,6 +13,7 @@ from tests.cli.conftest import Run
 from tests.cli.reference import PAGE, examples, names, page
 
 from refold.cli.exits import Exit
+from refold.keys.opening import sealing_at
 
 EXAMPLES = [(name, example) for name in (None, *names()) for example in examples(name)]
 
@@ -61,6 +62,10 @@ def test_every_example_runs(
         assert refold("undo", "cart-c-1@2", "--app", "shop:app", "--store", "shop.db", "--yes").code == Exit.OK
     if args[:2] in (["schema", "lock"], ["schema", "diff"]) and "--app" in args:
         assert refold("schema", "lock", "--app", "shop:app").code == Exit.OK
+    if args[0] == "forget":
+        keys = sealing_at("sqlite:///shop-keys.db")
+        keys.seal("customer:c-1", b"1")
+        keys.close()
     if args[:2] == ["schedules", "remove"]:
         assert refold(*shlex.split(examples("schedules")[1])[1:]).code == Exit.OK
     done = refold(*args)
