@@ -40,6 +40,13 @@ def prepare_backup(refold: Run, args: list[str]) -> None:
         assert refold("backup", "shop.backup", "--store", "shop.db").code == Exit.OK
 
 
+def prepare_keys(args: list[str]) -> None:
+    if args[0] == "forget":
+        keys = sealing_at("sqlite:///shop-keys.db")
+        keys.seal("customer:c-1", b"1")
+        keys.close()
+
+
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[f"{name}: {example}" for name, example in EXAMPLES])
 def test_every_example_runs(
     refold: Run, directory: Path, name: str | None, example: str, monkeypatch: pytest.MonkeyPatch
@@ -52,6 +59,7 @@ def test_every_example_runs(
         monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     prepare_http(refold, args, monkeypatch)
     prepare_backup(refold, args)
+    prepare_keys(args)
     if args[0] == "demo":
         monkeypatch.setattr(tempfile, "tempdir", str(directory))  # where it leaves its store
     if args[0] in {"projections", "dead-letters"}:
@@ -62,10 +70,6 @@ def test_every_example_runs(
         assert refold("undo", "cart-c-1@2", "--app", "shop:app", "--store", "shop.db", "--yes").code == Exit.OK
     if args[:2] in (["schema", "lock"], ["schema", "diff"]) and "--app" in args:
         assert refold("schema", "lock", "--app", "shop:app").code == Exit.OK
-    if args[0] == "forget":
-        keys = sealing_at("sqlite:///shop-keys.db")
-        keys.seal("customer:c-1", b"1")
-        keys.close()
     if args[:2] == ["schedules", "remove"]:
         assert refold(*shlex.split(examples("schedules")[1])[1:]).code == Exit.OK
     done = refold(*args)
