@@ -144,7 +144,7 @@ def cut(cuts: Cuts, count: int, name: str) -> Cuts:
 Cut: TypeAlias = Callable[..., Cuts]
 
 
-@pytest.mark.parametrize(("cut", "count"), [(cut_sqlite, 25), (cut_postgres, 2), (cut_nats, 2)])
+@pytest.mark.parametrize(("cut", "count"), [(cut_sqlite, 18), (cut_postgres, 2), (cut_nats, 2)])
 def test_what_was_acknowledged_or_shown_is_there_after_a_power_cut(cut: Cut, count: int) -> None:
     cuts = cut(count)
     assert (cuts.lost, cuts.taken_back, cuts.wrong) == (set(), set(), [])

@@ -36,7 +36,7 @@ def kill(new_url: NewUrl, kills: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("new_url", "kills"), [("sqlite", 20), ("postgresql", 12), ("jetstream", 6)], indirect=["new_url"]
+    ("new_url", "kills"), [("sqlite", 14), ("postgresql", 8), ("jetstream", 4)], indirect=["new_url"]
 )
 def test_killed_runners_leave_the_fold_of_the_log(new_url: NewUrl, kills: int) -> None:
     kill(new_url, kills)

@@ -80,11 +80,11 @@ def publish_and_kill(new_url: NewUrl, arrivals: Path, kills: int) -> None:
 
 
 def test_a_receiver_that_accepts_each_key_once_has_one_effect_per_key(new_url: NewUrl) -> None:
-    ask_and_kill(new_url, 6)
+    ask_and_kill(new_url, 4)
 
 
 def test_killed_publishers_leave_nothing_unpublished(new_url: NewUrl, tmp_path: Path) -> None:
-    publish_and_kill(new_url, tmp_path / "arrivals", 12)
+    publish_and_kill(new_url, tmp_path / "arrivals", 8)
 
 
 @pytest.mark.long

@@ -41,7 +41,7 @@ def kill(new_url: NewUrl, sagas: int, kills: int) -> None:
 
 @pytest.mark.guarantee("G22")
 @pytest.mark.parametrize(
-    ("new_url", "sagas", "kills"), [("sqlite", 36, 16), ("postgresql", 24, 8)], indirect=["new_url"]
+    ("new_url", "sagas", "kills"), [("sqlite", 24, 10), ("postgresql", 16, 5)], indirect=["new_url"]
 )
 def test_killed_runners_leave_no_saga_behind(new_url: NewUrl, sagas: int, kills: int) -> None:
     kill(new_url, sagas, kills)
