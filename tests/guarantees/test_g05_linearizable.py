@@ -39,6 +39,10 @@ def final_read(url: str) -> list[Logged]:
         ]
 
 
+MANY = 1_000
+"""Histories, of which some have repeats for sure."""
+
+
 def judged(log: Sequence[Logged], tried: Sequence[Tried], *, gapless: bool) -> tuple[list[str], str | None]:
     """What the first judge says, and the second. The first one wants positions without holes."""
     if gapless:
@@ -61,7 +65,13 @@ def histories_hold(new_url: NewUrl, histories: int, *, crews: Sequence[int], mos
         "G5", named(url), histories=histories, processes=len(crews), writers=sum(crews), requests=told.total(),
         **{name: told[name] for name in ("done", "conflict", "repeated", "reads")}, violations=0, seed=seed,
     )  # fmt: skip
-    assert min(told[name] for name in ("done", "conflict", "repeated", "reads")) > histories / 10, "nothing to look at"
+    sure = (
+        "done",
+        "conflict",
+        "reads",
+        *(("repeated",) if histories >= MANY else ()),
+    )  # of a few, none may be a repeat
+    assert min(told[name] for name in sure) > histories / 10, "nothing to look at"
 
 
 @pytest.mark.parametrize(
