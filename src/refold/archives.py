@@ -22,7 +22,7 @@ from refold.archiving import (
     merged,
     reach_of,
 )
-from refold.errors import Archived, ArchiveDamaged
+from refold.errors import Archived, ArchiveDamaged, StoreCorrupt
 from refold.ports import PAGE, InStream, Own, Rows, Selection
 from refold.projection import Statement
 from refold.rows import Payload, Row
@@ -268,5 +268,8 @@ async def _changes(live: Live) -> int:
 
 
 def _number(value: object) -> int:
-    assert isinstance(value, int)  # noqa: S101 - the column is one of integers
+    if not isinstance(value, int):  # though the column is one of integers
+        raise StoreCorrupt(
+            "the store is damaged: what it says of its archive is no number. Restore a backup; `refold verify` looks for more."
+        )
     return value

@@ -228,6 +228,13 @@ def test_ten_thousand_bits_that_flip_in_a_sqlite_file_are_found_or_change_nothin
     assert flipped(tmp_path, 10_000) == []
 
 
+def test_bits_that_once_gave_bare_errors_of_sqlite_are_told(tmp_path: Path) -> None:
+    flips = Flips(tmp_path, 721068957)
+    for bit in (688_161, 1_497_704):  # the number of an archive's changes, and the name of a stream
+        flips.judge(bit)
+    assert (flips.told, flips.wrong) == ({"found": 2}, [])
+
+
 def test_a_flip_that_nothing_tells_is_found_by_the_judge_of_sqlite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

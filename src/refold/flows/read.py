@@ -132,7 +132,7 @@ def without_journals(stored: Selection, rows: Sequence[Row]) -> Sequence[Row]:
     asked = {type for item in items for type in item.types}
     try:
         return [row for row in rows if not row.stream.startswith(OWN) or row.type in asked]
-    except AttributeError:  # a damaged row has no name, which is told when it is opened
+    except (AttributeError, TypeError):  # a damaged row has no name, or one of bytes, which is told when it is opened
         return rows
 
 
