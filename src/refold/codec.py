@@ -12,7 +12,7 @@ import msgspec
 
 from refold.chains import Chains, Key, StepFailed, Way
 from refold.clock import as_datetime
-from refold.errors import InvalidEvent, UndecodableEvent, UnknownEventType, UsageError, shortened
+from refold.errors import InvalidEvent, StoreError, UndecodableEvent, UnknownEventType, UsageError, shortened
 from refold.messages import Metadata, Position, RawEvent, Recorded, Spec, checked_name, parsed, spec_of
 from refold.personal import Sealing, checked_subject, opened, personal_fields, sealed, without_seals
 from refold.query import Query, QueryItem
@@ -325,6 +325,8 @@ def _decoded(
         raise _unreadable(decoders, type, schema_version, stream, version, position) from None
     try:
         return decode(data)
+    except StoreError:  # the keys cannot be reached now: nothing is wrong with the event
+        raise
     except Exception as error:  # a user's validator may raise anything
         raise UndecodableEvent(type, stream, version, position, error) from error
 
@@ -379,6 +381,8 @@ def pieces_of(
             for part, (end, shape) in enumerate(ends, 1)
             if not decoders.selective or decoders.raw or end[0] in decoders.types
         ]
+    except StoreError:  # as above
+        raise
     except StepFailed as error:
         raise UndecodableEvent(type, stream, version, position, error, step=error.step) from error
     except _NoClass as error:

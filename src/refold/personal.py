@@ -7,11 +7,13 @@ person's own, kept apart from the events: without the key, the value is gone fro
 from __future__ import annotations
 
 import typing
-from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, Any, Final, Protocol, TypeAlias, TypeVar
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from functools import lru_cache
+from typing import Annotated, Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
 
+from refold.errors import UsageError
 from refold.messages import Spec, StreamName
 from refold.upcasting import JsonObject
 
@@ -87,11 +89,25 @@ class Sealing(Protocol):
 
 
 def marked_fields(cls: type[Any]) -> tuple[str, ...]:
-    """The fields of a message class that hold personal data."""
+    """The fields of a message class that hold personal data.
+
+    Raises:
+        UsageError: some do, by their text, and the annotations cannot be read: they would be written as they are.
+    """
     try:
-        hints = typing.get_type_hints(cls, include_extras=True)
-    except (NameError, TypeError):  # told by whoever reads the class for good
+        return _marked(cast("Hashable", cls))  # mypy knows only of objects that they are
+    except (NameError, TypeError) as error:  # of a class without any, whoever reads it for good tells it
+        if any("Personal" in str(hint) for hint in getattr(cls, "__annotations__", {}).values()):
+            raise UsageError(
+                f"{cls.__qualname__} has personal fields, and its annotations cannot be read ({error}): define what they name "
+                "in the module of the class."
+            ) from error
         return ()
+
+
+@lru_cache(maxsize=4_096)  # forms of commands are made for each that is sent, and this takes longer than the rest
+def _marked(cls: Any) -> tuple[str, ...]:
+    hints = typing.get_type_hints(cls, include_extras=True)
     return tuple(name for name, hint in hints.items() if MARK in getattr(hint, "__metadata__", ()))
 
 

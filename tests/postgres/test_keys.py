@@ -62,6 +62,16 @@ def test_a_destroyed_key_is_known_and_has_no_secret(opened: Open, monkeypatch: p
     assert list(one.of("who:x")) == [gone, later]
 
 
+def test_of_many_who_find_no_table_each_has_one_in_the_end(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    with ThreadPoolExecutor(8) as threads:
+        places = list(threads.map(lambda _: KeyTable(url), range(8)))
+    assert len({keys.current("who:x") for keys in places}) == 1
+    for keys in places:
+        keys.close()
+    postgres.drop(url)
+
+
 def test_a_broken_connection_is_made_anew(postgres: PostgresServer) -> None:
     url = postgres.new_database()
     keys = KeyTable(url)

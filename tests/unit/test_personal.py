@@ -10,7 +10,7 @@ import msgspec
 import pydantic
 import pytest
 
-from refold import Personal, RawEvent, Store, UsageError, command, event
+from refold import Personal, RawEvent, Store, StoreUnreachable, UsageError, command, event, upcast
 from refold.codec import Codec
 from refold.keys.opening import sealing_at
 from refold.personal import SEALED, personal_fields
@@ -109,6 +109,41 @@ def test_a_command_has_no_personal_fields() -> None:
 
     with pytest.raises(UsageError, match="commands are not sealed"):
         form_of(Do, spec_of(Do, "command"))
+
+
+def test_personal_fields_whose_annotations_cannot_be_read_are_refused_and_not_written_as_they_are() -> None:
+    class Near(pydantic.BaseModel):
+        street: str
+
+    @event("a.near", subject="who")
+    class Nearby(pydantic.BaseModel):  # pydantic looks into this function, where nobody else can
+        who: str
+        mail: Personal[str]
+        near: Near
+
+    with pytest.raises(UsageError, match=r"Nearby has personal fields, and its annotations cannot be read"):
+        Codec([Nearby])
+
+
+@event("a.plain", version=2, subject="who", upcasters=[upcast("a.plain", 1, to=2)(lambda old: old)])
+class PlainLater:
+    who: str
+    mail: Personal[str]
+
+
+@pytest.mark.parametrize("cls", [Plain, PlainLater], ids=["as it stands", "upcast"])
+def test_keys_that_cannot_be_reached_now_are_no_fault_of_the_event(
+    cls: type[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnreachable("the keys cannot be reached.")
+
+    url = f"sqlite:///{tmp_path}/s.db?keys=sqlite:///{tmp_path}/k.db"
+    with Store.open(url, events=[Plain]) as store:
+        store.append("a-1", [Plain("x", "x@y.z")])
+    monkeypatch.setattr("refold.keys.sqlite.KeyFile.find", away)
+    with Store.open(url, events=[cls]) as store, pytest.raises(StoreUnreachable):
+        list(store.read())
 
 
 def test_what_was_written_before_the_field_was_personal_reads_as_it_stands(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from refold.errors import StoreError, StoreUnreachable
 from refold.keys.sealing import SECRET_SIZE, Key, Recent
 
 _SCHEMA: Final = """
+select pg_advisory_xact_lock(1380338521);
 create table if not exists refold_keys (
     id           bytea       primary key check (length(id) = 16),
     subject      text        not null,
@@ -26,6 +27,7 @@ create table if not exists refold_keys (
 create index if not exists refold_keys_subject on refold_keys (subject, made_at);
 create unique index if not exists refold_keys_current on refold_keys (subject) where secret is not null;
 """
+"""Of two who make it at once, one waits: `if not exists` alone lets both try. The number is `RFKY`."""
 _THERE: Final = "select to_regclass('refold_keys') is not null"
 REMEMBERED: Final = 5.0
 """Seconds for which this process uses a key without asking again: so long after `forget` others may still read."""
