@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from refold.errors import UsageError
 
@@ -56,6 +56,22 @@ def scrubbed(text: str, given: Iterable[str] = ()) -> str:
     for pattern, told in ((_LOGIN, r"\1***@"), (_NAMED, r"\1***"), (_MADE, r"\1***")):
         text = pattern.sub(told, text)
     return text
+
+
+def parts_of(url: str) -> SplitResult:
+    """The parts of the URL of a server's store.
+
+    Raises:
+        UsageError: as `check_written`; or it is no text, or its host none. Nothing of it is shown.
+    """
+    check_written(url)
+    try:
+        url.encode()
+        return urlsplit(url)
+    except ValueError:  # whose text would quote the URL
+        raise UsageError(
+            "the store's URL is no text, or its host neither a name nor an address such as [::1]."
+        ) from None
 
 
 def check_written(url: str) -> None:

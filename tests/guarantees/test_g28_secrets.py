@@ -287,7 +287,7 @@ PLANTED: Mapping[str, Sequence[tuple[str, str, Any]]] = {
     "what libpq quotes": [("refold.backends.postgres.session", "QUOTED", SimpleNamespace(sub=lambda _, text: text))],
     "a URL": [("refold.opening", "shown", as_it_is)],
     "what was typed": [("refold.cli.program", "scrubbed", as_it_is)],
-    "where a password ends": [("refold.backends.nats.location", "check_written", as_it_is)],
+    "where a password ends": [("refold.secrecy", "check_written", as_it_is)],
 }
 
 

@@ -101,6 +101,17 @@ def note(e: Recorded[Placed]) -> Iterator[Statement]:
 
 """
 
+_FORGETTABLE: Final = """
+@event("account.opened", subject="customer")
+class Opened:
+    customer: str
+    email: Personal[str]
+
+
+app = App(Fold("account", initial=bool, evolve=lambda state, event: True, events=(Opened,)))
+"""
+
+
 RULES: Final = (
     Rule(
         "ES073", "fact", "A projection names no table of another one.",
@@ -159,15 +170,7 @@ class Opened:
 
 app = App(Fold("account", initial=bool, evolve=lambda state, event: True, events=(Opened,)))
 """,
-        good="""
-@event("account.opened", subject="customer")
-class Opened:
-    customer: str
-    email: Personal[str]
-
-
-app = App(Fold("account", initial=bool, evolve=lambda state, event: True, events=(Opened,)))
-""",
+        good=_FORGETTABLE,
         how="A word of a field's name is email, phone, street, iban, birthday or the like, and its type is not Personal.",
         ignore="Where it is nobody's in person, such as the phone of a company, or the law has it kept.",
         find=_unmarked,
@@ -183,15 +186,7 @@ class Opened:
 
 app = App(Fold("account", initial=bool, evolve=lambda state, event: True, events=(Opened,)))
 """,
-        good="""
-@event("account.opened", subject="customer")
-class Opened:
-    customer: str
-    email: Personal[str]
-
-
-app = App(Fold("account", initial=bool, evolve=lambda state, event: True, events=(Opened,)))
-""",
+        good=_FORGETTABLE,
         how="A word of a field's name is email, phone, street, iban, birthday or the like, and the field is a tag, or the event public.",
         ignore="Where the value is a digest or a token, or the law lets it stand.",
         find=_personal,

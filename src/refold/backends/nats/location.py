@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from refold.backends.nats.securing import Tls
 from refold.errors import UsageError
-from refold.secrecy import check_written
+from refold.secrecy import parts_of
 from refold.weakness import check_password, hosts_of, is_local
 
 SETTINGS: Final = (
@@ -68,14 +68,7 @@ class NatsLocation:
         Raises:
             UsageError: it names no server or no store, or a setting has a value that is not known.
         """
-        check_written(url)
-        try:
-            url.encode()
-            parts = urlsplit(url)
-        except ValueError:  # whose text would quote the URL
-            raise UsageError(
-                "the store's URL is no text, or its host neither a name nor an address such as [::1]."
-            ) from None
+        parts = parts_of(url)
         name = parts.path.removeprefix("/")
         given = dict(parse_qsl(parts.query, keep_blank_values=True))
         ours = _OURS | given

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode
 
 from refold.errors import UsageError
-from refold.secrecy import check_written
+from refold.secrecy import parts_of
 from refold.weakness import check_password, hosts_of
 
 _OURS = {"schema": "refold", "pool_size": "10", "busy_timeout": "", "mode": "rw", "pooler": "none"}
@@ -61,14 +61,7 @@ class PostgresLocation:
             UsageError: one of our settings has a value that is not known; or the URL cannot be read for sure, or has a password
                 that everybody would try.
         """
-        check_written(url)
-        try:
-            url.encode()
-            parts = urlsplit(url)
-        except ValueError:  # whose text would quote the URL
-            raise UsageError(
-                "the store's URL is no text, or its host neither a name nor an address such as [::1]."
-            ) from None
+        parts = parts_of(url)
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         ours = _OURS | {name: value for name, value in pairs if name in _OURS}
         _check_password(parts, dict(pairs))
