@@ -106,7 +106,7 @@ def marked_fields(cls: type[Any]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4_096)  # forms of commands are made for each that is sent, and this takes longer than the rest
-def _marked(cls: Any) -> tuple[str, ...]:
+def _marked(cls: Any) -> tuple[str, ...]:  # noqa: ANN401 - as the cache has it
     hints = typing.get_type_hints(cls, include_extras=True)
     return tuple(name for name, hint in hints.items() if MARK in getattr(hint, "__metadata__", ()))
 
