@@ -62,11 +62,19 @@ def test_a_destroyed_key_is_known_and_has_no_secret(opened: Open, monkeypatch: p
     assert list(one.of("who:x")) == [gone, later]
 
 
+def test_whoever_only_looks_makes_nothing(opened: Open, tmp_path: Path) -> None:
+    looking, writing = opened(), opened()
+    assert (list(looking.of("who:x")), looking.find(b"\0" * 16), list(tmp_path.glob("keys*"))) == ([], None, [])
+    key = writing.current("who:x")
+    assert (list(looking.of("who:x")), looking.find(key.id)) == ([key], key)
+
+
 def test_of_many_who_find_no_table_each_has_one_in_the_end(postgres: PostgresServer) -> None:
     url = postgres.new_database()
     with ThreadPoolExecutor(8) as threads:
         places = list(threads.map(lambda _: KeyTable(url), range(8)))
-    assert len({keys.current("who:x") for keys in places}) == 1
+        made = set(threads.map(lambda keys: keys.current("who:x"), places))
+    assert len(made) == 1
     for keys in places:
         keys.close()
     postgres.drop(url)

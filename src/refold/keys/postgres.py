@@ -34,15 +34,13 @@ REMEMBERED: Final = 5.0
 
 
 class KeyTable:
-    """Keys in a table, over one connection, which is made anew when it breaks."""
+    """Keys in a table, which is made with the first of them, over one connection, which is made anew when it breaks."""
 
     def __init__(self, url: str) -> None:
         parts = conninfo_to_dict(url)
         self.place = f"the keys of database {parts.get('dbname')!r} on {parts.get('host') or 'this machine'}"
         self._url, self._lock, self._seen = url, Lock(), Recent[bytes | str, tuple[float, Key]]()
         self._db = self._connected()
-        if not self._run(_THERE, ())[0][0]:
-            self._run(_SCHEMA, None)
 
     def _connected(self) -> psycopg.Connection[Any]:
         try:
@@ -78,6 +76,8 @@ class KeyTable:
         for key in self.of(subject):
             if key.secret:
                 return key
+        if not self._run(_THERE, ())[0][0]:
+            self._run(_SCHEMA, None)
         self._run(
             "insert into refold_keys (id, subject, secret) values (%s, %s, %s)"
             " on conflict (subject) where secret is not null do nothing",
@@ -104,6 +104,8 @@ class KeyTable:
                 try:
                     cursor = self._db.execute(text.encode(), values)
                     return cursor.fetchall() if cursor.description else ()
+                except psycopg.errors.UndefinedTable:  # and so nothing in it
+                    return ()
                 except psycopg.OperationalError as error:
                     if attempt == 2 or not self._db.closed:  # noqa: PLR2004 - the second fails for good
                         raise StoreUnreachable(f"{self.place} cannot be reached: {error}") from error

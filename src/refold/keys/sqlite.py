@@ -35,7 +35,7 @@ REMEMBERED: Final = 0.05
 
 
 class KeyFile:
-    """Keys in a file. What is deleted is overwritten with zeros, in the file and in its journal."""
+    """Keys in a file, which is made with the first of them. What is deleted is overwritten with zeros."""
 
     def __init__(self, url: str) -> None:
         path = url.removeprefix("sqlite:///")
@@ -44,11 +44,11 @@ class KeyFile:
         self.place = f"the keys of {path!r}"
         self._lock, self._version, self._until = Lock(), -1, 0.0
         self._seen, self._current = Recent[bytes, Key](), Recent[str, Key]()
-        self._db = self._opened(path)
-
-    def _opened(self, path: str) -> apsw.Connection:
         if path != ":memory:" and not Path(path).parent.is_dir():
             raise StoreUnreachable(f"there is no directory {str(Path(path).parent)!r} for the keys: make it first.")
+        self._path, self._db = path, self._opened(path) if Path(path).exists() else None
+
+    def _opened(self, path: str) -> apsw.Connection:
         try:
             db = apsw.Connection(path)
             db.set_busy_timeout(_BUSY)
@@ -57,7 +57,8 @@ class KeyFile:
                 db.close()
                 raise NotAStore(f"{path!r} is a SQLite database, but holds no keys: choose another file for keys=.")
             db.execute("pragma journal_mode = truncate; pragma synchronous = extra; pragma secure_delete = on")
-            db.execute(f"begin immediate; {_SCHEMA}; pragma application_id = {_ID}; commit")
+            if stamp != _ID:
+                db.execute(f"begin immediate; {_SCHEMA}; pragma application_id = {_ID}; commit")
         except apsw.Error as error:
             raise StoreUnreachable(f"the keys in {path!r} cannot be opened: {error}.") from error
         return db
@@ -90,6 +91,7 @@ class KeyFile:
             "insert into refold_keys (id, subject, secret) values (?, ?, ?)"
             " on conflict (subject) where secret is not null do nothing",
             new,
+            makes=True,
         )
         return next(key for key in self.of(subject) if key.secret)
 
@@ -106,18 +108,24 @@ class KeyFile:
         if monotonic() < self._until:
             return
         self._until = monotonic() + REMEMBERED
-        ((version,),) = self._run("pragma data_version", ())
-        if version != self._version:
-            self._version = version
+        found = self._run("pragma data_version", ())
+        if found and found[0][0] != self._version:
+            self._version = found[0][0]
             self._seen.clear()
             self._current.clear()
 
     def close(self) -> None:
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
 
-    def _run(self, text: str, values: tuple[Any, ...]) -> Sequence[tuple[Any, ...]]:
+    def _run(self, text: str, values: tuple[Any, ...], *, makes: bool = False) -> Sequence[tuple[Any, ...]]:
+        """Where there is no file, there is nothing in it."""
         try:
             with self._lock:
+                if self._db is None:
+                    if not makes and not Path(self._path).exists():
+                        return ()
+                    self._db = self._opened(self._path)
                 return self._db.execute(text, values).fetchall()
         except apsw.Error as error:
             raise StoreError(f"{self.place} cannot be used: {error}.") from error
