@@ -28,6 +28,8 @@ pytestmark = pytest.mark.guarantee("G5")
 NewUrl: TypeAlias = Callable[[], str]
 MANY, SOME = 80, 20
 """Up to so many requests of each writer: a history has two hundred, or fifty."""
+ENOUGH = 1_000
+"""Of so many histories, some have repeats for sure; of a few, none may."""
 
 
 def final_read(url: str) -> list[Logged]:
@@ -37,10 +39,6 @@ def final_read(url: str) -> list[Logged]:
             Logged(int(e.position), str(e.stream), e.version, str(e.id), e.type, tuple(sorted(e.tags)))
             for e in store.read()
         ]
-
-
-MANY = 1_000
-"""Histories, of which some have repeats for sure."""
 
 
 def judged(log: Sequence[Logged], tried: Sequence[Tried], *, gapless: bool) -> tuple[list[str], str | None]:
@@ -65,12 +63,7 @@ def histories_hold(new_url: NewUrl, histories: int, *, crews: Sequence[int], mos
         "G5", named(url), histories=histories, processes=len(crews), writers=sum(crews), requests=told.total(),
         **{name: told[name] for name in ("done", "conflict", "repeated", "reads")}, violations=0, seed=seed,
     )  # fmt: skip
-    sure = (
-        "done",
-        "conflict",
-        "reads",
-        *(("repeated",) if histories >= MANY else ()),
-    )  # of a few, none may be a repeat
+    sure = ("done", "conflict", "reads", *(("repeated",) if histories >= ENOUGH else ()))
     assert min(told[name] for name in sure) > histories / 10, "nothing to look at"
 
 
