@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 pytest_plugins = ["refold.testing.pytest_plugin"]
 
 HOUR = pytest.mark.timeout(3600)
+
+
+def pytest_configure() -> None:
+    """Ctrl-C interrupts, even where a shell began all this in the background, and so had it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,9 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from refold import NewEvent, Query, RefoldError, Store
-from refold.archive.threaded import stepped
-from refold.backup.sources import backend_at
-from refold.flows.contents import first_difference
 from refold.messages import RawEvent
 from refold.testing import ManualClock
 
@@ -57,10 +54,7 @@ def seen(url: str) -> list[object]:
 
 
 class Flips:
-    """A store, bits of it, and what came of flipping each: `found` by verify or by an error, `compared` or `unseen`.
-
-    `compared`: another value of the same shape, which only a comparison with a backup tells from what was written.
-    """
+    """A store, bits of it, and what came of flipping each: `found` by verify or by an error, or `unseen`."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._random, self.seed = Random(seed), seed  # noqa: S311 - the same each time for a seed
@@ -94,8 +88,6 @@ class Flips:
             return "found"
         if read == self._seen:
             return "unseen"
-        if self._compared(url) is not None:
-            return "compared"
         raise AssertionError("what is read is something else, and nothing tells it")
 
     def _verified(self, url: str) -> Sequence[Any]:
@@ -110,7 +102,3 @@ class Flips:
             return seen(url)
         except RefoldError:
             return None
-
-    def _compared(self, url: str) -> int | None:
-        with backend_at(f"sqlite:///{self._file}", reads=True) as one, backend_at(url, reads=True) as other:
-            return stepped(first_difference(one, other, stepped(one.head()), lambda *_: None))

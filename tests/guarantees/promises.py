@@ -45,6 +45,6 @@ NOT_PROMISED: Final = (
     "One global order on JetStream across streams of other servers, or positions without gaps there.",
     "That a standby, or a replica of JetStream, already shows what the leader acknowledged: wait for it.",
     "Secrecy from who can read the database's file: put it on an encrypted disk.",
-    "That `refold verify` alone finds other data of the same shape, put there behind the triggers: `verify --restore` does.",
+    "That `refold verify` alone finds what is cut off at the end, or has a new digest too: `verify --restore` does.",
     "Order between partitions of one projection; each key has its own.",
 )

@@ -20,13 +20,14 @@ _LISTING: Listing[Damage] = Listing(
 @click.command(
     "verify",
     short_help="Check the whole store for damage.",
-    help="""Check the whole store: its file, its indexes, its triggers, and every event; findings are listed.
+    help="""Check the whole store: its file, its indexes, its triggers, and every event with its digest; findings are listed.
 
     It only reads. The exit code is 0 when all is well, and 6 when something is damaged.
 
     --restore is a drill: BACKUP is restored into a scratch place that is gone afterwards, verified there, and compared with
-    the store. It tells how long that takes, and which events would be lost. A scratch file stands in TMPDIR; on PostgreSQL it
-    is a database beside, which the role must be allowed to make.
+    the store. It tells how long that takes, and which events would be lost; and it finds what the store alone cannot tell, such
+    as events that were cut off at the end. A scratch file stands in TMPDIR; on PostgreSQL it is a database beside, which the
+    role must be allowed to make.
 
     \b
     Examples:

@@ -58,7 +58,7 @@ async def decide(
     """Append to `stream` what `decision` yields for the states of the model, within the model's boundary.
 
     Raises:
-        Conflict: others appended within the boundary first, a hundred times.
+        Conflict: others appended within the boundary first, a thousand times.
     """
     name = getattr(decision, "__qualname__", type(decision).__name__)
     cause = Cause.of_command(context, runtime.clock.new_id(), name)
@@ -79,7 +79,7 @@ async def handle_within(
     Raises:
         UsageError: the command's class is not marked with `@command`.
         KeyReused: the idempotency key belongs to another request.
-        Conflict: others appended within the boundary first, a hundred times.
+        Conflict: others appended within the boundary first, a thousand times.
     """
     name = checked_stream(stream)
     cause = Cause.of_command(context, runtime.clock.new_id(), spec_of(type(command), "command").name)

@@ -130,7 +130,7 @@ async def handle_in_period(
         UsageError: the command's class is not marked, or cannot be kept; something follows the closing event, or the opening
             event does not carry the state over.
         KeyReused: the idempotency key belongs to another request.
-        Conflict: other writers were first a hundred times.
+        Conflict: other writers were first a thousand times.
     """
     spec = spec_of(type(command), "command")
     cause = Cause.of_command(context, runtime.clock.new_id(), spec.name)

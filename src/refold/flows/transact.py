@@ -34,7 +34,7 @@ C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
 
-ATTEMPTS: Final = 100
+ATTEMPTS: Final = 1_000
 """How often a decision is taken when others keep appending first. Each lost attempt is another writer's success."""
 
 
@@ -138,7 +138,7 @@ async def transact(
     The decision may run more than once: it must be a pure function of the state.
 
     Raises:
-        Conflict: other writers were first a hundred times.
+        Conflict: other writers were first a thousand times.
     """
     stream = stream_of(fold, id)
     if request and (outcome := await backend.request(request.key)):

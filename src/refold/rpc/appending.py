@@ -20,7 +20,7 @@ from refold.rpc.queries import condition_of
 from refold.rpc.tracking import Mark, mark_of, passed, tracking_in
 from refold.rpc.visible import visible
 
-_ATTEMPTS: Final = 100
+_ATTEMPTS: Final = 1_000
 """How often an append gives way to what does not concern it before it is refused."""
 
 

@@ -22,6 +22,7 @@ MIGRATIONS: Final = (
     "0005_processes.sql",
     "0006_quick_appends.sql",
     "0007_elsewhere.sql",
+    "0008_digests.sql",
 )
 """Each brings a store from the format before it to the next."""
 FORMAT: Final = len(MIGRATIONS)

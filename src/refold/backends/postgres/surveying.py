@@ -9,6 +9,7 @@ from refold.backends.postgres import guards
 from refold.backends.postgres.session import Steady
 from refold.clock import as_datetime
 from refold.ports import Damage, Stats, StreamInfo
+from refold.rows import Row
 
 _LIVE_STREAMS: Final = """
 with recursive name (name) as (
@@ -44,6 +45,12 @@ _PROBLEMS: Final = (
        from {schema}.events e, json_array_elements_text(e.tags) tag(name)
        where position > %(after)s and position <= %(until)s
        and not exists (select from {schema}.event_tags t where t.tag = tag.name and t.position = e.position)""",
+    """select position, 'it has no digest: something else than Refold wrote it' from {schema}.events
+       where position > %(after)s and position <= %(until)s and digest is null
+       and position >= (select since from {schema}.digests)""",
+    f"""select position, 'it is not what was written: its digest does not fit' from {{schema}}.events
+       where position > %(after)s and position <= %(until)s
+       and digest <> substr(sha256(convert_to(row({", ".join(Row._fields)})::text, 'UTF8')), 1, 8)""",  # noqa: S608 - constants
 )
 _COUNT: Final = """
 select (select count(*) from {schema}.events) + (select coalesce(sum(events), 0) from {schema}.archived)::bigint,

@@ -34,6 +34,7 @@ MIGRATIONS: Final = (
     "0004_archive.sql",
     "0005_processes.sql",
     "0006_elsewhere.sql",
+    "0007_digests.sql",
 )
 """Each brings a store from the format before it to the next, inside one transaction."""
 FORMAT: Final = len(MIGRATIONS)

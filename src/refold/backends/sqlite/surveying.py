@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -13,6 +13,7 @@ from refold.backends.sqlite import reading
 from refold.backends.sqlite.connection import migrate
 from refold.clock import as_datetime
 from refold.ports import Damage, Outcome, Stats, StreamInfo
+from refold.rows import Row, digest
 
 _VERSION: Final = "select max(version) from events where stream = ?"
 _ARCHIVED: Final = "select events, place from refold_archived, refold_archive where stream = ?"
@@ -63,6 +64,9 @@ _PROBLEMS: Final = (
        where position > :after and position <= :until and json_valid(tags)
        and not exists (select 1 from event_tags t where t.tag = tag.value and t.position = e.position)""",
 )
+_POSITIONS: Final = "select position from events where position > ? and position <= ? order by position"
+_WRITTEN: Final = f"select {', '.join(Row._fields)}, digest from events where position = ?"  # noqa: S608 - constants
+_SINCE: Final = "select since from refold_digests"
 _TAG_ROWS: Final = """
 select (select count(*) from event_tags),
        (select coalesce(sum(json_array_length(tags)), 0) from events where tags <> '[]' and json_valid(tags))
@@ -174,3 +178,22 @@ def _of_events(db: apsw.Connection, after: int, until: int) -> Iterator[Damage]:
     for problem in _PROBLEMS:
         for position, what in db.execute(problem, {"after": after, "until": until}):
             yield Damage(position, what)
+    since = db.execute(_SINCE).get or 1
+    positions: Any = db.execute(_POSITIONS, (after, until)).fetchall()
+    for (position,) in positions:
+        if unlike := _unlike_written(db, position, since):
+            yield Damage(position, unlike)
+
+
+def _unlike_written(db: apsw.Connection, position: int, since: int) -> str | None:
+    """What the digest of an event tells, which those of older formats do not have."""
+    try:
+        found = db.execute(_WRITTEN, (position,)).fetchone()
+    except UnicodeDecodeError:
+        return "it is not what was written: a text of it is not UTF-8"
+    if found is None:  # archived since
+        return None
+    *row, told = found
+    if told is None:
+        return "it has no digest: something else than Refold wrote it" if position >= since else None
+    return None if told == digest(row) else "it is not what was written: its digest does not fit"

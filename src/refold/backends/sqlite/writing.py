@@ -24,9 +24,10 @@ from refold.ports import (
 )
 from refold.query import holds
 from refold.repeats import asked_before, outcome_of, repeated, tags_json
-from refold.rows import Row
+from refold.rows import Row, digest
 
-_INSERT: Final = f"insert into events ({', '.join(Row._fields)}) values ({', '.join('?' * len(Row._fields))})"  # noqa: S608 - constants
+_COLUMNS: Final = (*Row._fields, "digest")
+_INSERT: Final = f"insert into events ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - constants
 _TAG: Final = "insert into event_tags (tag, position, type) values (?, ?, ?)"
 _REQUEST: Final = "insert into refold_requests values (?, ?, ?, ?, ?, ?)"
 _USUAL: Final = """
@@ -116,10 +117,11 @@ def _write(db: apsw.Connection, append: Append, versions: dict[str, int], head: 
         for new in w.rows:
             position += 1
             version = versions[w.stream] = versions[w.stream] + 1
-            events.append((
+            row = (
                 position, w.stream, version, new.id, new.type, new.schema_version, new.data, tags_json(new), recorded_at,
                 new.valid_at, new.correlation_id, new.causation_id, new.actor, new.metadata,
-            ))  # fmt: skip
+            )  # fmt: skip
+            events.append((*row, digest(row)))
             tags.extend((tag, position, new.type) for tag in new.tags)
     db.executemany(_INSERT, events)
     if tags:
