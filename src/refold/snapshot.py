@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import UnionType
-from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -55,7 +55,7 @@ class Snapshots:
         left, dropped = list(versions), list[int]()
         while len(left) > self.keep:
             gaps = [after - before for before, after in zip([0, *left], left[1:], strict=False)]
-            dropped.append(left.pop(gaps.index(min(gaps)) if gaps else 0))
+            dropped.append(left.pop(gaps.index(min(gaps))))
         return dropped
 
 
@@ -119,8 +119,8 @@ def state_hint(fold: Fold[Any, Any]) -> Any:  # noqa: ANN401 - an annotation
         hint = None
     hint = getattr(hint, "__value__", hint)
     is_known = isinstance(hint, type) or get_origin(hint) is not None
-    return hint if is_known and not isinstance(hint, TypeVar) and hint is not type(None) else type(fold.initial())
+    return hint if is_known and hint is not type(None) else type(fold.initial())
 
 
-def _class_name(option: object) -> str:
-    return str(getattr(get_origin(option) or option, "__name__", option))
+def _class_name(option: Any) -> str:  # noqa: ANN401 - an annotation
+    return str((get_origin(option) or option).__name__)

@@ -35,6 +35,8 @@ ROOMS: Final[Mapping[str, str]] = {
     "publication": "unit/test_publication.py",
     "signatures": "publishing/test_signatures.py",
     "commands": "unit/test_commands.py",
+    "repeats": "unit/test_repeats.py",
+    "snapshot": "unit/test_snapshot.py",
     "refusals": "unit/test_refusals.py",
     "closing": "unit/test_closing.py",
     "archiving": "unit/test_archiving.py",
