@@ -48,7 +48,7 @@ def fingerprint(fold: Fold[Any, Any], state: object, version: int) -> str:
         for part in (fold.initial, fold.evolve, state, *fold.event_types, *map(_stored, fold.event_types))
     ]
     text = repr((_FORMAT, sys.version_info[:2], version, parts, described.definitions))
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _stored(event: type[Any]) -> object:
@@ -140,7 +140,7 @@ class _Describing:
             )
             values = ", ".join(f"{name}={self.of(getattr(value, name, None))}" for name in names)
             return f"{self.of(type(value))}({values})"
-        if value is Any or isinstance(value, msgspec.Meta) or getattr(type(value), "__module__", "") == "typing":
+        if isinstance(value, msgspec.Meta) or type(value).__module__ == "typing":
             return repr(value)
         return f"some {self.of(type(value))}"
 
@@ -187,7 +187,7 @@ class _Describing:
         for name in sorted(
             {each.argval for each in dis.get_instructions(code) if each.opname in {"LOAD_GLOBAL", "LOAD_NAME"}}
         ):
-            if name in names:
+            if name in names and name != "__name__":  # the body of each class reads that
                 yield f"{name} = {self.of(names[name])}"
                 yield from self._of_module_parts(names[name], code.co_names)
 

@@ -14,6 +14,7 @@ from tests.archive.books import opened as backend_with_archive
 from tests.backup.shop import beside, build, goes_on, left_in, opened, rows_of, silent
 
 from refold import RawEvent, Refused, Store, StoreCorrupt, Unsupported, UsageError
+from refold.backends.sqlite.connection import FORMAT
 from refold.backup import drafts
 from refold.backup.drilling import drill
 from refold.backup.making import back_up
@@ -145,7 +146,7 @@ def test_a_backup_with_the_archive_brings_back_both(tmp_path: Path) -> None:
     assert not (tmp_path / "c.backup").exists()
 
 
-@pytest.mark.parametrize(("format", "of_store"), [(2, 6), (1, 7)], ids=["of the backup", "of the store"])
+@pytest.mark.parametrize(("format", "of_store"), [(2, FORMAT), (1, FORMAT + 1)], ids=["of the backup", "of the store"])
 def test_a_backup_of_a_newer_format_is_refused(tmp_path: Path, format: int, of_store: int) -> None:
     backup, newer = tmp_path / "shop.backup", tmp_path / "newer.backup"
     manifest = back_up(built(tmp_path), backup, None, silent).manifest
@@ -160,15 +161,16 @@ def test_a_backup_of_a_newer_format_is_refused(tmp_path: Path, format: int, of_s
 
 
 def test_a_backup_of_an_older_format_is_brought_to_the_newest(tmp_path: Path) -> None:
-    """What lies between two formats is in the migrations; here the restored file only says that it is older."""
+    """A store of the format before events had digests."""
     backup, older = tmp_path / "shop.backup", tmp_path / "older.backup"
     manifest = back_up(built(tmp_path), backup, None, silent).manifest
     file = tmp_path / "database.sqlite"
     with opened_backup(backup) as new:
         new.take_out(manifest.parts[0], file, silent)
     with closing(apsw.Connection(str(file))) as db:
-        db.execute("drop table refold_unsent; drop table refold_events_elsewhere; pragma user_version = 5")
-    source = replace(manifest.source, format=5)
+        db.execute("drop table refold_digests; drop view refold_returned; create view refold_returned as select 1 as x")
+        db.execute("alter table events drop column digest; pragma user_version = 6")
+    source = replace(manifest.source, format=6)
     pack(older, [("database.sqlite", file)], lambda parts: replace(manifest, parts=parts, source=source), silent)
     restore(older, f"sqlite:///{tmp_path}/again.db", None, silent)
     goes_on(f"sqlite:///{tmp_path}/again.db")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from refold import Fold, RawEvent
+from refold import Fold, RawEvent, event
 from refold.fingerprint import fingerprint
 from refold.snapshot import state_hint
 
@@ -30,6 +32,8 @@ from refold import Fold, event, upcast
 OLD = ("cart.added", 1)
 RATES = {"book": Decimal("0.07"), "wine": Decimal("0.19")}
 REDUCED = {"book", "bread", "milk"}
+BASE = 1
+unit = lambda: "cent"
 
 
 class Kind(Enum):
@@ -62,6 +66,9 @@ class Cart:
         """Another line."""
         return replace(self, lines=(*self.lines, line), total=self.total + taxed(line))
 
+    def __add__(self, other: Cart) -> Cart:
+        return replace(self, lines=self.lines + other.lines)
+
 
 def taxed(line: Line) -> int:
     if line.item in {"book", "bread", "milk"} or line.item in REDUCED:
@@ -73,8 +80,13 @@ def free(added: Added, *, of: int = 0) -> bool:
     return added.price <= of
 
 
+def rounded(price: int) -> int:
+    """A price as it is paid."""
+    return sum(part + BASE for part in (price + 3, 2)) if unit() else price
+
+
 def evolve(cart: Cart, added: Added) -> Cart:
-    return cart if free(added) or added.is_gift else cart.plus(Line(added.item, added.price))
+    return cart if free(added) or added.is_gift else cart.plus(Line(added.item, rounded(added.price)))
 
 
 fold = Fold("cart", Cart, evolve)
@@ -89,6 +101,12 @@ CHANGES = {
     "a set in the module": ('REDUCED = {"book", "bread", "milk"}', 'REDUCED = {"book", "bread", "oil"}'),
     "a set in the code": ('in {"book", "bread", "milk"} or', 'in {"book", "bread", "oil"} or'),
     "a generator in the code": ("sum(part for part in", "sum(part + 1 for part in"),
+    "a text in a lambda": ('lambda: "cent"', 'lambda: "mill"'),
+    "a number after a docstring": ("price + 3", "price + 4"),
+    "a constant that only a generator reads": ("BASE = 1", "BASE = 2"),
+    "an operator of the state": ("self.lines + other.lines", "other.lines + self.lines"),
+    "an attribute that is read": ("added.price <= of", "added.cents <= of"),
+    "a parameter that takes the rest": ("(added: Added, *, of: int", "(added: Added, *rest: int, of: int"),
     "a default of a parameter": ("of: int = 0", "of: int = 1"),
     "a default of a state": ("total: int = 0", "total: int = 1"),
     "a default of an event": ("kind: Kind = Kind.PLAIN", "kind: Kind = Kind.GIFT"),
@@ -140,9 +158,71 @@ def test_a_module_has_it_under_any_name() -> None:
     assert of(PROGRAM, "__main__of_something") == of(PROGRAM)
 
 
+LOCAL = """
+from refold import Fold, RawEvent
+
+STEP = 1
+
+def evolve(state: int, event: RawEvent) -> int:
+    class Steps:
+        step = STEP
+
+    return state + Steps.step
+
+fold = Fold("steps", int, evolve, events=(RawEvent,))
+"""
+
+
+def test_a_class_inside_a_function_is_told_by_what_it_reads_and_not_by_the_name_of_its_module() -> None:
+    assert of(LOCAL, "__main__of_something") == of(LOCAL) != of(LOCAL.replace("STEP = 1", "STEP = 2"))
+
+
 def test_raising_the_version_changes_it() -> None:
     fold: Fold[int, RawEvent] = Fold("a", int, lambda state, event: state, events=(RawEvent,))
     assert fingerprint(fold, int, 1) != fingerprint(fold, int, 2)
+
+
+def test_it_is_32_hexadecimal_digits() -> None:
+    assert re.fullmatch("[0-9a-f]{32}", of(PROGRAM))
+
+
+def test_another_patch_of_the_interpreter_leaves_it_and_another_version_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    major, minor, patch, *rest = sys.version_info
+    found = of(PROGRAM)
+    with monkeypatch.context() as another:
+        another.setattr(sys, "version_info", (major, minor, patch + 1, *rest))
+        patched = of(PROGRAM)
+        another.setattr(sys, "version_info", (major, minor - 1, patch, *rest))
+        older = of(PROGRAM)
+    assert (patched == found, older == found) == (True, False)
+
+
+PARTS = {
+    "first": ("def initial():\n    return 1\n", "def initial():\n    return 2\n"),
+    "further": ("def evolve(state, event):\n    return 1\n", "def evolve(state, event):\n    return 2\n"),
+    "events": ("class Done:\n    limit = 1\n", "class Done:\n    limit = 2\n"),
+}
+"""An application of three packages."""
+
+
+@pytest.mark.parametrize("changed", PARTS)
+def test_the_packages_of_a_fold_may_be_installed_and_are_looked_into(
+    changed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(*, change: str = "") -> str:
+        names: dict[str, Any] = {}
+        for part, programs in PARTS.items():
+            module = ModuleType(f"shop_{part}")
+            module.__file__ = f"/usr/lib/python3/site-packages/shop_{part}.py"
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+            exec(programs[part == change], module.__dict__)  # noqa: S102 - the programs above
+            names |= vars(module)
+        done = event("shop.done")(names["Done"])
+        return fingerprint(Fold("shop", names["initial"], names["evolve"], events=(done,)), int, 1)
+
+    assert (made() == made(), made() == made(change=changed)) == (True, False)
 
 
 def test_every_process_finds_the_same(tmp_path: Path) -> None:

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from enum import Enum
-from functools import cache, partial
-from typing import Any, NewType, TypeVar
+from functools import cache, cached_property, partial
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, NewType, Self, TypeVar
 
 import attrs
 import msgspec
+import pydantic
 import pytest
 
-from refold.fingerprint import _Describing, _owners, is_filled
+from refold.fingerprint import _Describing, _has_docstring, _owners, is_filled
 from refold.testing.contract.sample import Deposited, accounts
 
 T = TypeVar("T")
@@ -32,6 +34,11 @@ class Point:
     y: int = 2
 
 
+@dataclasses.dataclass(frozen=True)
+class Unset:
+    x: int = dataclasses.field(init=False)
+
+
 class Box(msgspec.Struct, frozen=True):
     x: int
     y: list[int] = []
@@ -40,6 +47,10 @@ class Box(msgspec.Struct, frozen=True):
 @attrs.frozen
 class Pair:
     x: int = 3
+
+
+class Model(pydantic.BaseModel):
+    x: int = pydantic.Field(ge=0)
 
 
 class Plain:
@@ -102,6 +113,7 @@ def told(value: object, *own: str) -> str:
         (Alias(), "builtins.tuple [builtins.int , ellipsis Ellipsis]"),
         (Colour.RED, "#0.RED"),
         (Point(1), "#0(x=int 1, y=int 2)"),
+        (Unset(), "#0(x=NoneType None)"),
         (Box(1), "#0(x=int 1, y=list())"),
         (Pair(), "some #0"),
         (Plain(), "some #0"),
@@ -112,6 +124,9 @@ def told(value: object, *own: str) -> str:
         (vars(Plain)["static"], "static(#0)"),
         (vars(Plain)["of_class"], "class(#0)"),
         (property(helper), "property(#0)"),
+        (cached_property(helper), "property(#0)"),
+        (Self, "typing.Self"),
+        (sys.modules[__name__], "module "),
     ],
 )
 def test_a_value_is_told_so_for_ever(value: object, text: str) -> None:
@@ -134,16 +149,28 @@ def test_a_class_is_told_by_its_bases_its_fields_and_its_own_attributes() -> Non
     )
     assert "tuple(str 'y', str 'y', NoneType None, tuple(str 'default', builtins.list ))" in defined(Box)[0]
     assert "tuple(str 'x', int 3, NoneType None, NoneType None)" in defined(Pair)[0]
+    assert "str 'x': map(str 'minimum': int 0, str 'title': str 'X', str 'type': str 'integer')" in defined(Model)[0]
     assert (
         defined(Plain)[0]
         == f"Plain: {bases}; map(); limit = int 5; static = static(#1); method = #2; of_class = class(#3)"
     )
 
 
+@pytest.mark.parametrize("cls", [Point, Pair])
+def test_the_methods_that_a_decorator_writes_are_not_told(cls: type[Any]) -> None:
+    assert [name for name in ("__init__", "__eq__", "__hash__") if f"{name} = " in defined(cls)[0]] == []
+
+
 def test_a_function_is_told_by_its_defaults_and_its_code_and_once() -> None:
     describing = _Describing({__name__})
     assert (describing.of(helper), describing.of(helper), len(describing.definitions)) == ("#0", "#0", 1)
     assert describing.definitions[0].startswith("helper: tuple(tuple(int 7), NoneType None, list()); ")
+
+
+def test_no_number_is_given_to_two_that_live_one_after_the_other() -> None:
+    describing = _Describing(set())
+    numbers = [describing.of(living("def f(): ...", "app")) for _ in range(9)]
+    assert numbers == [f"#{number}" for number in range(9)]
 
 
 def test_a_closure_is_told_by_what_it_holds_as_far_as_that_is_there() -> None:
@@ -163,9 +190,89 @@ def test_a_closure_is_told_by_what_it_holds_as_far_as_that_is_there() -> None:
     assert "list(int 5)" in defined(half)[0]
 
 
+def living(program: str, module: str | None, **names: object) -> FunctionType:
+    """The function `f` of a program, as though it stood in a module."""
+    found = {"__name__": module, **names}
+    exec(program, found)  # noqa: S102 - the programs below
+    function = found["f"]
+    assert isinstance(function, FunctionType)
+    return function
+
+
+def of_module(name: str, place: str, **names: object) -> ModuleType:
+    module = ModuleType(name)
+    vars(module).update({"__file__": place, **names})
+    return module
+
+
+def test_what_a_function_takes_from_a_module_of_the_application_is_told_and_from_another_only_its_name() -> None:
+    rates = of_module("rates", "/app/rates.py", VAT=19, OTHER=7)
+    program = "def f(): return rates.VAT, sys.version, rates.unknown"
+    found = _Describing({"rates", "app"})
+    found.of(living(program, "app", rates=rates, sys=sys))
+    assert found.definitions[0].partition("; rates = ")[2] == "module ; .VAT = int 19; sys = module sys"
+
+
 def test_what_others_made_is_told_by_its_name_and_release() -> None:
     assert told(pytest.approx) == f"{pytest.approx.__module__}.approx {pytest.__version__}"
     assert told(msgspec.Struct) == f"msgspec.Struct {msgspec.__version__}"
+
+
+@pytest.mark.parametrize(
+    ("place", "release", "own", "text"),
+    [
+        ("/usr/lib/python3.11/site-packages/shop/parts.py", "1.2", "", "shop.parts.f 1.2"),
+        ("/usr/lib/python3/dist-packages/shop/parts.py", "1.2", "", "shop.parts.f 1.2"),
+        ("/usr/lib/python3/dist-packages/shop/parts.py", (1, 2), "", "shop.parts.f"),
+        ("/usr/lib/python3/dist-packages/shop/parts.py", "1.2", "shop", "#0"),
+        ("/usr/lib/python3/dist-packages/shop/parts.py", "1.2", "shop.parts", "#0"),
+        ("/home/me/shop/parts.py", "1.2", "", "#0"),
+        (None, "1.2", "", "#0"),
+    ],
+)
+def test_a_function_is_told_by_its_name_if_its_module_was_installed_and_is_not_the_applications(
+    place: str, release: object, own: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "shop", of_module("shop", place, __version__=release))
+    monkeypatch.setitem(sys.modules, "shop.parts", of_module("shop.parts", place))
+    assert _Describing({own}).of(living("def f(): ...", "shop.parts")) == text
+
+
+def test_what_stands_in_no_module_is_told_by_its_name() -> None:
+    assert told(living("def f(): ...", None)) == "None.f "
+
+
+def test_msgspec_is_told_by_its_name_wherever_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(msgspec, "__file__", "/var/task/msgspec/__init__.py")
+    assert told(msgspec.Struct) == f"msgspec.Struct {msgspec.__version__}"
+
+
+def code(**changed: Any) -> CodeType:
+    return helper.__code__.replace(**changed)
+
+
+@pytest.mark.parametrize(
+    ("version", "flagged", "first", "name", "found"),
+    [
+        ((3, 13), 0, ("text",), "f", True),
+        ((3, 13), 0, (None, "text"), "f", False),
+        ((3, 13), 0, (), "f", False),
+        ((3, 13), 0, ("text",), "<lambda>", False),
+        ((3, 13), 0x4000000, (None,), "f", False),
+        ((3, 14), 0x4000000, (None,), "f", True),
+        ((3, 14), 0, ("text",), "f", False),
+        ((3, 15), 0x4000000, ("text",), "f", True),
+    ],
+)  # fmt: skip
+def test_where_a_docstring_stands_depends_on_the_interpreter(
+    version: tuple[int, int], flagged: int, first: tuple[object, ...], name: str, found: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    of_function = code(co_flags=helper.__code__.co_flags | flagged, co_consts=first, co_name=name)
+    with monkeypatch.context() as another:
+        another.setattr(sys, "version_info", version)
+        has = _has_docstring(of_function)
+    assert has is found
 
 
 def test_the_application_owns_the_packages_of_its_parts() -> None:
@@ -175,3 +282,4 @@ def test_the_application_owns_the_packages_of_its_parts() -> None:
         accounts.evolve.__module__,
     ]
     assert list(_owners(Deposited)) == ["__main__", "refold.testing.contract.sample"]
+    assert list(_owners("".upper, (5).__add__)) == ["__main__", "", ""]  # which stand in none
