@@ -82,7 +82,7 @@ def free(added: Added, *, of: int = 0) -> bool:
 
 def rounded(price: int) -> int:
     """A price as it is paid."""
-    return sum(part + BASE for part in (price + 3, 2)) if unit() else price
+    return sum(part * 4 + BASE for part in (price + 3, 2)) if unit() else price
 
 
 def evolve(cart: Cart, added: Added) -> Cart:
@@ -103,6 +103,7 @@ CHANGES = {
     "a generator in the code": ("sum(part for part in", "sum(part + 1 for part in"),
     "a text in a lambda": ('lambda: "cent"', 'lambda: "mill"'),
     "a number after a docstring": ("price + 3", "price + 4"),
+    "a number in a generator": ("part * 4", "part * 8"),
     "a constant that only a generator reads": ("BASE = 1", "BASE = 2"),
     "an operator of the state": ("self.lines + other.lines", "other.lines + self.lines"),
     "an attribute that is read": ("added.price <= of", "added.cents <= of"),
