@@ -57,8 +57,7 @@ class CloudEvent(Struct, frozen=True):
     @property
     def is_json(self) -> bool:
         """Whether the data are JSON."""
-        kind = (self.datacontenttype or JSON).partition(";")[0].strip().lower()
-        return kind.endswith(("/json", "+json"))
+        return _is_json(self.datacontenttype)
 
     def attribute(self, name: str) -> str | None:
         """An extension as text."""
@@ -90,7 +89,7 @@ class CloudEvent(Struct, frozen=True):
         try:
             return _read(found, self)
         except Unreadable as error:
-            raise BadMessage(str(error)) from error
+            raise BadMessage(str(error).removesuffix(".")) from error
         except Exception as error:  # a user's validator may raise anything
             raise BadMessage(f"its data do not fit {found.__qualname__}: {error}") from error
 
@@ -118,6 +117,12 @@ class CloudEvent(Struct, frozen=True):
         if content_type.lower().startswith("application/cloudevents"):
             return checked(_structured(content_type, body))
         return checked(_binary(lower, content_type or None, body))
+
+
+def _is_json(content_type: object) -> bool:
+    """Of a message that just came it may be anything; what is no text is none of these, and is refused later."""
+    kind = str(content_type or JSON).partition(";")[0].strip().lower()
+    return kind.endswith(("/json", "+json"))
 
 
 def marked(cls: type[Any]) -> Spec:
@@ -159,18 +164,19 @@ def _structured(content_type: str, body: bytes) -> CloudEvent:
     try:
         raw = msgspec.json.decode(body, type=dict[str, Raw])
         named: dict[str, Any] = {name: msgspec.json.decode(value) for name, value in raw.items() if name != "data"}
-        told = CloudEvent("", "", "", datacontenttype=named.get("datacontenttype"))
-        return _made(named, _data_of(told, raw.get("data"), named.get("data_base64")))
+        return _made(named, _data_of(named.get("datacontenttype"), raw.get("data"), named.get("data_base64")))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BadMessage(f"its body cannot be read: {error}") from error
 
 
-def _data_of(told: CloudEvent, data: Raw | None, base64: object) -> bytes | None:
+def _data_of(content_type: object, data: Raw | None, base64: object) -> bytes | None:
     if base64 is not None:
         if data is not None:
             raise BadMessage("it has both data and data_base64")
-        return b64decode(str(base64), validate=True)
-    if data is None or told.is_json:
+        if not isinstance(base64, str):
+            raise BadMessage(f"its data_base64 is {shortened(base64)}: it takes text")
+        return b64decode(base64, validate=True)
+    if data is None or _is_json(content_type):
         return None if data is None else bytes(data)
     text: Any = msgspec.json.decode(data)
     return text.encode() if isinstance(text, str) else bytes(data)

@@ -38,7 +38,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "repeats": "unit/test_repeats.py",
     "snapshot": "unit/test_snapshot.py",
     "fingerprint": "unit/test_fingerprint.py unit/test_fingerprint_texts.py",
-    "cloudevents": "publishing/test_cloudevents.py",
+    "cloudevents": "unit/test_cloudevents.py publishing/test_cloudevents.py",
     "personal": "unit/test_personal.py",
     "codec": "unit/test_codec.py unit/test_upcasting.py unit/test_personal.py",
     "refusals": "unit/test_refusals.py",
