@@ -7,7 +7,7 @@ person's own, kept apart from the events: without the key, the value is gone fro
 from __future__ import annotations
 
 import typing
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Final, Protocol, TypeAlias, TypeVar, cast
 
@@ -97,12 +97,17 @@ def marked_fields(cls: type[Any]) -> tuple[str, ...]:
     try:
         return _marked(cast("Hashable", cls))  # mypy knows only of objects that they are
     except (NameError, TypeError) as error:  # of a class without any, whoever reads it for good tells it
-        if any("Personal" in str(hint) for hint in getattr(cls, "__annotations__", {}).values()):
+        if any("Personal" in hint for base in cls.__mro__ for hint in _as_written(base)):
             raise UsageError(
                 f"{cls.__qualname__} has personal fields, and its annotations cannot be read ({error}): define what they name "
                 "in the module of the class."
             ) from error
         return ()
+
+
+def _as_written(cls: type[Any]) -> Iterator[str]:
+    """The annotations that a class itself has: those of the classes that it inherits from are with them."""
+    return map(str, getattr(cls, "__annotations__", {}).values())
 
 
 @lru_cache(maxsize=4_096)  # forms of commands are made for each that is sent, and this takes longer than the rest

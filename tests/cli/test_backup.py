@@ -11,6 +11,7 @@ from tests.archive.books import archived, write_books
 from tests.cli.conftest import Run
 
 from refold import RawEvent, Store
+from refold.backends.sqlite.connection import FORMAT
 from refold.cli import backup as backup_command
 
 DIGEST = r"digest [0-9a-f]{32}"
@@ -48,7 +49,7 @@ def test_all_is_told_as_json(refold: Run) -> None:
     manifest = made["manifest"]
     assert manifest == restored["manifest"] == tried["manifest"]
     assert sorted(manifest) == ["contents", "format", "parts", "refold", "source", "taken_at", "tenants"]
-    assert manifest["source"] == {"backend": "sqlite", "format": 6, "place": "shop.db"}
+    assert manifest["source"] == {"backend": "sqlite", "format": FORMAT, "place": "shop.db"}
     assert [part["name"] for part in manifest["parts"]] == ["database.sqlite"]
     assert (tried["lost"]["events"], tried["differs_at"], tried["live_head"]) == (0, None, 6)
     assert sorted(tried) == ["backup", "compared_in", "differs_at", "live_head", "lost", "manifest", "restored_in"]

@@ -328,6 +328,7 @@ def test_what_is_damaged_is_listed(refold: Run, directory: Path) -> None:
         [
             {"position": None, "problem": "the trigger events_are_not_changed is missing: events could be changed"},
             {"position": 2, "problem": "its data or metadata are not JSON"},
+            {"position": 2, "problem": "it is not what was written: its digest does not fit"},
         ],
         "",
     )

@@ -39,7 +39,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "snapshot": "unit/test_snapshot.py",
     "fingerprint": "unit/test_fingerprint.py unit/test_fingerprint_texts.py",
     "cloudevents": "unit/test_cloudevents.py publishing/test_cloudevents.py",
-    "personal": "unit/test_personal.py",
+    "personal": "unit/test_seals.py unit/test_personal.py",
     "codec": "unit/test_codec.py unit/test_upcasting.py unit/test_personal.py",
     "refusals": "unit/test_refusals.py",
     "closing": "unit/test_closing.py",

@@ -121,8 +121,33 @@ def test_personal_fields_whose_annotations_cannot_be_read_are_refused_and_not_wr
         mail: Personal[str]
         near: Near
 
-    with pytest.raises(UsageError, match=r"Nearby has personal fields, and its annotations cannot be read"):
-        Codec([Nearby])
+    class Base(pydantic.BaseModel, frozen=True):
+        mail: Personal[str]
+        near: Near
+
+    @event("a.nearer", subject="who")
+    class Nearer(Base, frozen=True):
+        who: str
+
+    for cls in (Nearby, Nearer):
+        with pytest.raises(UsageError) as caught:
+            Codec([cls])
+        assert str(caught.value).partition("<locals>.")[2] == (
+            f"{cls.__name__} has personal fields, and its annotations cannot be read (name 'Near' is not defined): define "
+            "what they name in the module of the class."
+        )
+
+
+def test_a_class_without_personal_fields_may_have_annotations_that_nobody_can_read_here() -> None:
+    class Near(pydantic.BaseModel):
+        street: str
+
+    @event("a.near")
+    class Nearby(pydantic.BaseModel):
+        near: Near
+
+    assert personal_fields(Nearby) == ()
+    assert Codec([Nearby]).form(Nearby).written(Nearby(near=Near(street="x"))) == b'{"near":{"street":"x"}}'
 
 
 @event("a.plain", version=2, subject="who", upcasters=[upcast("a.plain", 1, to=2)(lambda old: old)])
