@@ -1,0 +1,135 @@
+"""The JSON of an event, with its personal fields sealed and opened, byte by byte. The keys here are only pretended."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from refold import InvalidName, Personal, event
+from refold.codec import Codec
+from refold.messages import StreamName, spec_of
+from refold.personal import (
+    Box,
+    Sealing,
+    as_forgotten,
+    checked_subject,
+    opened,
+    personal_fields,
+    sealed,
+    stream_of,
+    without_seals,
+)
+
+MAIL = b'{"$sealed":["who:x","k","Im1haWwi"]}'
+"""The text "mail" as it is sealed here, for who:x."""
+
+
+class Pretended:
+    """Seals that hide nothing. Those of the forgotten are not opened."""
+
+    def __init__(self, *forgotten: str) -> None:
+        self.forgotten = forgotten
+
+    def admit(self, type: str) -> None: ...
+
+    def seal(self, subject: str, value: bytes) -> Box:
+        return Box(subject, "k", b64encode(value).decode())
+
+    def open(self, box: Box) -> bytes | None:
+        return None if box.subject in self.forgotten else b64decode(box.text)
+
+    def known(self, subject: str) -> Sequence[bytes]:
+        return ()
+
+    def destroy(self, subject: str, now: int) -> None: ...
+
+    def of(self, tenant: str) -> Sealing:
+        return self
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("fields", "plain", "kept"),
+    [
+        (["mail"], b'{"who":"x","mail":"mail","n":1}', b'{"who":"x","mail":%b,"n":1}' % MAIL),
+        (["mail", "more"], b'{"mail":"mail","more":"mail"}', b'{"mail":%b,"more":%b}' % (MAIL, MAIL)),
+        (["mail", "more"], b'{"mail":null,"more":"mail"}', b'{"mail":null,"more":%b}' % MAIL),
+        (["mail", "more"], b'{"more":"mail"}', b'{"more":%b}' % MAIL),
+        (["mail"], b'{"mail":{"a":[1]}}', b'{"mail":{"$sealed":["who:x","k","eyJhIjpbMV19"]}}'),
+        ([], b'{"mail":"mail"}', b'{"mail":"mail"}'),
+    ],
+)
+def test_the_fields_that_are_there_are_sealed(fields: Sequence[str], plain: bytes, kept: bytes) -> None:
+    assert sealed(Pretended(), fields, "who:x", plain) == kept
+    assert opened(Pretended(), kept, fields) == plain
+
+
+SEALED = b'{"who":"x","mail":%b,"note":%b,"n":{"$sealed":1}}' % (MAIL, MAIL)
+
+
+@pytest.mark.parametrize(
+    ("sealing", "fields", "found"),
+    [
+        (Pretended(), None, b'{"who":"x","mail":"mail","note":"mail","n":{"$sealed":1}}'),
+        (Pretended(), {"mail"}, b'{"who":"x","mail":"mail","note":%b,"n":{"$sealed":1}}' % MAIL),
+        (Pretended(), {"mail", "n", "other"}, b'{"who":"x","mail":"mail","note":%b,"n":{"$sealed":1}}' % MAIL),
+        (Pretended("who:x"), {"mail"}, b'{"who":"x","mail":null,"note":%b,"n":{"$sealed":1}}' % MAIL),
+        (Pretended("who:y"), {"note"}, b'{"who":"x","mail":%b,"note":"mail","n":{"$sealed":1}}' % MAIL),
+        (None, None, b'{"who":"x","mail":null,"note":null,"n":{"$sealed":1}}'),
+        (None, {"mail"}, b'{"who":"x","mail":null,"note":%b,"n":{"$sealed":1}}' % MAIL),
+    ],
+)
+def test_what_is_sealed_is_opened_where_it_can_be_and_nothing_if_it_was_forgotten(
+    sealing: Sealing | None, fields: set[str] | None, found: bytes
+) -> None:
+    assert opened(sealing, SEALED, fields) == found
+
+
+def test_a_box_holds_no_more_than_what_was_sealed() -> None:
+    more = b'{"mail":{"$sealed":["who:x","k","Im1haWwi"],"more":1}}'
+    assert opened(None, more) == more
+
+
+def test_json_in_which_nothing_is_sealed_is_not_even_read() -> None:
+    assert opened(Pretended(), b"no JSON at all") == b"no JSON at all"
+
+
+def test_json_that_was_read_is_opened_if_there_is_something_to_open() -> None:
+    shape = {"as it": "was read"}
+    assert without_seals(Pretended(), shape, b'{"mail":"mail"}') is shape
+    assert without_seals(Pretended(), shape, b'{"mail":%b}' % MAIL) == {"mail": "mail"}
+
+
+def test_who_shows_an_event_without_keys_shows_nothing_of_what_is_sealed() -> None:
+    assert as_forgotten({"who": "x", "mail": msgspec.json.decode(MAIL)}) == {"who": "x", "mail": None}
+    assert as_forgotten({"who": "x", "mail": "mail"}) == {"who": "x", "mail": "mail"}
+
+
+@event("a.sparse", subject="who")
+class Sparse(msgspec.Struct, frozen=True, omit_defaults=True):
+    who: str
+    mail: Personal[str] = None
+    more: str = ""
+
+
+def test_a_field_that_was_not_written_is_not_sealed() -> None:
+    form = Codec([Sparse], sealing=Pretended()).form(Sparse)
+    assert [form.written(Sparse("x")), form.written(Sparse("x", "mail"))] == [
+        b'{"who":"x"}',
+        b'{"who":"x","mail":%b}' % MAIL,
+    ]
+
+
+def test_only_what_is_marked_is_personal() -> None:
+    assert personal_fields(Sparse) == ("mail",)
+
+
+def test_whom_an_event_is_about_can_be_the_name_of_a_stream() -> None:
+    assert stream_of("who:x") == StreamName("$forgotten", "who:x")
+    assert checked_subject(spec_of(Sparse), Sparse("x")) == "who:x"
+    with pytest.raises(InvalidName):
+        checked_subject(spec_of(Sparse), Sparse("a\nb"))
