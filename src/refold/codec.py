@@ -166,7 +166,7 @@ class Decoders(dict[Key, Decode]):
         known: Container[str],
         sealing: Sealing | None = None,
         *,
-        raw: bool = False,
+        raw: bool,
         selective: bool = False,
     ) -> None:
         super().__init__({(form.spec.name, form.spec.version): form.read or form.decode for form in forms})

@@ -40,7 +40,10 @@ ROOMS: Final[Mapping[str, str]] = {
     "fingerprint": "unit/test_fingerprint.py unit/test_fingerprint_texts.py",
     "cloudevents": "unit/test_cloudevents.py publishing/test_cloudevents.py",
     "personal": "unit/test_seals.py unit/test_personal.py",
-    "codec": "unit/test_codec.py unit/test_upcasting.py unit/test_personal.py",
+    "codec": (
+        "unit/test_codec.py unit/test_known_classes.py unit/test_decoding.py unit/test_recorded.py unit/test_seals.py "
+        "unit/test_upcasting.py"
+    ),
     "refusals": "unit/test_refusals.py",
     "closing": "unit/test_closing.py",
     "archiving": "unit/test_archiving.py",

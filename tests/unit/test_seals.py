@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
 
-from refold import InvalidName, Personal, event
-from refold.codec import Codec
+from refold import InvalidName, Personal, RawEvent, event, upcast
+from refold.codec import Codec, events_of
 from refold.messages import StreamName, spec_of
 from refold.personal import (
     Box,
@@ -133,3 +134,81 @@ def test_whom_an_event_is_about_can_be_the_name_of_a_stream() -> None:
     assert checked_subject(spec_of(Sparse), Sparse("x")) == "who:x"
     with pytest.raises(InvalidName):
         checked_subject(spec_of(Sparse), Sparse("a\nb"))
+
+
+# Events of a class ----------------------------------------------------------------------
+
+
+@event("a.plain")
+class Plain:
+    n: int = 0
+
+
+@event("a.told", version=2, subject="who", upcasters=[upcast("a.told", 1, to=2)(lambda data: data)])
+class Told:
+    who: str
+    mail: Personal[str]
+
+
+@pytest.mark.parametrize(
+    ("sealing", "version", "found"),
+    [
+        (Pretended(), 2, "mail"), (Pretended(), 1, "mail"), (Pretended("who:x"), 2, None), (Pretended("who:x"), 1, None),
+        (None, 2, None), (None, 1, None),
+    ],
+)  # fmt: skip
+def test_what_is_sealed_is_opened_whatever_its_shape(
+    sealing: Pretended | None, version: int, found: str | None
+) -> None:
+    data = b'{"who":"x","mail":%b}' % MAIL
+    for decoders in (Codec([Told], sealing=sealing).known, Codec(sealing=sealing).decoders((Told,))):
+        assert events_of(decoders, "a.told", version, data, "s-1", 7, 9) == [Told("x", found)]
+
+
+def test_without_keys_personal_data_are_written_as_they_are_and_with_keys_they_are_sealed() -> None:
+    told = Told("x", "mail")
+    assert Codec().form(Told).written(told) == b'{"who":"x","mail":"mail"}'
+    assert Codec(sealing=Pretended()).form(Told).written(told) == b'{"who":"x","mail":%b}' % MAIL
+
+
+@event("a.noted", subject="who")
+class Noted:
+    who: str
+    mail: Personal[str]
+    note: Any
+
+
+def test_what_only_looks_sealed_in_another_field_is_read_as_it_stands() -> None:
+    data = b'{"who":"x","mail":%b,"note":%b}' % (MAIL, MAIL)
+    known = Codec([Noted], sealing=Pretended()).known
+    assert events_of(known, "a.noted", 1, data, "s-1", 7, 9) == [Noted("x", "mail", msgspec.json.decode(MAIL))]
+
+
+class Admitting(Pretended):
+    """Those who say which types they let in, and whose tenants they are."""
+
+    def __init__(self, tenant: str = "") -> None:
+        super().__init__()
+        self.tenant = tenant
+        self.admitted = list[str]()
+
+    def admit(self, type: str) -> None:
+        self.admitted.append(type)
+
+    def of(self, tenant: str) -> Admitting:
+        return Admitting(tenant)
+
+
+def test_whoever_seals_is_asked_about_each_type_that_holds_personal_data() -> None:
+    sealing = Admitting()
+    Codec([Plain, Told], sealing=sealing)
+    assert sealing.admitted == ["a.told"]
+
+
+@pytest.mark.parametrize("raw", [(), (RawEvent,)])
+def test_a_tenant_has_the_same_classes_and_seals_of_its_own(raw: tuple[type[Any], ...]) -> None:
+    codec = Codec([Told, *raw], lambda: [Plain], Admitting()).for_tenant("acme")
+    assert isinstance(codec.sealing, Admitting)
+    assert (codec.sealing.tenant, codec.sealing.admitted) == ("acme", ["a.told"])
+    known = frozenset({"a.told"} if raw else {"a.told", "a.plain"})
+    assert (codec.known.raw, codec.known.types) == (bool(raw), known)
