@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.postgres.emptied import Emptied
 
 from refold.testing.contract import Place, StoreContract
 from refold.testing.postgres import PostgresServer
 
 
+@pytest.fixture(scope="module")
+def emptied(postgres: PostgresServer) -> Iterator[Emptied]:
+    found = Emptied(postgres)
+    yield found
+    found.drop()
+
+
 class TestPostgres(StoreContract):
     @pytest.fixture
-    def place(self, postgres: PostgresServer) -> Iterator[Place]:
-        url = postgres.new_database()
-        yield Place(url=url, durable=True, sql=True)
-        postgres.drop(url)
+    def place(self, emptied: Emptied) -> Iterator[Place]:
+        yield Place(url=emptied.url, durable=True, sql=True)
+        emptied.empty()
