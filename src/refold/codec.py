@@ -257,8 +257,8 @@ def _write_foreign(value: Any) -> Any:
 
 
 def _read_foreign(cls: type[Any], value: Any) -> Any:
-    if hasattr(cls, "model_validate"):
-        return cls.model_validate(value)
+    if hasattr(cls, "model_validate_json"):  # as JSON, in which a strict model takes a text for a date
+        return cls.model_validate_json(msgspec.json.encode(value))
     raise NotImplementedError(f"objects of type {cls.__name__} cannot be read from JSON")
 
 

@@ -58,6 +58,11 @@ class Holding:
     anything: Any = None
 
 
+@event("a.dated")
+class Dated:
+    inner: Strict
+
+
 @event("a.wanting")
 class Wanting:
     odd: Odd
@@ -72,6 +77,7 @@ class Wanting:
         (Done(1), b'{"n":1}'),
         (Priced(n=1.5), b'{"n":1.5}'),
         (Strict(day=date(2026, 1, 2)), b'{"day":"2026-01-02"}'),
+        (Dated(Strict(day=date(2026, 1, 2))), b'{"inner":{"day":"2026-01-02"}}'),
         (Holding(Inner(b=b"x")), b'{"inner":{"b":"x"},"anything":null}'),
         (Holding(anything={"a": [1, None]}), b'{"inner":null,"anything":{"a":[1,null]}}'),
     ],
