@@ -14,6 +14,9 @@ from uuid import UUID
 
 import msgspec
 
+_UNSET: Final = object()
+"""In place of a field that was never set: it is not one that holds None."""
+
 
 def identical(one: object, other: object) -> bool:
     """Equal, and of the same classes all the way down: True is not 1, and the member of an enum not its value."""
@@ -29,7 +32,7 @@ def identical(one: object, other: object) -> bool:
         kinds, twins = Counter(map(type, cast("set[object]", one))), Counter(map(type, cast("set[object]", other)))
         return one == other and kinds == twins
     if names := _field_names(one):
-        return all(identical(getattr(one, name, None), getattr(other, name, None)) for name in names)
+        return all(identical(getattr(one, name, _UNSET), getattr(other, name, _UNSET)) for name in names)
     return one == other
 
 
@@ -79,4 +82,4 @@ def _frozen_fields(cls: type[Any]) -> Mapping[str, object] | None:
     except Exception:  # noqa: BLE001 - names that are known to nobody
         return None
     names = [each.name for each in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else cls.__struct_fields__
-    return {name: hints.get(name, object) for name in names}
+    return {name: hints[name] for name in names}

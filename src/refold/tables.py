@@ -198,7 +198,10 @@ class Column:
         else:
             convert = _KINDS[base][2] if base in _KINDS else _json
         sqlite, postgres = _KINDS[base][:2] if base in _KINDS else ("text", "jsonb")
-        return Column(name, sqlite, postgres, nullable, _or_none(convert) if nullable else convert, base not in _KINDS)
+        is_json = base not in _KINDS  # in which null is a value as any other
+        return Column(
+            name, sqlite, postgres, nullable, _or_none(convert) if nullable or not is_json else convert, is_json
+        )
 
     def read(self, value: object) -> object:
         """A stored value, as far as the class cannot read it by itself."""
@@ -214,4 +217,5 @@ def _json(value: object) -> str:
 
 
 def _or_none(convert: Callable[[Any], SqlValue]) -> Callable[[Any], SqlValue]:
+    """None is null, and where that must not be the database says so: as a text it would be 'None'."""
     return lambda value: None if value is None else convert(value)

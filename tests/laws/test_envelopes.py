@@ -103,6 +103,7 @@ def test_many_events_opened_together_are_those_opened_one_by_one(some: list[Row]
 @example([EDGE - 1, EDGE])
 @example([-1, 0])
 @example([FIRST, LAST])
+@example([FIRST + 1, 0])
 def test_times_converted_together_are_exact_to_the_microsecond(some: list[int]) -> None:
     exact = [EPOCH + timedelta(microseconds=moment) for moment in some]
     assert as_datetimes(some) == [as_datetime(moment) for moment in some] == exact

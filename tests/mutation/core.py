@@ -20,7 +20,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "chains": "unit/test_chains.py unit/test_upcasting.py",
     "rows": "unit/test_rows.py",
     "sameness": "unit/test_sameness.py",
-    "clock": "laws/test_names_and_queries.py laws/test_envelopes.py",
+    "clock": "unit/test_clock.py laws/test_names_and_queries.py laws/test_envelopes.py",
     "projection": "unit/test_projection.py",
     "tables": "unit/test_tables.py",
     "process": "unit/test_process.py",

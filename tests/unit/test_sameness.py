@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -44,6 +44,17 @@ class Pair:
     x: Any
 
 
+@dataclass(frozen=True)
+class Later:
+    x: Any = field(init=False)
+
+
+def later(x: object) -> Later:
+    made = Later()
+    object.__setattr__(made, "x", x)
+    return made
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -57,6 +68,8 @@ class Pair:
         (Pair((1,)), Pair((1,))),
         (Colour.RED, Colour.RED),
         (None, None),
+        (Later(), Later()),
+        (later(None), later(None)),
     ],
 )
 def test_values_are_the_same_if_they_and_their_parts_are(one: object, other: object) -> None:
@@ -86,6 +99,8 @@ def test_values_are_the_same_if_they_and_their_parts_are(one: object, other: obj
         (Box(1), Box(1.0)),
         (Pair(1), Pair(1.0)),
         (Box(1), Pair(1)),
+        (Later(), later(None)),
+        (later(None), Later()),
     ],
 )
 def test_values_differ_if_any_part_differs_or_is_of_another_class(one: object, other: object) -> None:
@@ -93,9 +108,18 @@ def test_values_differ_if_any_part_differs_or_is_of_another_class(one: object, o
 
 
 class Alias:
-    """What `type Alias = tuple[int, ...]` is at run time, in an interpreter that has the statement."""
+    """What `type Alias = ...` is at run time, in an interpreter that has the statement."""
 
-    __value__ = tuple[int, ...]
+    def __init__(self, name: str, value: object = None) -> None:
+        self.name, self.__value__ = name, value
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+NESTED, SAID = Alias("Nested"), Alias("Said")  # each names itself
+NESTED.__value__ = tuple[NESTED, ...]  # type: ignore[valid-type]
+SAID.__value__ = Annotated[frozenset[SAID], "said"]  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True)
@@ -128,10 +152,10 @@ Numbers = NewType("Numbers", "list[int]")
     "hint",
     [
         None, int, bool, float, complex, str, bytes, Decimal, datetime, UUID, type(None), Colour, int | None,
-        tuple[int, ...], tuple[int, str], frozenset[int], Annotated[int, "said"], Alias(), Number, Tree,
-        tuple[Tree | None, ...],
+        tuple[int, ...], tuple[int, str], frozenset[int], Annotated[int, "said"], Alias("Many", tuple[int, ...]), Number, Tree,
+        tuple[Tree | None, ...], NESTED, SAID,
     ],
-    ids=lambda hint: "alias" if isinstance(hint, Alias) else repr(hint),
+    ids=repr,
 )  # fmt: skip
 def test_what_can_never_be_changed_in_place(hint: object) -> None:
     assert mutable_part(hint) == ""
@@ -150,6 +174,7 @@ def test_what_can_never_be_changed_in_place(hint: object) -> None:
         (tuple[int, dict[str, int]], "the state is dict[str, int]"),
         (Annotated[list[int], "said"], "the state is list[int]"),
         (Numbers, "the state is list[int]"),
+        (Alias("List", list[int]), "the state is list[int]"),
         (Held, "its field 'point' is Open"),
         (Sealed, "its field 'items' is list[int]"),
         (Point, "its field 'x' is Any"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,6 +16,7 @@ import msgspec
 import pytest
 
 from refold import UsageError
+from refold.flows.projections.statements import create, lookups, statement_of
 from refold.tables import Column, Delete, Key, Patch, Put, Table
 
 
@@ -205,3 +208,25 @@ def test_a_column_whose_value_may_be_missing_keeps_that_it_is() -> None:
     column = Column.of("x", int | None)
     kept: list[Any] = [column.value(given) for given in (None, 0, True)]
     assert (kept, [type(one) for one in kept]) == ([None, 0, 1], [type(None), int, int])
+
+
+@pytest.mark.parametrize("kind", [bool, int, float, str, bytes, datetime, date, Decimal, UUID, Size])
+def test_none_is_null_in_every_column_and_never_a_text_or_a_number(kind: type[Any]) -> None:
+    column, maybe = Column.of("x", kind), Column.of("x", kind | None)
+    assert [(each.value(None), each.nullable) for each in (column, maybe)] == [(None, False), (None, True)]
+
+
+def test_in_json_none_is_a_value_unless_the_column_may_be_null() -> None:
+    assert [Column.of("x", kind).value(None) for kind in (Any, list[int], list[int] | None)] == ["null", "null", None]
+
+
+def test_a_row_without_a_value_that_it_must_have_is_refused_by_the_database(lines: Table[Line]) -> None:
+    missing: Any = None
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute(create(lines, "sqlite", ""))
+        for change in (lines.put(Line("c", 1, missing)), lines.put(Line(missing, 1, "x"))):
+            put = statement_of(change, "")
+            with pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
+                database.execute(put.text, put.params)
+        (looked_up,) = lookups(lines, [lines[missing, 1].place], "")
+        assert database.execute(looked_up.text, looked_up.params).fetchall() == []
