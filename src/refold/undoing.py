@@ -99,7 +99,7 @@ def planned(
     missing: Iterable[Obstacle],
 ) -> P:
     """How the chosen events are undone, or redone."""
-    facts = sorted(chosen, key=lambda fact: (marks.first(fact).position, fact.position), reverse=kind.way == "undo")
+    facts = sorted(chosen, key=lambda fact: _order(marks, fact), reverse=kind.way == "undo")
     planning = _Planning(kind.way, marks, histories, facts)
     obstacles, steps = list(missing), list[UndoStep]()
     for fact in facts:
@@ -110,6 +110,11 @@ def planned(
             obstacles += [Obstacle(fact.id, fact.place, reason) for reason in found]
     versions = {stream: histories[stream].version for stream in {str(step.event.stream) for step in steps}}
     return kind(tuple(steps), tuple(obstacles), versions)
+
+
+def _order(marks: Marks, fact: Fact) -> tuple[int, int]:
+    """Where an event stood the first time; of those that redid the same one, where it stands."""
+    return marks.first(fact).position, fact.position
 
 
 class _Planning:
@@ -172,7 +177,7 @@ class _Planning:
         return (self._marks.facts[id] for id in history.events if id not in self._chosen)
 
     def _is_before(self, one: Fact, other: Fact) -> bool:
-        return self._marks.first(one).position < self._marks.first(other).position
+        return _order(self._marks, one) < _order(self._marks, other)
 
     def _proposed(self, fact: Fact) -> UndoStep | Sequence[str]:
         history, proposed, state = self._histories[fact.stream], list[Any](), self._states[fact.stream]

@@ -66,10 +66,12 @@ def test_a_manifest_finds_its_files_and_the_streams_in_them() -> None:
     ("selection", "rows", "reach"),
     [
         (Selection(), [], Reach(-1, END, 0, END)),
-        (Selection(after=4, limit=2), [row(5), row(9)], Reach(4, 9, 0, END)),
+        (Selection(limit=0), [], Reach(-1, END, 0, END)),
+        (Selection(after=4, limit=1), [row(5)], Reach(4, 5, 0, END)),
+        (Selection(after=4, limit=3), [row(5), row(7), row(9)], Reach(4, 9, 0, END)),
         (Selection(after=4, limit=3), [row(5), row(9)], Reach(4, END, 0, END)),
         (Selection(limit=2, position_until=7), [row(5), row(9)], Reach(-1, 7, 0, END)),
-        (Selection(backward=True, limit=2), [row(9), row(5)], Reach(4, END, 0, END)),
+        (Selection(backward=True, limit=3), [row(9), row(7), row(5)], Reach(4, END, 0, END)),
         (Selection(backward=True, limit=3, after=10), [row(9), row(5)], Reach(-1, 9, 0, END)),
         (Selection(backward=True, after=10, position_until=6), [], Reach(-1, 6, 0, END)),
         (Selection(recorded_from=1, recorded_until=2), [], Reach(-1, END, 1, 2)),
@@ -125,3 +127,8 @@ def test_a_file_is_opened_only_if_it_may_hold_what_is_asked_for(selection: Selec
 )
 def test_a_row_is_of_a_source_or_not(source: InStream | InCategory | InStory | Matching, *, selected: bool) -> None:
     assert is_selected(Selection(source), row(1, tags='["t:1"]')) is selected
+
+
+def test_a_category_ends_at_the_first_dash() -> None:
+    row_of_a = row(1, "a-1-2")
+    assert [is_selected(Selection(InCategory(name)), row_of_a) for name in ("a", "a-1")] == [True, False]

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from refold import Publication, RawEvent, Recorded, StreamName, UsageError
+from refold import Publication, RawEvent, Recorded, StreamName, UsageError, event
 from refold.cloudevents import CloudEvent
 from refold.external import Retry
 from refold.messages import Metadata, Position
@@ -21,6 +21,11 @@ AT, ID = datetime(2026, 11, 30, tzinfo=UTC), UUID(int=1)
 
 
 def nobody(message: CloudEvent) -> None: ...
+
+
+@event("account.noted")
+class Noted:
+    text: str
 
 
 class Waiting:
@@ -78,14 +83,27 @@ def test_a_part_of_an_event_has_an_id_of_its_own_and_a_message_may_have_no_subje
 def test_another_sender_is_given_the_same_messages() -> None:
     retry, type = Retry(2), lambda event: f"bank.{event.type}"
     one = Publication(
-        "told", Deposited, Withdrawn, to=nobody, source="/bank", key=lambda _: "k", type=type, subject=None,
+        "told", Deposited, Withdrawn, to=nobody, source="/bank", key=lambda _: "k", type=type, subject=lambda _: "s",
         data=lambda _: 7, retry=retry,
     )  # fmt: skip
     sender = Calling(Waiting())
     other = one.sent_by(sender)
     assert (other.sender, other.name, other.event_types, other.retry) == (sender, "told", (Deposited, Withdrawn), retry)
     assert other.message(recorded(Deposited(3))) == one.message(recorded(Deposited(3)))
-    assert one.message(recorded(Deposited(3))).data == b"7"
+    assert (one.message(recorded(Deposited(3))).data, one.message(recorded(Deposited(3))).subject) == (b"7", "s")
+
+
+def test_events_of_several_classes_are_each_sent_as_they_are_written() -> None:
+    publication = Publication("told", Deposited, Withdrawn, Noted, to=nobody, source="/bank")
+    told = [
+        publication.message(recorded(event)).data for event in (Deposited(3), Withdrawn(2), Noted("n"), Withdrawn(4))
+    ]
+    assert told == [b'{"amount":3,"to":"someone"}', b'{"amount":2}', b'{"text":"n"}', b'{"amount":4}']
+
+
+def test_a_publication_changes_no_rows() -> None:
+    publication = Publication("told", Deposited, to=nobody, source="/bank")
+    assert list(publication.project(recorded(Deposited(3)))) == []
 
 
 @pytest.mark.parametrize(("function", "awaits"), [(nobody, False), (Waiting().__call__, True), (Waiting(), True)])

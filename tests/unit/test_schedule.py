@@ -13,6 +13,7 @@ from refold.schedule import (
     SCHEDULE,
     FinishSchedule,
     Plan,
+    Planned,
     RemoveSchedule,
     RenewSchedule,
     ScheduleEnded,
@@ -48,6 +49,8 @@ def test_what_was_removed_may_be_set_again_and_what_is_done_is_done() -> None:
 def test_a_round_is_followed_by_the_next_one() -> None:
     given(ScheduleSet(1, NIGHTLY)).when(RenewSchedule(1, NOON)).then(ScheduleSet(2, NIGHTLY, NOON))
     given(ScheduleSet(1, NIGHTLY)).when(FinishSchedule(1)).then(ScheduleEnded(1, "done"))
+    renewed = ScheduleSet(2, NIGHTLY, NOON)
+    assert SCHEDULE([ScheduleSet(1, NIGHTLY), renewed]) == Planned(2, NIGHTLY, after=NOON)
 
 
 def test_what_an_older_round_asks_for_no_longer_matters() -> None:
@@ -83,7 +86,8 @@ def planned(**other: Any) -> Plan:
 
 def test_a_plan_keeps_the_command_as_json_and_its_times_in_utc() -> None:
     made = Plan("report", "r", "report.make", 1, {"pages": 3})
-    assert planned(at=LATER) == replace(made, at=NOON)
+    once = planned(at=LATER)
+    assert (once, once.at and once.at.tzinfo) == (replace(made, at=NOON), UTC)
     rome = planned(cron="0 3 * * *", timezone="Europe/Rome", misfire="all")
     assert rome == replace(made, cron="0 3 * * *", timezone="Europe/Rome", misfire="all")
 

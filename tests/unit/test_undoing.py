@@ -63,7 +63,7 @@ def history(*events: Recorded[Any], version: int = 9) -> dict[str, History]:
 
 
 FIVE, THREE = recorded(1, Deposited(5)), recorded(2, Deposited(3))
-ONE, TWO = fact(1), fact(2)
+ONE, TWO, DASHED = fact(1), fact(2), fact(1, stream="account-1-2")
 
 
 def test_what_undoes_events_is_proposed_last_first_each_upon_the_state_that_is_left() -> None:
@@ -97,6 +97,7 @@ def in_the_way(*reasons: tuple[int, str]) -> tuple[Obstacle, ...]:
     ("facts", "events", "obstacles"),
     [
         ([ONE], {}, in_the_way((1, "no fold of category 'account' was given"))),
+        ([DASHED], {}, (Obstacle(uuid(1), "account-1-2@1 (n)", "no fold of category 'account' was given"),)),
         ([ONE], history(THREE), in_the_way((1, "it is read as nothing, so there is nothing to undo"))),
         (
             [ONE],
@@ -112,12 +113,21 @@ def in_the_way(*reasons: tuple[int, str]) -> tuple[Obstacle, ...]:
             in_the_way((1, "its inverse yields nothing, so no fact would tell that it was undone")),
         ),
     ],
-    ids=["no fold", "read as nothing", "no inverse", "an effect", "needed", "its state", "no event"],
+    ids=[
+        "no fold",
+        "no fold, a dash",
+        "read as nothing",
+        "no inverse",
+        "an effect",
+        "needed",
+        "its state",
+        "no event",
+    ],
 )
 def test_what_is_in_the_way_of_undoing_is_told(
     facts: list[Fact], events: dict[str, History], obstacles: tuple[Obstacle, ...]
 ) -> None:
-    plan = planned(Undo, Marks(facts), events, [ONE], [])
+    plan = planned(Undo, Marks(facts), events, facts[:1], [])
     assert (plan, plan.is_possible) == (Undo((), obstacles, {}), False)
 
 
@@ -130,6 +140,36 @@ def test_what_is_in_the_way_of_redoing_is_told() -> None:
         (2, "account-1@1 (n) caused it, and is undone"),
         (2, "it needs account-1@1 (n), which is undone"),
     )
+
+
+def test_one_that_redid_an_event_is_needed_by_another_that_redid_it_with_it() -> None:
+    first, second = (msgspec.structs.replace(fact(number), redoes=uuid(1)) for number in (3, 4))
+    facts = [ONE, fact(2, undoes=1), first, second, fact(5)]
+    events = [Deposited(5), Withdrawn(5), Deposited(5), Withdrawn(6), Deposited(9)]
+    told = history(*(recorded(number, event) for number, event in enumerate(events, 1)))
+    alone = planned(Undo, Marks(facts), told, [first], [])
+    assert alone == Undo((), in_the_way((3, "account-1@4 (n) needs it")), {})
+
+
+def test_the_parts_of_an_event_are_redone_in_their_order() -> None:
+    first, second = recorded(1, Deposited(5), part=1, parts=2), recorded(1, Deposited(3), part=2, parts=2)
+    plan = planned(Redo, Marks([ONE, fact(2, undoes=1)]), history(first, second, recorded(2, Withdrawn(8))), [ONE], [])
+    assert plan == Redo((UndoStep(first, (Deposited(5), Deposited(8)), (second,)),), (), {"account-1": 9})
+
+
+@pytest.mark.parametrize(
+    ("other", "is_undone", "amount"),
+    [(1, False, 6), (1, True, 4), (3, True, 6)],
+    ids=["it stands", "it is not needed", "it came later"],
+)
+def test_an_event_that_does_not_matter_is_not_in_the_way_of_redoing(
+    other: int, amount: int, *, is_undone: bool
+) -> None:
+    taken = recorded(2, Withdrawn(amount))
+    facts = [fact(other), TWO, fact(4, undoes=2), *([fact(5, undoes=other)] if is_undone else [])]
+    events = history(recorded(other, Deposited(5)), taken)
+    plan = planned(Redo, Marks(facts), events, [TWO], [])
+    assert plan == Redo((UndoStep(taken, (taken.data,)),), (), {"account-1": 9})
 
 
 def test_what_is_redone_with_it_is_not_in_the_way() -> None:
