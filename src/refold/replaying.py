@@ -133,7 +133,7 @@ class Run:
 
     def _read(self, want: Want, value: Any) -> Any:
         """A result as what the step's function says that it returns."""
-        if want.kind != "step" or want.function is None:
+        if want.function is None:
             return value
         hint = returned(want.function)
         return value if hint is None else msgspec.convert(value, hint)

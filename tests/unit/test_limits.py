@@ -41,6 +41,10 @@ def test_what_is_just_at_a_limit_is_taken() -> None:
             {"what": "the data of event 'a', in levels of nesting,", "actual": 3, "limit": 2, "setting": "depth"},
         ),
         (
+            lambda: LIMITS.check_event("a", b'{"":[[],[[]]]}', b""),
+            {"what": "the data of event 'a', in levels of nesting,", "actual": 3, "limit": 2, "setting": "depth"},
+        ),
+        (
             lambda: LIMITS.check_batch([1, 1, 1, 1]),
             {"what": "one append, in events,", "actual": 4, "limit": 3, "setting": "batch_events"},
         ),
@@ -55,6 +59,7 @@ def test_what_is_just_at_a_limit_is_taken() -> None:
         "depth",
         "depth of objects",
         "depth after others",
+        "depth beside another",
         "events of a batch",
         "bytes of a batch",
     ],

@@ -8,12 +8,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec import Struct
 
 from refold import InvalidName, Projection, RawEvent, Recorded, StreamName, UsageError, ask, sql
 from refold.messages import Metadata, Position
 from refold.projection import Call, Caused, Handling, Question, Statement, neighbours, slot_of
+from refold.tables import Table
 from refold.testing.contract.sample import Deposited, Withdrawn
 
+
+class Line(Struct, frozen=True):
+    no: int
+
+
+LINES = Table("lines", Line, key="no")
 SOLD, TAKEN = sql("insert into sold values (:n)", n=1), sql("insert into sold values (:n)", n=2)
 
 
@@ -23,11 +31,13 @@ def recorded(data: object) -> Recorded[Any]:
 
 
 def filled() -> Projection:
-    projection = Projection("sales", version=2, schema="create table sold (n int)", key=lambda event: event.type)
+    projection = Projection(
+        "sales", version=2, schema="create table sold (n int)", tables=[LINES], key=lambda event: event.type
+    )
 
-    @projection.on(Deposited)
-    def deposited(event: Recorded[Deposited]) -> Iterator[Caused]:
-        yield SOLD
+    @projection.on(Deposited, get=lambda event: LINES[event.data.amount])
+    def deposited(event: Recorded[Deposited], line: Line | None = None) -> Iterator[Caused]:
+        yield sql("insert into sold values (:n)", n=event.data.amount)
 
     @projection.on(Withdrawn)
     def withdrawn(event: Recorded[Withdrawn]) -> None: ...
@@ -75,7 +85,9 @@ def test_a_projection_made_again_keeps_all_but_what_is_put_around_its_handlers()
     same, doubled, quiet = projection.remade(), projection.remade(twice), projection.remade(effects=False)
     for other in (same, doubled, quiet):
         kept: tuple[Any, ...] = (other.name, other.version, other.schema, other.tables, other.key, other.together)
-        assert kept == ("sales", 2, "create table sold (n int)", (), projection.key, together)
+        assert kept == ("sales", 2, "create table sold (n int)", (LINES,), projection.key, together)
+    assert same.handlers == projection.handlers
+    assert [get(event) for get in doubled.handlers[Deposited].gets] == [LINES[1]]
     assert (list(same.project(event)), list(doubled.project(event))) == ([SOLD], [SOLD, SOLD])
     assert [*(doubled.effecting[RawEvent].call(event) or ())] == [TAKEN, TAKEN]
     assert (same.effecting, quiet.effecting, quiet.event_types) == (projection.effecting, {}, (Deposited, Withdrawn))

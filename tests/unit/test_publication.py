@@ -24,7 +24,7 @@ def nobody(message: CloudEvent) -> None: ...
 
 
 @event("account.noted")
-class Noted:
+class Noted(BaseModel):
     text: str
 
 

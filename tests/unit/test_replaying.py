@@ -67,6 +67,8 @@ def test_a_failure_is_raised_where_the_code_waits() -> None:
     assert run(failing, one=Result(LATER, error="", timed_out=True)).ending == Broken("SagaAborted: one was late")
     two = run(failing, one=Result(LATER, [1]), two=Result(LATER, error="no"))
     assert two.ending == Broken("step 'two' failed: no")
+    silent = run(failing, one=Result(LATER, [1]), two=Result(LATER, error=""))
+    assert silent.ending == Broken("step 'two' failed: ")
 
 
 @saga("hearing", hears=[Withdrawn])

@@ -230,6 +230,8 @@ def test_a_name_in_single_quotes_is_refused_with_the_way_out() -> None:
         ),
         ("\"Sold\" 'sold' `sold` [sold] :sold @sold $sold", "\"Sold__2\" 'sold' `sold__2` [sold__2] :sold @sold $sold"),
         ("y::sold, a:sold, x'00' || e'sold' || x", "y::sold__2, a:sold, x'00' || e'sold' || x__2"),
+        ("do $$insert into sold$$", "do $$insert into sold__2$$"),
+        ("do $sold$insert into sold$sold$", "do $sold$insert into sold__2$sold$"),
         ("$$ sold 'sold' $q$ sold $q$ $$ $1", "$$ sold__2 'sold' $q$ sold__2 $q$ $$ $1"),
         ("nextval('sold') NEXTVAL('Sold') lower('sold')", "nextval('sold__2') NEXTVAL('Sold__2') lower('sold')"),
         (
