@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
 import shutil
 import struct
 import subprocess
@@ -83,9 +84,9 @@ def _built() -> Path:
             "a disk that makes trouble for a server takes a compiler for C, and there is neither cc nor gcc here"
         )
     digest = hashlib.blake2b(_SOURCE.read_bytes(), digest_size=8).hexdigest()
-    library = Path(tempfile.gettempdir()) / f"refold-disktrouble-{digest}.so"
+    library = Path(tempfile.gettempdir()) / f"refold-disktrouble-{os.geteuid()}-{digest}.so"
     with suppress(FileNotFoundError):
-        if library.stat().st_uid == _SOURCE.stat().st_uid:
+        if library.stat().st_uid == os.geteuid():  # nobody else put it there
             return library
     with tempfile.TemporaryDirectory() as place:
         new = Path(place) / "new.so"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from refold.cli.exits import Exit
@@ -14,23 +14,58 @@ from refold.cli.exits import Exit
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
+class Wish:
+    """Whether it was asked to stop.
+
+    A signal may come while the main thread holds any lock, that of a `threading.Event` it waits for included, and its handler
+    would wait for that lock for ever. `SimpleQueue.put` is made for it.
+    """
+
+    def __init__(self, told: Callable[[], None]) -> None:
+        self._told, self._is_set, self._is_told = told, False, False
+        self._came = SimpleQueue[None]()
+
+    def come(self) -> None:
+        """It is asked: by a handler of signals, at any moment."""
+        self._is_set = True
+        self._came.put(None)
+        with suppress(RuntimeError):  # just now, something is written there: whoever looks next says it
+            self._tell()
+
+    def is_set(self) -> bool:
+        """Whether it came."""
+        if self._is_set:
+            self._tell()
+        return self._is_set
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Until it comes, for so long at most. Whether it came. For one thread."""
+        if not self._is_set:
+            with suppress(Empty):
+                self._came.get(timeout=seconds)
+        return self.is_set()
+
+    def _tell(self) -> None:
+        if not self._is_told:
+            self._told()
+            self._is_told = True
+
+
 @contextmanager
-def stopping(told: Callable[[], None] = lambda: None) -> Generator[threading.Event]:
-    """An event that is set by the first signal, for as long as the block lasts. `told` is called then."""
-    stop = threading.Event()
+def stopping(told: Callable[[], None] = lambda: None) -> Generator[Wish]:
+    """A wish that comes with the first signal, for as long as the block lasts. `told` is called then."""
+    wish = Wish(told)
     seen: set[int] = set()
 
     def on_signal(number: int, _frame: object) -> None:
         if number in seen:
             os._exit(Exit.INTERRUPTED)  # threads that still work would keep the process
         seen.add(number)
-        if not stop.is_set():
-            stop.set()
-            told()
+        wish.come()
 
     before = [(number, signal.signal(number, on_signal)) for number in _SIGNALS]
     try:
-        yield stop
+        yield wish
     finally:
         for number, handler in before:
             signal.signal(number, handler)
