@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from refold import AppendCondition, Conflict, NewEvent, Query, Store
 from refold.backends.nats.log import Log
 from refold.backends.nats.stored import Found
+from refold.backends.nats.wire import Wire
 from refold.flows.survey import verify_page
 from refold.messages import RawEvent
 from refold.ports import QueryMatched
@@ -70,6 +71,31 @@ def test_what_is_read_is_whole_though_each_replica_is_behind_at_first(
     questions = behind(monkeypatch)
     assert seen(url) == whole
     assert len(questions) > 20
+
+
+@pytest.mark.guarantee("G6")
+@pytest.mark.parametrize("lost", ["first", "in between", "all but the end"])
+def test_what_is_read_is_whole_though_parts_of_each_answer_are_lost_at_first(
+    nats: str, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection is cut while the server answers, and what it still sends comes on the next one."""
+    url = f"{nats}/r{uuid4().hex}"
+    with Store.open(url, events=[RawEvent], clock=ManualClock()) as store:
+        for n in range(20):
+            store.append(f"a-{n % 2}", [NewEvent(RawEvent("X", {"n": n}), tags=frozenset({"t"}))])
+    whole = seen(url)
+    ask, asked_once = Wire.ask, set[bytes]()
+
+    async def cut(wire: Wire, subject: str, body: bytes, **how: Any) -> list[Msg]:
+        parts = await ask(wire, subject, body, **how)
+        if len(parts) < 4 or body in asked_once:
+            return parts
+        asked_once.add(body)
+        return {"first": parts[1:], "in between": [*parts[:1], *parts[2:]], "all but the end": parts[-1:]}[lost]
+
+    monkeypatch.setattr(Wire, "ask", cut)
+    assert seen(url) == whole
+    assert len(asked_once) > 5
 
 
 @pytest.mark.parametrize("query", [Query.of(tags=["t"]), Query.of(types=["X"])], ids=["of a tag", "of the whole log"])

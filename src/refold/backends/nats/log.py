@@ -166,7 +166,25 @@ class Log:
         headers = parts[-1].headers or {}
         if headers.get("Status", "404") not in {"204", "404"}:
             raise Rejected(int(headers["Status"]), headers.get("Description", ""))
+        if many:
+            _check_that_none_is_lost(parts)
         return parts
+
+
+def _check_that_none_is_lost(parts: Sequence[Msg]) -> None:
+    """Each part says which one went before it, the one that ends them too.
+
+    Where the connection is cut in between, some are lost, and the others come on the next connection.
+
+    Raises:
+        Silent: so it was; ask again.
+    """
+    before = "0"
+    for part in parts:
+        headers = part.headers or {}
+        if headers.get("Nats-Last-Sequence", before) != before:
+            raise Silent("a part of the answer was lost on the way")
+        before = headers.get("Nats-Sequence", before)
 
 
 def _found(message: Msg) -> Found:
