@@ -1,7 +1,7 @@
 """Reading the log: one message, a stretch of those of one subject, the last of several; never less than was asked for.
 
 Any replica answers a read, and may be behind. So the leader is asked first which is the last message that matches, and
-what a replica gives is whole only if it reaches that one.
+what a replica gives is whole only if it reaches that one, and if each of its parts names the one before it.
 """
 
 from __future__ import annotations
