@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -28,8 +28,8 @@ from refold.backends.nats import wire
 
 pytestmark = pytest.mark.guarantee("G4")
 
-Trouble: TypeAlias = tuple[list[Store], Store, Callable[[], object]]
-"""Stores in trouble, one that is in none, and what begins the trouble."""
+Trouble: TypeAlias = tuple[list[Store], Store, Callable[[], AbstractContextManager[object]]]
+"""Two stores, one that has no trouble, and the trouble of the two, which lasts as long as the block."""
 
 
 def opened(url: str) -> Store:
@@ -46,12 +46,16 @@ def failing_commits(request: pytest.FixtureRequest, seed: int) -> Generator[Trou
     place: Path = request.getfixturevalue("tmp_path")
     url = f"sqlite:///{place}/{uuid4().hex}.db?durability=best-effort"
     with ExitStack() as left:
-        stores = [left.enter_context(Store.open(url, events=EVENTS)) for _ in range(3)]
-        yield (
-            stores[:2],
-            stores[2],
-            lambda: [left.callback(uncertain(s, seed + n, 0.4)) for n, s in enumerate(stores[:2])],
-        )
+        one, other, direct = [left.enter_context(Store.open(url, events=EVENTS)) for _ in range(3)]
+
+        @contextmanager
+        def trouble() -> Generator[None]:
+            with ExitStack() as ended:
+                for n, store in enumerate((one, other)):
+                    ended.callback(uncertain(store, seed + n, 0.4))
+                yield
+
+        yield [one, other], direct, trouble
 
 
 @contextmanager
@@ -64,14 +68,20 @@ def cut_connections_to_postgresql(request: pytest.FixtureRequest, seed: int) -> 
         left.callback(proxy.end)
         direct = left.enter_context(Store.open(url, events=EVENTS))
         stores = [left.enter_context(opened(through(url, proxy, 0.05))) for _ in range(2)]
-        yield stores, direct, lambda: setattr(proxy, "rate", 0.25)
-        proxy.rate = 0
+        yield stores, direct, lambda: cutting(proxy, 0.25)
+
+
+@contextmanager
+def cutting(proxy: Proxy | NatsProxy, rate: float) -> Generator[None]:
+    """So many of what goes through it are cut."""
+    proxy.rate = rate
+    yield
+    proxy.rate = 0
 
 
 @contextmanager
 def cut_connections_to_jetstream(request: pytest.FixtureRequest, seed: int) -> Generator[Trouble]:
     """Two stores behind a proxy that cuts two of three publications. They wait for an answer a tenth of a second, not two."""
-    request.getfixturevalue("monkeypatch").setattr(wire, "ATTEMPT", 0.1)
     url, name = str(request.getfixturevalue("nats")), f"g4{uuid4().hex}"
     with ExitStack() as left:
         proxy = NatsProxy(urlsplit(url).port or 4222, seed)
@@ -79,8 +89,14 @@ def cut_connections_to_jetstream(request: pytest.FixtureRequest, seed: int) -> G
         direct = left.enter_context(Store.open(f"{url}/{name}", events=EVENTS))
         behind = f"nats://127.0.0.1:{proxy.port}/{name}?busy_timeout=0.05"
         stores = [left.enter_context(opened(behind)) for _ in range(2)]
-        yield stores, direct, lambda: setattr(proxy, "rate", 0.67)
-        proxy.rate = 0
+
+        @contextmanager
+        def trouble() -> Generator[None]:
+            with pytest.MonkeyPatch.context() as hasty, cutting(proxy, 0.67):
+                hasty.setattr(wire, "ATTEMPT", 0.1)  # who judges afterwards takes its time
+                yield
+
+        yield stores, direct, trouble
 
 
 TROUBLES = {
@@ -92,10 +108,10 @@ def stormed(
     backend: str, request: pytest.FixtureRequest, seed: int, requests: int, *, pairs: int = 4, again: int = 4
 ) -> tuple[Storm, list[str]]:
     """So many requests, each asked for by both of a pair, and by both again; and all that is wrong then."""
-    with TROUBLES[backend](request, seed) as (stores, direct, begin):
+    with TROUBLES[backend](request, seed) as (stores, direct, trouble):
         storm = Storm(stores, seed, requests, again=again)
-        begin()
-        storm.run(pairs)
+        with trouble():
+            storm.run(pairs)
         return storm, storm.judged(direct)
 
 
