@@ -138,7 +138,7 @@ def test_whoever_asks_again_is_given_the_first_answer(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("backend", "requests"), [("sqlite", 1_000), ("postgresql", 1_000), ("jetstream", 2_500)])
+@pytest.mark.parametrize(("backend", "requests"), [("sqlite", 1_000), ("postgresql", 1_000), ("jetstream", 3_200)])
 def test_of_ten_thousand_repeats_none_is_done_twice(
     backend: str, requests: int, request: pytest.FixtureRequest
 ) -> None:
