@@ -44,6 +44,10 @@ class Row(NamedTuple):
     metadata: bytes
 
 
+WRITTEN: Final = (*Row._fields, "digest")
+"""The columns of an event as it is written: those of a row, and its digest."""
+
+
 def made(fetched: Iterable[tuple[Any, ...]]) -> list[Row]:
     """The rows out of tuples as a driver gives them: `Row._make` of each, without a call of Python's for each."""
     return list(map(tuple[Any, ...].__new__, repeat(Row), fetched))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Final
 
 REST: Final = "type, schema_version, data, tags, recorded_at, valid_at, correlation_id, causation_id, actor, metadata"
@@ -33,3 +37,15 @@ REFUSED: Final = {
     "update-of-streams": "update events set stream = 'b' || stream",
     "set-null": "update events set data = null",
 }  # fmt: skip
+
+
+@contextmanager
+def unguarded(path: Path | str) -> Generator[sqlite3.Connection]:
+    """Python's own SQLite on a file, without the triggers of the store, which are put back afterwards."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as tool:
+        triggers = tool.execute("select name, sql from sqlite_master where type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            tool.execute(f"drop trigger {name}")
+        yield tool
+        for _, sql in triggers:
+            tool.execute(sql)

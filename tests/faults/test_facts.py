@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.faults.attacks import COLUMNS, REST
+from tests.faults.attacks import COLUMNS, REST, unguarded
 
 from refold import NewEvent, Store, StoreCorrupt
 from refold.testing.contract.sample import EVENTS, Deposit, Noted, accounts
@@ -74,14 +74,10 @@ UNLOCKED = {
 
 
 @pytest.mark.parametrize("damage", UNLOCKED)
-def test_what_was_done_behind_the_triggers_is_found(tool: sqlite3.Connection, path: Path, damage: str) -> None:
-    triggers = [(name, sql) for name, sql in tool.execute("select name, sql from sqlite_master where type = 'trigger'")]
-    for name, _ in triggers:
-        tool.execute(f"drop trigger {name}")
+def test_what_was_done_behind_the_triggers_is_found(path: Path, damage: str) -> None:
     statement, found = UNLOCKED[damage]
-    tool.execute(statement)
-    for _, sql in triggers:
-        tool.execute(sql)
+    with unguarded(path) as tool:
+        tool.execute(statement)
     assert any(found in problem for problem in damages(path)), damages(path)
 
 

@@ -22,7 +22,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from tests.faults import flipping
-from tests.faults.attacks import REFUSED
+from tests.faults.attacks import REFUSED, unguarded
 from tests.faults.flipping import Flips
 from tests.guarantees.telling import tell
 from tests.nats.test_damage import asked, filled
@@ -129,13 +129,8 @@ ONLY_COMPARED = {"a-lost-event-of-the-end-with-its-tags"}
 
 
 def tampered_sqlite(path: Path, statements: str) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as tool:
-        triggers = tool.execute("select name, sql from sqlite_master where type = 'trigger'").fetchall()
-        for name, _ in triggers:
-            tool.execute(f"drop trigger {name}")
+    with unguarded(path) as tool:
         tool.executescript(statements.replace("{bytes}", 'cast(\'{"text": "forged"}\' as blob)'))
-        for _, sql in triggers:
-            tool.execute(sql)
 
 
 def found(one: Whole, hurt: Whole) -> str:

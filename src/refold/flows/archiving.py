@@ -18,7 +18,7 @@ from refold.archiving import ArchivedStream, InArchive, Manifest, Shelf, by_stre
 from refold.errors import ArchiveDamaged, Unsupported, UsageError
 from refold.flows.read import all_rows
 from refold.ports import Backend, InStream, Own, Selection
-from refold.rows import Row, digest
+from refold.rows import WRITTEN, Row, digest
 from refold.tables import SqlValue
 
 EVENTS: Final = 50_000
@@ -40,9 +40,8 @@ values (:stream, :events, :tags, :first_position, :last_position, :first_recorde
 _RECORDS: Final = """
 select stream, events, tags, first_position, last_position, first_recorded_at, last_recorded_at, digest from {refold}archived
 order by first_position"""
-_COLUMNS: Final = (*Row._fields, "digest")
 _RETURN: Final = f"""
-insert into {{refold}}returned ({", ".join(_COLUMNS)}) values ({", ".join(f":{name}" for name in _COLUMNS)})"""  # noqa: S608 - constants
+insert into {{refold}}returned ({", ".join(WRITTEN)}) values ({", ".join(f":{name}" for name in WRITTEN)})"""  # noqa: S608 - constants
 _FORGET: Final = "delete from {refold}archived where stream = :stream"
 
 
@@ -207,7 +206,7 @@ async def _brought_back(backend: Backend, record: ArchivedStream, rows: Sequence
     async def bring(inside: Backend) -> int:
         if not await _is_recorded(inside, record.stream):
             return 0
-        back = [Own(_RETURN, dict(zip(_COLUMNS, (*row, digest(row)), strict=True))) for row in rows]
+        back = [Own(_RETURN, dict(zip(WRITTEN, (*row, digest(row)), strict=True))) for row in rows]
         await inside.work([*back, Own(_FORGET, {"stream": record.stream})])
         return 1
 

@@ -47,7 +47,7 @@ _PROBLEMS: Final = (
        and not exists (select from {schema}.event_tags t where t.tag = tag.name and t.position = e.position)""",
     """select position, 'it has no digest: something else than Refold wrote it' from {schema}.events
        where position > %(after)s and position <= %(until)s and digest is null
-       and position >= (select since from {schema}.digests)""",
+       and position >= coalesce((select since from {schema}.digests), 1)""",
     f"""select position, 'it is not what was written: its digest does not fit' from {{schema}}.events
        where position > %(after)s and position <= %(until)s
        and digest <> substr(sha256(convert_to(row({", ".join(Row._fields)})::text, 'UTF8')), 1, 8)""",  # noqa: S608 - constants

@@ -13,7 +13,7 @@ from refold.backends.sqlite import reading
 from refold.backends.sqlite.connection import migrate
 from refold.clock import as_datetime
 from refold.ports import Damage, Outcome, Stats, StreamInfo
-from refold.rows import Row, digest
+from refold.rows import WRITTEN, digest
 
 _VERSION: Final = "select max(version) from events where stream = ?"
 _ARCHIVED: Final = "select events, place from refold_archived, refold_archive where stream = ?"
@@ -63,10 +63,12 @@ _PROBLEMS: Final = (
     """select position, 'its tag ' || tag.value || ' is not in the index' from events e, json_each(e.tags) tag
        where position > :after and position <= :until and json_valid(tags)
        and not exists (select 1 from event_tags t where t.tag = tag.value and t.position = e.position)""",
+    """select position, 'it has no digest: something else than Refold wrote it' from events
+       where position > :after and position <= :until and digest is null
+       and position >= coalesce((select since from refold_digests), 1)""",
 )
 _POSITIONS: Final = "select position from events where position > ? and position <= ? order by position"
-_WRITTEN: Final = f"select {', '.join(Row._fields)}, digest from events where position = ?"  # noqa: S608 - constants
-_SINCE: Final = "select since from refold_digests"
+_WRITTEN: Final = f"select {', '.join(WRITTEN)} from events where position = ? and digest is not null"  # noqa: S608 - constants
 _TAG_ROWS: Final = """
 select (select count(*) from event_tags),
        (select coalesce(sum(json_array_length(tags)), 0) from events where tags <> '[]' and json_valid(tags))
@@ -178,22 +180,19 @@ def _of_events(db: apsw.Connection, after: int, until: int) -> Iterator[Damage]:
     for problem in _PROBLEMS:
         for position, what in db.execute(problem, {"after": after, "until": until}):
             yield Damage(position, what)
-    since = db.execute(_SINCE).get or 1
     positions: Any = db.execute(_POSITIONS, (after, until)).fetchall()
     for (position,) in positions:
-        if unlike := _unlike_written(db, position, since):
+        if unlike := _unlike_written(db, position):
             yield Damage(position, unlike)
 
 
-def _unlike_written(db: apsw.Connection, position: int, since: int) -> str | None:
-    """What the digest of an event tells, which those of older formats do not have."""
+def _unlike_written(db: apsw.Connection, position: int) -> str | None:
+    """What the digest of an event tells, if it has one."""
     try:
         found = db.execute(_WRITTEN, (position,)).fetchone()
     except UnicodeDecodeError:
         return "it is not what was written: a text of it is not UTF-8"
-    if found is None:  # archived since
+    if found is None:  # it has none, or the event was archived since
         return None
     *row, told = found
-    if told is None:
-        return "it has no digest: something else than Refold wrote it" if position >= since else None
     return None if told == digest(row) else "it is not what was written: its digest does not fit"

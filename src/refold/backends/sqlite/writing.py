@@ -24,10 +24,9 @@ from refold.ports import (
 )
 from refold.query import holds
 from refold.repeats import asked_before, outcome_of, repeated, tags_json
-from refold.rows import Row, digest
+from refold.rows import WRITTEN, digest
 
-_COLUMNS: Final = (*Row._fields, "digest")
-_INSERT: Final = f"insert into events ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - constants
+_INSERT: Final = f"insert into events ({', '.join(WRITTEN)}) values ({', '.join('?' * len(WRITTEN))})"  # noqa: S608 - constants
 _TAG: Final = "insert into event_tags (tag, position, type) values (?, ?, ?)"
 _REQUEST: Final = "insert into refold_requests values (?, ?, ?, ?, ?, ?)"
 _USUAL: Final = """
