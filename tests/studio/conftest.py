@@ -21,8 +21,14 @@ JSON = {"Accept": "application/json"}
 
 
 @pytest.fixture
-async def store() -> AsyncIterator[AsyncStore]:
-    async with await AsyncStore.open("sqlite:///:memory:", events=[RawEvent]) as opened:
+def where() -> str:
+    """The URL of the store."""
+    return "sqlite:///:memory:"
+
+
+@pytest.fixture
+async def store(where: str) -> AsyncIterator[AsyncStore]:
+    async with await AsyncStore.open(where, events=[RawEvent]) as opened:
         yield opened
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -52,12 +55,31 @@ class Elements(HTMLParser):
         return {each for each in found if each and not each.startswith("#")} | {root}
 
 
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with carts, a read model that has dead letters, and a process."""
+    file = tmp_path_factory.mktemp("studio") / "full.db"
+
+    async def fill() -> None:
+        async with await AsyncStore.open(f"sqlite:///{file}", events=[RawEvent]) as store:
+            await carts(store)
+            await noted(store, "a [gift]", "more", "else")
+            await run_through(store)
+
+    asyncio.run(fill())
+    return file
+
+
 @pytest.fixture
-async def filled(store: AsyncStore) -> AsyncStore:
-    """With carts, a read model that has dead letters, and a process."""
-    await carts(store)
-    await noted(store, "a [gift]", "more", "else")
-    await run_through(store)
+def where(request: pytest.FixtureRequest, where: str, tmp_path: Path) -> str:
+    """A copy of the full file for those who ask for it: running everything anew for each of them takes long."""
+    if "filled" not in request.fixturenames:
+        return where
+    return f"sqlite:///{shutil.copy(request.getfixturevalue('full'), tmp_path)}"
+
+
+@pytest.fixture
+def filled(store: AsyncStore) -> AsyncStore:
     return store
 
 
