@@ -39,7 +39,10 @@ class Retry:
         """How long to wait after so many attempts; `None` if that was the last."""
         if attempts >= self.attempts:
             return None
-        return min(self.longest, self.first * (1 << min(attempts - 1, 32)))
+        fits = (
+            self.longest // self.first >> attempts - 1
+        )  # looked at first: what is too long may be no timedelta, either
+        return self.first * (1 << attempts - 1) if fits else self.longest
 
 
 @dataclass(frozen=True, slots=True)

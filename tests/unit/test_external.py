@@ -35,6 +35,13 @@ def test_the_wait_doubles_up_to_the_longest_and_ends_with_the_attempts() -> None
     assert [Retry(attempts=1).wait(n) for n in (1, 2)] == [None, None]
 
 
+def test_however_long_the_first_wait_and_however_many_attempts_no_wait_is_longer_than_the_longest() -> None:
+    day, never = timedelta(days=1), timedelta.max
+    assert [Retry(100, day, 5 * day).wait(n) for n in (3, 4, 33, 34, 99)] == [4 * day, *[5 * day] * 4]
+    assert [Retry(1 << 70, day, never).wait(n) for n in (30, 31, 1 << 69)] == [day * (1 << 29), never, never]
+    assert Retry(100, timedelta.resolution, never).wait(60) == timedelta.resolution * (1 << 59)
+
+
 @pytest.mark.parametrize(
     ("made", "told"),
     [
