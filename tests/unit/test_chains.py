@@ -45,12 +45,19 @@ def test_a_way_that_is_split_goes_on_in_each_part() -> None:
     assert list(way.taken({})) == [(("b", 4), {"x": 1}), (("c", 2), {})]
 
 
+def test_a_split_is_given_what_the_steps_before_it_made() -> None:
+    fork = split("a", 2, into={"b": 1, "c": 2})(lambda data: [("b", {"twice": data["y"] * 2}), ("c", data)])
+    way = Chains([upcast("a", 1, to=2)(rename(x="y")), fork]).way(("a", 1))
+    assert list(way.taken({"x": 3})) == [(("b", 1), {"twice": 6}), (("c", 2), {"y": 3})]
+
+
 def test_the_ways_from_some_types_are_those_of_what_is_not_read_as_it_is() -> None:
     one, moved = step("a", 1, 2), move("z", to="b")
     chains = Chains([one, moved])
     assert chains.ways(["a"], 1) == {("a", 1): Way((one,), ("a", 2))}
     assert chains.ways(["z", "b"], 3).keys() == {("z", 1), ("z", 2), ("z", 3)}
     assert chains.ways(["z"], 1).keys() == {("z", 1), ("z", 2)}
+    assert Chains([moved]).ways(["z"], 1) == {("z", 1): Way((), ("b", 1))}
     assert (Chains().ways(["a"], 3), Chains([one, one]).steps) == ({}, (one,))
 
 

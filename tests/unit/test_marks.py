@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from refold.marks import Fact, Marks
 from refold.messages import Position
 
@@ -21,24 +23,28 @@ ONE, TWO, UNDO, AGAIN = fact(1), fact(2, 1), fact(3, undoes=1), fact(4, redoes=1
 UNDO_AGAIN, THIRD, LATER = fact(5, undoes=4), fact(6, redoes=4), fact(7, 6)
 GONE, FOR_GOOD, LEFT = fact(8), fact(9, undoes=8), fact(10, 8, 99)
 ALL = [ONE, TWO, UNDO, AGAIN, UNDO_AGAIN, THIRD, LATER, GONE, FOR_GOOD, LEFT]
-marks = Marks(reversed(ALL))
 
 
-def test_facts_are_kept_in_the_order_of_their_positions() -> None:
+@pytest.fixture
+def marks() -> Marks:
+    return Marks(reversed(ALL))
+
+
+def test_facts_are_kept_in_the_order_of_their_positions(marks: Marks) -> None:
     assert list(marks.facts.values()) == ALL
     assert marks.undoing == {ONE.id: [UNDO], AGAIN.id: [UNDO_AGAIN], GONE.id: [FOR_GOOD]}
     assert ONE.place == "a-1@1 (n)"
 
 
-def test_what_was_undone_does_not_stand_and_neither_does_what_undoes() -> None:
+def test_what_was_undone_does_not_stand_and_neither_does_what_undoes(marks: Marks) -> None:
     assert [each for each in ALL if marks.stands(each)] == [TWO, THIRD, LATER, LEFT]
 
 
-def test_what_was_redone_is_not_undone_any_more() -> None:
+def test_what_was_redone_is_not_undone_any_more(marks: Marks) -> None:
     assert [each for each in ALL if marks.is_undone(each)] == [GONE]
 
 
-def test_an_event_is_now_what_redid_it_the_last_time_and_was_first_what_it_redoes() -> None:
+def test_an_event_is_now_what_redid_it_the_last_time_and_was_first_what_it_redoes(marks: Marks) -> None:
     assert [list(marks.latest(each.id)) for each in (ONE, AGAIN, TWO)] == [[THIRD], [THIRD], [TWO]]
     assert [marks.first(each) for each in (THIRD, AGAIN, ONE, UNDO)] == [ONE, ONE, ONE, UNDO]
     assert list(marks.latest(UUID(int=99))) == []
@@ -49,12 +55,12 @@ def test_what_redoes_an_event_that_is_not_here_is_the_first_that_is_known() -> N
     assert Marks([alone]).first(alone) == alone
 
 
-def test_what_an_event_caused_is_found_whatever_it_stands_as() -> None:
+def test_what_an_event_caused_is_found_whatever_it_stands_as(marks: Marks) -> None:
     assert [list(marks.effects(each)) for each in (ONE, AGAIN, THIRD)] == [[TWO, LATER]] * 3
     assert (list(marks.effects(GONE)), list(marks.effects(TWO))) == ([LEFT], [])
 
 
-def test_an_event_is_left_without_its_cause_if_that_does_not_stand_as_anything() -> None:
+def test_an_event_is_left_without_its_cause_if_that_does_not_stand_as_anything(marks: Marks) -> None:
     assert [list(marks.undone_causes(each)) for each in (TWO, LATER, LEFT)] == [[], [], [GONE]]
 
 

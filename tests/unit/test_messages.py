@@ -56,6 +56,14 @@ def test_a_stream_name_has_a_category_and_an_id(category: str, id: str, reason: 
     assert vars(refused.value) == {"kind": "stream name", "name": f"{category}-{id}", "reason": reason}
 
 
+def test_a_stream_name_of_parts_is_checked_as_a_whole() -> None:
+    with pytest.raises(InvalidName) as refused:
+        StreamName("a", "1\n")
+    assert vars(refused.value) == {
+        "kind": "stream name", "name": "a-1\n", "reason": "character 4 (U+000A) is not printable",
+    }  # fmt: skip
+
+
 def test_what_is_no_text_is_no_stream_name() -> None:
     with pytest.raises(InvalidName) as refused:
         StreamName.parse(7)

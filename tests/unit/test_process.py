@@ -31,8 +31,8 @@ def only_deposits(event: Recorded[Deposited], seen: int) -> tuple[Any, ...]:
     return ()
 
 
-def evolve(seen: int, event: object) -> int:
-    return seen + 1
+def evolve(seen: int, event: Any) -> int:
+    return seen + int(event.amount)
 
 
 FIRST = Process("paying", int, react, evolve)
@@ -72,7 +72,7 @@ def test_a_process_has_journals_and_knows_whose_an_input_is() -> None:
 
 def test_a_process_folds_and_reacts_by_its_functions() -> None:
     event = recorded(StreamName("account", "7"))
-    assert (FIRST.taken(4, event), FIRST.reacting(event, 4, frozenset()), FIRST.own) == (5, (Deposited(3), 4), ())
+    assert (FIRST.taken(4, event), FIRST.reacting(event, 4, frozenset()), FIRST.own) == (7, (Deposited(3), 4), ())
     assert (FIRST.version, FIRST.otherwise, FIRST.retry, FIRST.key) == (1, "ignore", Retry(3), by_stream_id)
 
 

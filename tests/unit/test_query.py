@@ -34,3 +34,9 @@ def test_what_is_no_name_is_refused_as_what_it_should_have_named() -> None:
         Query.of(tags=["\n"])
     assert (no_type.value.kind, no_type.value.name) == ("event type", "")
     assert (no_tag.value.kind, no_tag.value.name) == ("tag", "\n")
+
+
+def test_a_query_matches_events_by_their_types_and_tags() -> None:
+    query = Query.of(types=["a"], tags=["t:1"]) | Query.of(types=["b"])
+    events = [("a", {"t:1", "u:2"}), ("a", {"u:2"}), ("b", set[str]()), ("c", {"t:1"})]
+    assert [query.matches(type, tags) for type, tags in events] == [True, False, True, False]

@@ -75,7 +75,13 @@ def test_ready_made_changes(change: Callable[[JsonObject], JsonObject], before: 
     assert upcast("t", 1, to=2)(change)(before) == after
 
 
+def test_a_step_back_makes_its_changes_and_a_move_makes_none() -> None:
+    back = downcast("a", 2, to=1)(rename(b="a"))
+    assert (str(back), back({"b": 1}), move("a", to="b")({"b": 1})) == ("'a' 2 -> 1", {"a": 1}, {"b": 1})
+
+
 def test_several_changes_are_made_one_after_another() -> None:
+    assert upcast("t", 1, to=2)(rename(a="b"), default(a=0))({"a": 1}) == {"a": 0, "b": 1}
     assert upcast("t", 1, to=2)(rename(a="b"), default(a=0), drop("c"))({"a": 1, "c": 2}) == {"a": 0, "b": 1}
 
 
@@ -104,6 +110,7 @@ def test_an_upcaster_says_where_it_leads() -> None:
         (lambda: upcast("a", 2, to=2), "does not lead to a later version"),
         (lambda: upcast("a", 2, to=1), r"to=1\) does not lead to a later version"),
         (lambda: downcast("a", 1, to=2), "does not lead to an earlier version"),
+        (lambda: downcast("a", 2, to=2), r"to=2\) does not lead to an earlier version"),
         (lambda: upcast("a", 0, to=1), "'a' has no version 0"),
         (lambda: upcast("a", 1, to=0, into="b"), "'b' has no version 0"),
         (lambda: upcast("a", "1", to=2), "'a' has no version '1'"),  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - the mistake under test
