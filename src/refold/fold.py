@@ -9,6 +9,8 @@ from functools import cached_property, reduce
 from types import UnionType
 from typing import Annotated, Any, Generic, TypeVar, TypeVarTuple, Union, get_args, get_origin, get_type_hints, overload
 
+from msgspec import UNSET, UnsetType
+
 from refold.errors import UsageError
 from refold.inverse import Inverse, Way
 from refold.messages import Recorded, StreamName, checked_name, spec_of
@@ -64,9 +66,9 @@ class Fold(Generic[S, E]):
                     f"fold {self.category!r} has two inverses that {way} {cls.__qualname__}: one function for one event."
                 )
 
-    def __call__(self, events: Iterable[E], state: S | None = None) -> S:
-        """The state after `events`, from `state` or from the start."""
-        return reduce(self.evolve, events, self.initial() if state is None else state)
+    def __call__(self, events: Iterable[E], state: S | UnsetType = UNSET) -> S:
+        """The state after `events`, from `state` or, without one, from the start. A state may be `None`."""
+        return reduce(self.evolve, events, self.initial() if isinstance(state, UnsetType) else state)
 
     @cached_property
     def event_types(self) -> tuple[type[Any], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.flows.counting import CountingBackend, Meanwhile, runtime
 
-from refold import Conflict
+from refold import Conflict, Decider
 from refold._bridge.stepping import run_sync
 from refold.flows.append import append
 from refold.flows.transact import ATTEMPTS, Handled, handle
@@ -53,6 +53,21 @@ def test_a_conflict_is_decided_again_on_the_new_state_without_a_second_load() ->
     done = handled(backend, Withdraw(2))
     assert (done.state, done.version, done.events) == (9, 5, (Withdrawn(2),))
     assert backend.calls["payloads"] == 1
+
+
+def test_a_state_may_be_none_and_is_decided_and_folded_upon_as_such() -> None:
+    def evolve(balance: int | None, event: Deposited | Withdrawn) -> int | None:
+        return None if isinstance(event, Withdrawn) else (balance or 0) + event.amount
+
+    def decide(command: Deposit | Withdraw, balance: int | None) -> list[Deposited | Withdrawn]:
+        return [Withdrawn(balance or 0)] if isinstance(command, Withdraw) else [Deposited(command.amount)]
+
+    backend, decider = CountingBackend(), Decider("account", lambda: 100, evolve, decide)
+    states = [
+        run_sync(handle(backend, runtime(), decider, "1", command, Context())).state
+        for command in (Deposit(1), Withdraw(0), Deposit(2))
+    ]
+    assert states == [101, None, 2]
 
 
 def test_what_the_new_state_does_not_allow_is_refused() -> None:

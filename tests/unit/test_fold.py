@@ -56,6 +56,15 @@ def test_a_fold_whose_classes_cannot_be_read_says_what_to_write() -> None:
     )
 
 
+def test_a_state_of_none_is_a_state_as_any_other_and_not_the_start() -> None:
+    def evolve(state: int | None, event: Deposited | Withdrawn) -> int | None:
+        return None if isinstance(event, Withdrawn) else (state or 0) + event.amount
+
+    fold = Fold("some", lambda: 100, evolve)
+    assert (fold([Deposited(1)]), fold([Deposited(1)], 7), fold([Deposited(1)], None)) == (101, 8, 1)
+    assert (fold([]), fold([], 0), fold([], None)) == (100, 0, None)
+
+
 def test_a_fold_has_one_inverse_for_one_event_and_way() -> None:
     one: Inverse[Any, Any] = undoes(Deposited)(lambda event, state: ())
     assert Fold("some", int, annotated, inverses=(one,)).inverses == (one,)
