@@ -39,6 +39,7 @@ def test_a_period_ends_with_the_event_that_closes_it_and_nothing_follows() -> No
     assert [ends(events) for events in ((), (Deposited(1),), (Deposited(1), Withdrawn(1)))] == [False, False, True]
     for events in (
         (Withdrawn(1), Deposited(1)),
+        (Deposited(1), Withdrawn(1), Deposited(1)),
         (Withdrawn(1), Deposited(1), Deposited(1)),
         (Withdrawn(1), Withdrawn(1)),
     ):

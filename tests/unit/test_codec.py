@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from math import inf
 from typing import Any
 
 import msgspec
@@ -37,6 +38,11 @@ class Undone:
 
 @event("a.priced")
 class Priced(pydantic.BaseModel):
+    n: float
+
+
+@event("a.measured")
+class Measured(pydantic.BaseModel, ser_json_inf_nan="strings"):
     n: float
 
 
@@ -76,6 +82,7 @@ class Wanting:
     [
         (Done(1), b'{"n":1}'),
         (Priced(n=1.5), b'{"n":1.5}'),
+        (Measured(n=inf), b'{"n":"Infinity"}'),
         (Strict(day=date(2026, 1, 2)), b'{"day":"2026-01-02"}'),
         (Dated(Strict(day=date(2026, 1, 2))), b'{"inner":{"day":"2026-01-02"}}'),
         (Holding(Inner(b=b"x")), b'{"inner":{"b":"x"},"anything":null}'),

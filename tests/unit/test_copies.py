@@ -113,6 +113,7 @@ def test_digests_depend_on_the_order_and_on_what_was_there_before() -> None:
             digests.add(row)
     assert (one.streams == other.streams, one.totals.digest == other.totals.digest) == (True, False)
     assert one.of("a-1") != longer.of("a-1")
+    assert len(one.of("a-1").digest) == len(EMPTY.digest) == 16
     assert (differing(one, longer), differing(Digests(), one)) == (["a-1"], ["a-1", "b-1"])
 
 
