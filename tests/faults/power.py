@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from tests.postgres.servers import until
+from tests.postgres.servers import children, runs, until
 
 from refold.testing.nats import NatsNode
 from refold.testing.ports import free_ports
@@ -115,10 +115,11 @@ class _Postgres:
 
     def start(self) -> None:
         where = ["-D", str(self._place / "data"), "-k", str(self._place / "s"), "-h", ""]
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - the server's
         self._process = subprocess.Popen(
             [self._program("postgres"), *where, *self._options],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=self._said,
             cwd="/",
             start_new_session=True,
             env=self._environment,
@@ -127,14 +128,24 @@ class _Postgres:
         until("the server answers", self._answers)
 
     def kill(self) -> None:
+        """All of it: a session that outlives the server by a moment holds its memory, and the next one does not start."""
         with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.kill(self._process.pid, signal.SIGSTOP)  # so that it begins no other
+        family = [self._process.pid, *children(self._process.pid)]
+        for each in family:
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
         self._process.wait(30)
+        self._said.close()
+        until("all of the server has ended", lambda: not any(map(runs, family)))
 
     def _program(self, name: str) -> str:
         return str(binaries_for(self._owner) / name)
 
     def _answers(self) -> bool:
+        if self._process.poll() is not None:
+            self._said.seek(0)
+            raise AssertionError(f"the server has ended: {self._said.read()[-2000:].decode()}")
         try:
             psycopg.connect(host=str(self._place / "s"), user="postgres", dbname="postgres").close()
         except psycopg.OperationalError:

@@ -19,6 +19,12 @@ select md5(string_agg(told, ' ' order by told)) from (
   union all
   select n.nspname || coalesce(obj_description(n.oid), '') from pg_namespace n
 ) told where told not like 'pg\\_%' and told not like 'information\\_schema%'"""
+_DROP: Final = """
+set lock_timeout = '2s';
+do $$ begin
+  execute coalesce((select string_agg('drop table if exists ' || oid::regclass || ' cascade', '; ')
+    from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'), 'select');
+end $$"""  # what read models have made
 _EMPTY: Final = """
 set lock_timeout = '2s'; set session_replication_role = replica;
 do $$ begin
@@ -28,30 +34,40 @@ end $$"""  # to truncate takes longer: each table and index is a new file then
 
 
 class Emptied:
-    """Gives its URL; when a test has left more than rows behind, such as a table, it is another one."""
+    """Gives its URL; when a test has left more behind than rows and tables of read models, it is another one."""
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
-        self.url, self._shape = self._made()
+        self._make()
 
     def empty(self) -> None:
         """Nothing of the last test is left."""
         try:
-            with psycopg.connect(self.url, autocommit=True) as connection:
-                if connection.execute(_SHAPE).fetchone() == self._shape:
-                    connection.execute(_EMPTY)
-                    return
-        except psycopg.OperationalError:  # somebody holds a lock, or has forbidden connections
+            if not self._is_as_made():
+                self._connection.execute(_DROP)
+            if self._is_as_made():
+                self._connection.execute(_EMPTY)
+                return
+        except psycopg.OperationalError:  # somebody holds a lock, or has ended all connections
             pass
         self.drop()
-        self.url, self._shape = self._made()
+        self._make()
 
     def drop(self) -> None:
         """The database goes."""
+        self._connection.close()
         self._server.drop(self.url)
 
-    def _made(self) -> tuple[str, object]:
-        url = self._server.new_database()
-        Store.open(url).close()
-        with psycopg.connect(url) as connection:
-            return url, connection.execute(_SHAPE).fetchone()
+    def _make(self) -> None:
+        self.url = self._server.new_database()
+        Store.open(self.url).close()
+        self._connection = psycopg.connect(
+            self.url, autocommit=True
+        )  # one for all: a new one knows no table yet, which takes long
+        self._shape = self._shape_now()
+
+    def _shape_now(self) -> object:
+        return self._connection.execute(_SHAPE).fetchone()
+
+    def _is_as_made(self) -> bool:
+        return self._shape_now() == self._shape

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,7 +44,7 @@ class TcpServer(PostgresServer):
         os.kill(pid, signal.SIGINT)
         if self._process is not None:
             self._process.wait(30)
-        until("the server has stopped", lambda: not _runs(pid))
+        until("the server has stopped", lambda: not runs(pid))
 
     def start(self) -> None:
         """Start it again with the same settings, and wait until it answers."""
@@ -69,13 +69,23 @@ class TcpServer(PostgresServer):
         return True
 
 
-def _runs(pid: int) -> bool:
+def runs(pid: int) -> bool:
     """Whether a process is there and no zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
     return state != "Z"
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, and that are there."""
+    found = list[int]()
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            if int(file.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(file.parent.name))
+    return found
 
 
 def until(what: str, holds: object, seconds: float = 30.0) -> None:
