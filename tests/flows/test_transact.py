@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from tests.flows.counting import CountingBackend, Meanwhile, runtime
 
 from refold import Conflict, Decider
 from refold._bridge.stepping import run_sync
 from refold.flows.append import append
 from refold.flows.transact import ATTEMPTS, Handled, handle
+from refold.limits import Limits
 from refold.messages import Context
 from refold.ports import PAGE
 from refold.query import ANY
@@ -119,6 +121,16 @@ def test_a_repeated_command_does_not_decide_again() -> None:
     again = handled(backend, Deposit(1), "k")
     assert (again.state, again.events, again.position, again.repeated) == (1, first.events, first.position, True)
     assert backend.calls["append"] == 0
+
+
+@pytest.mark.guarantee("G4")
+@pytest.mark.parametrize("size", [PAGE - 1, PAGE, PAGE + 1, 2 * PAGE])
+def test_a_repeated_command_whose_events_fill_pages_gives_all_of_them(size: int) -> None:
+    backend, wide = opened(10), replace(runtime(), limits=Limits(batch_events=2 * PAGE))
+    decider = Decider("account", int, accounts.evolve, lambda command, balance: [Deposited(1)] * size)
+    first, again = (run_sync(handle(backend, wide, decider, "1", Deposit(1), Context(), "k")) for _ in range(2))
+    assert (first.state, first.version, len(first.events), first.repeated) == (10 + size, 1 + size, size, False)
+    assert again == replace(first, repeated=True)
 
 
 @pytest.mark.guarantee("G4")

@@ -248,11 +248,11 @@ async def _remembered(backend: Backend, runtime: Runtime, fold: Fold[S, E], id: 
         backend, runtime, fold, id, Position(outcome.first_position - 1) if outcome.first_position else outcome.version
     )
     decoders = runtime.codec.decoders(fold.event_types)
-    page = await backend.payloads(outcome.stream, before.version, outcome.version)
-    after = folded(fold, decoders, before, outcome.stream, page)
-    events = tuple(
-        event
-        for version, position, type, schema_version, data in page
-        for event in events_of(decoders, type, schema_version, data, outcome.stream, version, position)
-    )
-    return Handled(after.state, after.version, events, Position(after.position), repeated=True)
+    after, events = before, list[E]()
+    while after.version < outcome.version and (
+        page := await backend.payloads(outcome.stream, after.version, outcome.version)
+    ):
+        after = folded(fold, decoders, after, outcome.stream, page)
+        for version, position, type, schema_version, data in page:
+            events += events_of(decoders, type, schema_version, data, outcome.stream, version, position)
+    return Handled(after.state, after.version, tuple(events), Position(after.position), repeated=True)
