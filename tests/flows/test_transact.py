@@ -127,7 +127,11 @@ def test_a_repeated_command_does_not_decide_again() -> None:
 @pytest.mark.parametrize("size", [PAGE - 1, PAGE, PAGE + 1, 2 * PAGE])
 def test_a_repeated_command_whose_events_fill_pages_gives_all_of_them(size: int) -> None:
     backend, wide = opened(10), replace(runtime(), limits=Limits(batch_events=2 * PAGE))
-    decider = Decider("account", int, accounts.evolve, lambda command, balance: [Deposited(1)] * size)
+
+    def split(command: Deposit, balance: int) -> list[Deposited | Withdrawn]:
+        return [Deposited(1)] * size
+
+    decider = Decider("account", int, accounts.evolve, split)
     first, again = (run_sync(handle(backend, wide, decider, "1", Deposit(1), Context(), "k")) for _ in range(2))
     assert (first.state, first.version, len(first.events), first.repeated) == (10 + size, 1 + size, size, False)
     assert again == replace(first, repeated=True)
