@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
+from tests.postgres.emptied import Emptied
+
+from refold.testing.postgres import PostgresServer
 
 pytest_plugins = ["refold.testing.pytest_plugin"]
 
@@ -22,3 +26,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(HOUR)
+
+
+@pytest.fixture(scope="module")
+def emptied(postgres: PostgresServer) -> Iterator[Emptied]:
+    """One database for all tests of a module, to be emptied after each."""
+    found = Emptied(postgres)
+    yield found
+    found.drop()

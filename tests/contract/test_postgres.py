@@ -8,14 +8,6 @@ import pytest
 from tests.postgres.emptied import Emptied
 
 from refold.testing.contract import Place, StoreContract
-from refold.testing.postgres import PostgresServer
-
-
-@pytest.fixture(scope="module")
-def emptied(postgres: PostgresServer) -> Iterator[Emptied]:
-    found = Emptied(postgres)
-    yield found
-    found.drop()
 
 
 class TestPostgres(StoreContract):

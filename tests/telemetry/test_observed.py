@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.postgres.emptied import Emptied
 from tests.telemetry.observing import Observed, ObservedModels
 
 from refold.testing.contract import Place
-from refold.testing.postgres import PostgresServer
 
 
 class TestMemory(Observed):
@@ -26,7 +26,6 @@ class TestSqlite(ObservedModels):
 
 class TestPostgres(ObservedModels):
     @pytest.fixture
-    def place(self, postgres: PostgresServer) -> Iterator[Place]:
-        url = postgres.new_database()
-        yield Place(url=url, durable=True, sql=True)
-        postgres.drop(url)
+    def place(self, emptied: Emptied) -> Iterator[Place]:
+        yield Place(url=emptied.url, durable=True, sql=True)
+        emptied.empty()
