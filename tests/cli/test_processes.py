@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import Run
+from tests.cli.conftest import CaughtUp, Run
 from tests.cli.shop import PROGRAM, Outcome
 from tests.cli.test_projections import Process, start
 
 from refold import NewEvent, RawEvent, Store
+from refold.cli.exits import Exit
 
 ASKED = "refold: nothing was done: say --yes to do it without being asked.\n"
 TIMER = "f7c6590f-6647-5ba1-a294-6ce02b667234"
@@ -37,14 +38,14 @@ def programs(directory: Path) -> None:
 
 
 @pytest.fixture
-def desk(refold: Run) -> Run:
+def desk(refold: Run, caught_up: CaughtUp) -> Run:
     """Runs `refold` on the shop, whose processes are caught up."""
 
     def run(*args: str, app: str = "shop") -> Outcome:
         with_code = args[0] == "run" or args[1] in {"show", "cancel", "retry", "skip", "signal", "reindex"}
         return refold(*args, *(("--app", f"{app}:desk") if with_code else ()), "--store", "shop.db")
 
-    assert run("run", "--once").code == 0
+    caught_up("shop:desk", Exit.OK)
     return run
 
 

@@ -15,11 +15,12 @@ from typing import IO
 
 import click
 import pytest
-from tests.cli.conftest import Run
+from tests.cli.conftest import CaughtUp, Run
 from tests.cli.shop import PROGRAM, Outcome
 
 from refold import NewEvent, RawEvent, Store
 from refold.cli import consent
+from refold.cli.exits import Exit
 
 SECOND = PROGRAM.replace('Projection("carts", tables', 'Projection("carts", version=2, tables')
 DOUBLED = ".data.qty * 2))"
@@ -45,7 +46,7 @@ def programs(directory: Path) -> None:
 
 
 @pytest.fixture
-def shop(refold: Run) -> Run:
+def shop(refold: Run, caught_up: CaughtUp) -> Run:
     """Runs `refold` on the shop, whose read models are caught up."""
 
     def run(*args: str, app: str = "shop") -> Outcome:
@@ -60,7 +61,7 @@ def shop(refold: Run) -> Run:
         }
         return refold(*args, *(("--app", f"{app}:app") if needs_app else ()), "--store", "shop.db")
 
-    assert run("run", "--once").code == 1
+    caught_up("shop:app", Exit.FINDINGS)
     return run
 
 
@@ -281,7 +282,9 @@ def test_what_waits_is_told_with_its_age(shop: Run, directory: Path) -> None:
     assert (carts["lag"], carts["waiting_seconds"] < 60) == (3, True)
 
 
-def test_for_people_there_is_a_table_with_ages(shop: Run) -> None:
+def test_for_people_there_is_a_table_with_ages(shop: Run, directory: Path) -> None:
+    add(directory, 1)
+    assert shop("run", "--once").code == 1  # just now
     out = shop("projections", "list", "--output", "table").out
     head, _rule, carts, notes = out.splitlines()
     assert head.split()[:6] == ["projection", "state", "position", "lag", "rate", "last"]
@@ -289,7 +292,7 @@ def test_for_people_there_is_a_table_with_ages(shop: Run) -> None:
     assert carts.split()[-3:] == ["s", "ago", "0"]
     shown = shop("projections", "show", "carts", "--output", "table").out
     assert "carts, version 1, build 1, active" in shown
-    assert "all keys at #6, nobody works on it" in shown
+    assert "all keys at #7, nobody works on it" in shown
 
 
 def test_a_name_that_was_not_begun_is_not_found(shop: Run) -> None:

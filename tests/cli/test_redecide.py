@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,8 +25,17 @@ ADDS = {"cart-a": (4, 3), "cart-b": (1,)}
 
 
 @pytest.fixture
-def kept(directory: Path) -> Path:
+def kept(directory: Path, shelf: Path) -> Path:
     """The shop, in which carts a and b also have commands."""
+    if not (store := shelf / "commands.db").exists():
+        give_commands(directory)
+        shutil.copy("shop.db", store)
+    shutil.copy(store, "shop.db")
+    return directory
+
+
+def give_commands(directory: Path) -> None:
+    """By a program that keeps them, in a process of its own: who asks afterwards knows its code by the name alone."""
     program = "from shop import Add, app\nfrom refold import Store\n"
     program += "with Store.open('sqlite:///shop.db') as store:\n"
     program += "    carts = store.bind(app.folds['cart'], keep_commands=True)\n"
@@ -33,7 +43,6 @@ def kept(directory: Path) -> Path:
         for count in counts:
             program += f"    carts.handle({stream[-1]!r}, Add('x', {count}))\n"
     subprocess.run([sys.executable, "-c", program], cwd=directory, check=True)
-    return directory
 
 
 def redecide(refold: Run, *args: str) -> Outcome:
