@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
+from itertools import count
+
 import pytest
 from msgspec.structs import replace
 from tests.flows.counting import CountingBackend, Meanwhile, runtime
 
-from refold import Conflict, Decider
+from refold import Conflict, Decider, NewEvent, RawEvent, SnapshotMismatch, Snapshots, UndecodableEvent
 from refold._bridge.stepping import run_sync
+from refold.clock import SystemClock
+from refold.codec import Codec
 from refold.flows.append import append
-from refold.flows.transact import ATTEMPTS, Handled, handle
+from refold.flows.prepare import Runtime
+from refold.flows.shortcuts import Saving, Shortcut, Standing, StateCache
+from refold.flows.transact import ATTEMPTS, Handled, handle, kind_of, request_of
 from refold.limits import Limits
-from refold.messages import Context
-from refold.ports import PAGE
+from refold.messages import Context, Position
+from refold.ports import PAGE, Request, StreamMoved
 from refold.query import ANY
 from refold.testing.contract.sample import Deposit, Deposited, Overdrawn, Withdraw, Withdrawn, accounts
 
@@ -83,6 +91,7 @@ def test_a_tail_of_more_than_a_page_is_loaded_to_its_end() -> None:
     backend = CountingBackend(others(*(Deposited(1) for _ in range(PAGE + 2))))
     done = handled(backend, Deposit(7))
     assert (done.state, done.version) == (PAGE + 2 + 7, PAGE + 3)
+    assert backend.calls["append"] == 3 + 2, "those of the others, the one that was too late, and the one after it"
 
 
 @pytest.mark.parametrize("size", [PAGE - 1, PAGE, PAGE + 1])
@@ -99,13 +108,21 @@ def test_a_hundred_lost_attempts_are_a_conflict() -> None:
         seen.append(balance)
         return [Deposited(100)]
 
-    with pytest.raises(Conflict, match="another writer appended first"):
+    with pytest.raises(Conflict, match="another writer appended first") as lost:
         run_sync(
             handle(
                 backend, runtime(), type(accounts)("account", int, accounts.evolve, decide), "1", Deposit(1), Context()
             )
         )
     assert seen == list(range(ATTEMPTS))
+    assert [(type(each), each.actual) for each in lost.value.failures] == [(StreamMoved, ATTEMPTS)]
+
+
+def test_a_tail_that_cannot_be_read_is_told_with_its_place() -> None:
+    backend = opened(10, others(NewEvent(RawEvent("account.deposited", {"amount": "much"}))))
+    with pytest.raises(UndecodableEvent) as told:
+        handled(backend, Deposit(1))
+    assert (told.value.stream, told.value.version, told.value.position) == ("account-1", 2, 2)
 
 
 def test_one_more_attempt_would_have_done() -> None:
@@ -161,3 +178,90 @@ def test_that_nothing_changed_is_decided_again_on_what_others_wrote_and_remember
     assert (first.state, first.version, first.events, first.repeated) == (15, 2, (), False)
     assert (again.state, again.version, again.events, again.repeated) == (15, 2, (), True)
     assert seen == [10, 15]
+
+
+def test_what_a_key_stands_for_is_written_the_same_for_ever() -> None:
+    asked = request_of("k", Deposit(1), "account-1")
+    assert asked == Request("k", "command account.deposit on account-1 (data d29051b9761a161e)", "account-1")
+
+
+def test_all_runs_of_one_decision_are_of_one_kind() -> None:
+    class Deciding:
+        pass
+
+    here = f"{__name__}.test_all_runs_of_one_decision_are_of_one_kind.<locals>"
+    named = partial(handled)
+    assert (kind_of(others), kind_of(Deciding), kind_of(Deciding())) == (
+        f"{__name__}.others",
+        f"{here}.Deciding",
+        f"{here}.Deciding",
+    )
+    assert kind_of(named) == "functools.partial"
+
+
+# With a state that is known in this process ------------------------------------------------------------------------------
+
+
+class Ticking(SystemClock):
+    """Each look at it is five microseconds after the one before."""
+
+    ticks = count(0, 5)
+
+    def now(self) -> int:
+        return next(self.ticks)
+
+
+def knowing(standing: Standing[int], policy: Snapshots | None = None, *, verifying: bool = False) -> Runtime:
+    """What flows run with where that is known of the account."""
+    cache = StateCache(8)
+    cache.learn("account-1", standing)
+    shortcut = Shortcut(None if policy is None else Saving(accounts, policy), cache)
+    return Runtime(Codec(), Ticking(), shortcuts={accounts: shortcut}, verifying=verifying)
+
+
+def withdrawn(backend: CountingBackend, runtime: Runtime, amount: int = 2) -> Handled[int, Deposited | Withdrawn]:
+    backend.calls.clear()
+    return run_sync(handle(backend, runtime, accounts, "1", Withdraw(amount), Context()))
+
+
+def test_a_command_on_a_state_that_is_known_costs_one_append_alone() -> None:
+    backend = opened(10)
+    done = withdrawn(backend, knowing(Standing(10, 1, Position(1), 1)))
+    assert done == Handled(8, 2, (Withdrawn(2),), Position(2), began=1)
+    assert backend.calls == {"append": 1, "find": 1}
+
+
+def test_what_is_known_of_another_stream_or_fold_is_not_taken() -> None:
+    backend, known = opened(10), knowing(Standing(99, 1, Position(1), 1))
+    other = run_sync(handle(backend, known, accounts, "2", Deposit(1), Context()))
+    fold = Decider("account", lambda: 0, accounts.evolve, accounts.decide)
+    same = run_sync(handle(backend, known, fold, "1", Deposit(1), Context()))
+    assert (other.state, same.state) == (1, 11)
+
+
+def test_what_a_state_that_is_known_does_not_allow_is_decided_again_on_the_one_that_is() -> None:
+    backend = opened(10)
+    run_sync(others(Deposited(5))(backend))
+    done = withdrawn(backend, knowing(Standing(10, 1, Position(1), 0)), 12)
+    assert (done.state, done.version) == (3, 3)
+
+
+def test_a_state_that_the_stream_does_not_have_any_more_is_loaded_anew() -> None:
+    done = withdrawn(opened(10), knowing(Standing(99, 7, Position(7), 3)))
+    assert done == Handled(8, 2, (Withdrawn(2),), Position(2))
+
+
+def test_a_store_that_verifies_takes_no_state_unseen() -> None:
+    wrong = Standing(99, 1, Position(1), 1)
+    assert withdrawn(opened(10), knowing(wrong)).state == 97
+    with pytest.raises(SnapshotMismatch):
+        withdrawn(opened(10), knowing(wrong, verifying=True))
+
+
+def test_what_a_load_took_is_told_where_slow_ones_are_to_be_saved() -> None:
+    slow, old = Snapshots(slower_than=timedelta(seconds=1)), Standing(10, 1, Position(1), 1)
+    backend = opened(10)
+    run_sync(others(Deposited(5))(backend))
+    done = withdrawn(backend, knowing(old, slow), 12)
+    assert (done.began, done.cost) == (1, 5)
+    assert withdrawn(opened(10), knowing(Standing(10, 1, Position(1), 1), slow)).cost == 0

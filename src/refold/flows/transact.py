@@ -159,7 +159,7 @@ async def transact(
         match result:
             case Appended(positions):
                 position, version = positions[-1] if positions else loaded.position, loaded.version + len(events)
-                hand_on(backend, runtime, fold, stream, Loaded(after, version, position, loaded.began))
+                hand_on(backend, runtime, fold, stream, Loaded(after, version, position))
                 return _handled(loaded, after, version, events, position)
             case AlreadyAsked(outcome):
                 return await _remembered(backend, runtime, fold, id, outcome)
