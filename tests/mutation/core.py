@@ -8,6 +8,8 @@ from typing import Final
 MARK: Final = 85
 """Percent of a room's mutants that its tests must kill."""
 
+_CONTRACT: Final = "mutation/contract.py"
+
 ROOMS: Final[Mapping[str, str]] = {
     "query": "unit/test_query.py laws/test_names_and_queries.py",
     "fold": "unit/test_fold.py laws/test_folds.py",
@@ -51,6 +53,30 @@ ROOMS: Final[Mapping[str, str]] = {
     "copying/digests": "unit/test_copies.py",
     "copying/report": "unit/test_copies.py",
     "copying/stored": "unit/test_copies.py",
+    "flows/append": _CONTRACT,
+    "flows/commit": _CONTRACT,
+    "flows/together": _CONTRACT,
+    "flows/prepare": _CONTRACT,
+    "flows/read": _CONTRACT,
+    "flows/load": f"flows/test_transact.py {_CONTRACT}",
+    "flows/decide": f"flows/test_decide.py {_CONTRACT}",
+    "flows/transact": f"flows/test_transact.py faults/test_handing_on.py {_CONTRACT}",
+    "flows/handing": f"flows/test_handing.py faults/test_handing_on.py {_CONTRACT}",
+    "flows/follow": f"flows/test_follow.py {_CONTRACT}",
+    "flows/history": f"flows/test_histories.py laws/test_histories.py {_CONTRACT}",
+    "flows/whatif": f"flows/test_histories.py laws/test_histories.py {_CONTRACT}",
+    "flows/live": _CONTRACT,
+    "flows/survey": _CONTRACT,
+    "flows/inbox": _CONTRACT,
+    "flows/periods": f"flows/test_periods.py flows/test_beginnings.py {_CONTRACT}",
+    "flows/shortcuts": f"laws/test_snapshots.py {_CONTRACT}",
+    "flows/snapshots": f"laws/test_snapshots.py {_CONTRACT}",
+    "flows/snapshotting": f"laws/test_snapshots.py {_CONTRACT}",
+    "flows/redecide": _CONTRACT,
+    "flows/undo": _CONTRACT,
+    "flows/forgetting": _CONTRACT,
+    "flows/archiving": "archive/test_archives.py archive/test_damaged_archives.py",
+    "flows/contents": "backup/test_restoring.py backup/test_damaged.py",
 }
 """Of src/refold, lowest first, each with the files of tests that are about it. What only others find counts as survived."""
 
