@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from itertools import count
 
 import pytest
 from msgspec.structs import replace
+from tests.flows import known
 from tests.flows.counting import CountingBackend, Meanwhile, runtime
 
 from refold import Conflict, Decider, NewEvent, RawEvent, SnapshotMismatch, Snapshots, UndecodableEvent
 from refold._bridge.stepping import run_sync
-from refold.clock import SystemClock
-from refold.codec import Codec
 from refold.flows.append import append
 from refold.flows.prepare import Runtime
-from refold.flows.shortcuts import Saving, Shortcut, Standing, StateCache
+from refold.flows.shortcuts import Standing
 from refold.flows.transact import ATTEMPTS, Handled, handle, kind_of, request_of
 from refold.limits import Limits
 from refold.messages import Context, Position
@@ -202,21 +200,8 @@ def test_all_runs_of_one_decision_are_of_one_kind() -> None:
 # With a state that is known in this process ------------------------------------------------------------------------------
 
 
-class Ticking(SystemClock):
-    """Each look at it is five microseconds after the one before."""
-
-    ticks = count(0, 5)
-
-    def now(self) -> int:
-        return next(self.ticks)
-
-
 def knowing(standing: Standing[int], policy: Snapshots | None = None, *, verifying: bool = False) -> Runtime:
-    """What flows run with where that is known of the account."""
-    cache = StateCache(8)
-    cache.learn("account-1", standing)
-    shortcut = Shortcut(None if policy is None else Saving(accounts, policy), cache)
-    return Runtime(Codec(), Ticking(), shortcuts={accounts: shortcut}, verifying=verifying)
+    return known.knowing(accounts, "account-1", standing, policy, verifying=verifying)
 
 
 def withdrawn(backend: CountingBackend, runtime: Runtime, amount: int = 2) -> Handled[int, Deposited | Withdrawn]:
@@ -232,10 +217,10 @@ def test_a_command_on_a_state_that_is_known_costs_one_append_alone() -> None:
 
 
 def test_what_is_known_of_another_stream_or_fold_is_not_taken() -> None:
-    backend, known = opened(10), knowing(Standing(99, 1, Position(1), 1))
-    other = run_sync(handle(backend, known, accounts, "2", Deposit(1), Context()))
+    backend, knows = opened(10), knowing(Standing(99, 1, Position(1), 1))
+    other = run_sync(handle(backend, knows, accounts, "2", Deposit(1), Context()))
     fold = Decider("account", lambda: 0, accounts.evolve, accounts.decide)
-    same = run_sync(handle(backend, known, fold, "1", Deposit(1), Context()))
+    same = run_sync(handle(backend, knows, fold, "1", Deposit(1), Context()))
     assert (other.state, same.state) == (1, 11)
 
 

@@ -58,7 +58,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "flows/together": _CONTRACT,
     "flows/prepare": _CONTRACT,
     "flows/read": _CONTRACT,
-    "flows/load": f"flows/test_transact.py {_CONTRACT}",
+    "flows/load": f"flows/test_load.py flows/test_transact.py {_CONTRACT}",
     "flows/decide": f"flows/test_decide.py {_CONTRACT}",
     "flows/transact": f"flows/test_transact.py faults/test_handing_on.py {_CONTRACT}",
     "flows/handing": f"flows/test_handing.py faults/test_handing_on.py {_CONTRACT}",
