@@ -29,6 +29,8 @@ from tests.mutation.telling import score_of
 
 HANGS: Final = 60.0
 """Seconds after which a child that neither ends nor works is ended: its mutant waits for what never comes."""
+PATIENCE: Final = 4
+"""How many times the CPU that its tests take a child gets, and of a second beside: one that needs more never ends."""
 SERVERS: Final = frozenset({"url"})
 """Fixtures that start a server: a test that asks for one is not asked."""
 MEMORY: Final = 6 << 30
@@ -70,6 +72,8 @@ class Trying:
     """The number of the test that is running, in memory that the child shares."""
     kills: Counter[str] = field(default_factory=Counter[str])
     touched: set[str] = field(default_factory=set[str])
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+    """Of CPU that each test took with nothing planted."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport | None:
@@ -104,6 +108,7 @@ class Trying:
         file.unlink(missing_ok=True)
         _in_child(lambda: self._learn(items, file), "stats", cpu=3600, wall=3600)
         lessons = [Lesson(**line) for line in map(json.loads, file.read_text("utf-8").splitlines())]
+        self.seconds = {lesson.test: lesson.seconds for lesson in lessons}
         for lesson in lessons:
             if lesson.failed:
                 _say(f"not asked, as it fails with nothing planted: {lesson.test}")
@@ -132,7 +137,8 @@ class Trying:
         if not tests:
             return "untouched"
         asked = sorted(tests, key=lambda test: -self.kills[test])
-        code = _in_child(lambda: int(self._fails([items[test] for test in asked])), mutant, cpu=20, wall=HANGS)
+        cpu = int(PATIENCE * (1 + sum(self.seconds[test] for test in tests)))
+        code = _in_child(lambda: int(self._fails([items[test] for test in asked])), mutant, cpu=cpu, wall=HANGS)
         if code == 1:
             self.kills[asked[int.from_bytes(self.at[:4], "big")]] += 1
         return {0: "survived", 1: "killed"}.get(code, "hung")
