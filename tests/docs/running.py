@@ -13,18 +13,21 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from types import CodeType, FunctionType, ModuleType
 
+from tests.docs.commands import SECONDS, Commands
 from tests.docs.pages import ROOT, Block, Page
 
 SHOWN_ONLY = ("mermaid", "py")
-SECONDS = 20
+BY_A_SHELL = re.compile(r"[^\w\s'\"./:=,{}@%+-]")  # what it might take for something else than itself
 
 
 class Untrue(AssertionError):
@@ -34,8 +37,8 @@ class Untrue(AssertionError):
 class Run:
     """A page, being run in a directory of its own."""
 
-    def __init__(self, page: Page, directory: Path, names: dict[str, object] | None = None) -> None:
-        self._page, self._directory = page, directory
+    def __init__(self, page: Page, directory: Path, commands: Commands, names: dict[str, object] | None = None) -> None:
+        self._page, self._directory, self._commands = page, directory, commands
         self._module = ModuleType(f"page_{re.sub(r'[^a-z0-9]', '_', page.name.lower())}")
         self._module.__dict__.update(names or {})
         self._printed: str | None = None
@@ -132,10 +135,21 @@ class Run:
             self._check(word in targets, f"{self._at(line)}: the Makefile has no target {word!r}")
 
     def _shell(self, command: str, line: int, code: int = 0) -> str:
+        ended, said = self._by_itself(command) if _is_refold_alone(command) else self._by_a_shell(command)
+        self._check(ended == code, f"{self._at(line)}: {command!r} ends with {ended}:\n{said}")
+        return said
+
+    def _by_itself(self, command: str) -> tuple[int, str]:
+        """Without a shell, and without another process that imports all that it needs."""
+        with NamedTemporaryFile(encoding="utf-8", mode="r") as out:
+            ended = self._commands.run(shlex.split(command), self._directory, Path(out.name))
+            return ended, out.read()
+
+    def _by_a_shell(self, command: str) -> tuple[int, str]:
         done = subprocess.run(
             ["/bin/sh", "-c", command],
             cwd=self._directory,
-            env=_environment(),
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -143,10 +157,7 @@ class Run:
             timeout=SECONDS,
             check=False,
         )
-        self._check(
-            done.returncode == code, f"{self._at(line)}: {command!r} ends with {done.returncode}:\n{done.stdout}"
-        )
-        return done.stdout
+        return done.returncode, done.stdout
 
     # Comparing ----------------------------------------------------------------
 
@@ -164,6 +175,10 @@ class Run:
         return f"{self._page.name}:{line}"
 
 
+def _is_refold_alone(command: str) -> bool:
+    return command.startswith("refold ") and not BY_A_SHELL.search(command)
+
+
 def _sessions(block: Block) -> Iterator[tuple[str, str, int]]:
     """The commands of a console block, each with its output and its line."""
     for match in re.finditer(r"^\$ (.+\n(?:> .+\n)*)((?:(?!\$ ).*\n)*)", block.text, re.MULTILINE):
@@ -174,7 +189,8 @@ def _trimmed(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """That of the commands of every page."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("REFOLD_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{ours.get('PATH', '')}"
     return ours | {"PATH": path, "NO_COLOR": "1", "COLUMNS": "100", "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1"}

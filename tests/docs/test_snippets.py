@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.docs.commands import Commands
 from tests.docs.pages import DOCS, ROOT, Page, everything
-from tests.docs.running import Run, Untrue
+from tests.docs.running import Run, Untrue, environment
 
 import refold
 
@@ -19,12 +21,18 @@ NAMES: dict[str, dict[str, object]] = {
 }
 
 
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    with Commands(environment()) as commands:
+        yield commands
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_does_what_it_says(page: Page, tmp_path: Path) -> None:
+def test_a_page_does_what_it_says(page: Page, tmp_path: Path, commands: Commands) -> None:
     if page.path.is_relative_to(DOCS):
         for program in DOCS.glob("*.py"):  # what the pages import
             shutil.copy(program, tmp_path)
-    assert Run(page, tmp_path, NAMES.get(page.name)).all() == len(page.blocks)
+    assert Run(page, tmp_path, commands, NAMES.get(page.name)).all() == len(page.blocks)
 
 
 def test_the_front_page_is_among_them() -> None:
@@ -41,6 +49,8 @@ def test_the_front_page_is_among_them() -> None:
         ("```python\ndef test_it():\n    raise ValueError('called')\n```\n", "called"),
         ("```console\n$ echo yes\nno\n```\n", "the page shows"),
         ("```console\n$ exit 3\n```\n", "ends with 3"),
+        ("```console\n$ refold --version\nrefold 0\n```\n", "the page shows"),
+        ("```console\n$ refold streams --store none.db\n```\n", "ends with 5:\nrefold: "),
         ("```console\nrefold streams\n```\n", "begins with '$ '"),
         ("    refold no-such-command\n", "ends with 2"),
         ("    make no-such-target\n", "no target 'no-such-target'"),
@@ -48,30 +58,30 @@ def test_the_front_page_is_among_them() -> None:
         ("```haskell\nmain = mempty\n```\n", "nobody knows how to run"),
     ],
 )
-def test_a_page_that_lies_is_found(text: str, complaint: str, tmp_path: Path) -> None:
+def test_a_page_that_lies_is_found(text: str, complaint: str, tmp_path: Path, commands: Commands) -> None:
     page = tmp_path / "page.md"
     page.write_text(text)
     with pytest.raises((AssertionError, ValueError, Untrue)) as found:
-        Run(Page(page), tmp_path).all()
+        Run(Page(page), tmp_path, commands).all()
     assert complaint in f"{type(found.value).__name__}: {found.value}"
 
 
-def test_a_page_may_leave_out_what_changes(tmp_path: Path) -> None:
+def test_a_page_may_leave_out_what_changes(tmp_path: Path, commands: Commands) -> None:
     page = tmp_path / "page.md"
     page.write_text("```python\nprint('at', object())\n```\n\n```text\nat <object ...>\n```\n")
-    assert Run(Page(page), tmp_path).all() == 2
+    assert Run(Page(page), tmp_path, commands).all() == 2
 
 
-def test_an_exit_code_may_be_shown(tmp_path: Path) -> None:
+def test_an_exit_code_may_be_shown(tmp_path: Path, commands: Commands) -> None:
     page = tmp_path / "page.md"
     page.write_text("```console exits 3\n$ echo one\none\n$ exit 3\n```\n")
-    assert Run(Page(page), tmp_path).all() == 1
+    assert Run(Page(page), tmp_path, commands).all() == 1
 
 
-def test_a_named_block_is_a_file_as_well(tmp_path: Path) -> None:
+def test_a_named_block_is_a_file_as_well(tmp_path: Path, commands: Commands) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "```python one.py\nx = 1\n```\n\n```python one.py\ny = x + 1\n```\n\n```python\nimport one\nassert one.y == y\n```\n"
     )
-    Run(Page(page), tmp_path).all()
+    Run(Page(page), tmp_path, commands).all()
     assert (tmp_path / "one.py").read_text() == "x = 1\n\ny = x + 1\n\n"
