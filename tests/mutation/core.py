@@ -56,7 +56,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "flows/append": _CONTRACT,
     "flows/commit": _CONTRACT,
     "flows/together": _CONTRACT,
-    "flows/prepare": _CONTRACT,
+    "flows/prepare": f"flows/test_prepare.py {_CONTRACT}",
     "flows/read": _CONTRACT,
     "flows/load": f"flows/test_load.py flows/test_transact.py {_CONTRACT}",
     "flows/decide": f"flows/test_decide.py {_CONTRACT}",
