@@ -27,6 +27,8 @@ from tests.docs.commands import SECONDS, Commands
 from tests.docs.pages import ROOT, Block, Page
 
 SHOWN_ONLY = ("mermaid", "py")
+# Those that come with refold[testing]; else pytest would load those of all that is installed here, which takes four seconds.
+PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_asyncio.plugin,_hypothesis_pytestplugin"}
 BY_A_SHELL = re.compile(r"[^\w\s'\"./:=,{}@%+-]")  # what it might take for something else than itself
 
 
@@ -193,7 +195,8 @@ def environment() -> dict[str, str]:
     """That of the commands of every page."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("REFOLD_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{ours.get('PATH', '')}"
-    return ours | {"PATH": path, "NO_COLOR": "1", "COLUMNS": "100", "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1"}
+    shown = {"NO_COLOR": "1", "COLUMNS": "100", "TZ": "UTC"}
+    return ours | shown | PLUGINS | {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @contextmanager
