@@ -116,7 +116,8 @@ def _zeros(count: int) -> pa.Array[Any]:
 
 def write_texts(path: Path) -> None:
     """Twenty rows of 20 MB."""
-    pq.write_table(_table(x=["y" * 20_000_000] * 20), path, compression="zstd", use_dictionary=False)
+    table = _table(x=["y" * 20_000_000] * 20)
+    pq.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
 
 
 def write_one_text(path: Path) -> None:
@@ -154,7 +155,7 @@ BODIES: Final[Mapping[str, Callable[[], bytes]]] = {
 
 def forged(path: Path, members: Mapping[str, tuple[bytes, int]]) -> Path:
     """A backup with these members, each a part so often, sealed as if all were right."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
         for name, (part, times) in members.items():
             with out.open(name, "w", force_zip64=True) as member:
                 for _ in range(times):

@@ -1,11 +1,11 @@
-"""Load on a store whose servers die: what writers were told, how long nobody was answered, and the report of it."""
+"""Load on a store whose servers die: what writers were told and readers saw, how long nobody was answered, and the report."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from math import inf
@@ -50,6 +50,10 @@ class Load:
         self._url, self._seed, self._writers, self._patience = url, seed, writers, patience
         self.tried: list[Tried] = []
         self.failed: set[str] = set()
+        self.seen: list[list[str]] = []
+        """Of each reader, the ids of the events that it saw, in its order."""
+        self.belied: set[str] = set()
+        """The ids of what was said not to be written, and was there when it was asked for again."""
         self._doubtful: set[str] = set()
         self._changed = changed
         self._stop = threading.Event()
@@ -134,6 +138,7 @@ class Load:
         except StoreError:
             self.failed.update(set(wanted.ids) - self._doubtful)
             return "failed"
+        self.belied |= self.failed.intersection(wanted.ids if told.repeated else ())
         self.failed.difference_update(wanted.ids)
         if told.told == "unknown":
             self._doubtful.update(wanted.ids)
@@ -141,24 +146,77 @@ class Load:
         return told.told
 
 
+class Followed(Load):
+    """With readers that follow the log, each on a store of its own: `readers` are what their URLs say besides."""
+
+    def __init__(
+        self,
+        url: str,
+        seed: int,
+        writers: int,
+        changed: Callable[[Random, Body], Body] = as_drawn,
+        patience: float = PATIENCE,
+        readers: Sequence[str] = ("",),
+    ) -> None:
+        super().__init__(url, seed, writers, changed, patience)
+        self._readers = readers
+
+    def start(self) -> None:
+        super().start()
+        for query in self._readers:
+            self.seen.append([])
+            self.begin(self._follow, self.opened(query), self.seen[-1])
+
+    def _follow(self, reader: Store, seen: list[str]) -> None:
+        after = 0
+        while True:
+            ending = self._stop.is_set()
+            try:
+                page = list(reader.read(after=after, limit=500))
+            except StoreError:
+                if self.is_hopeless():
+                    return
+                continue
+            seen += [str(event.id) for event in page]
+            after = page[-1].position if page else after
+            if ending and not page:
+                return
+            self._stop.wait(0.01)
+
+
 class Report(msgspec.Struct):
-    """What came of it."""
+    """What came of it. `seen`, `taken_back`: how many events readers saw while it lasted, and those of them that are gone."""
 
     acknowledged: int
     events: int
     told: dict[str, int]
+    seen: int
+    taken_back: int
     wrong: list[str]
     outages: list[float]
 
     def __str__(self) -> str:
-        outages = f"p50 {median(self.outages):.1f} s, max {max(self.outages):.1f} s" if self.outages else "none"
-        return f"{self.acknowledged:,} appends acknowledged {self.told}, {self.events:,} events; outages: {outages}"
+        return " ".join(f"{name}={value}" for name, value in self.figures().items())
+
+    def figures(self) -> dict[str, object]:
+        """To be told. The outages are in seconds."""
+        figures: dict[str, object] = {
+            "acknowledged": self.acknowledged, "unknown": 0, "repeated": 0, **self.told, "events": self.events,
+            "seen": self.seen, "taken_back": self.taken_back, "wrong": len(self.wrong),
+        }  # fmt: skip
+        if self.outages:
+            figures |= {"outage_p50": round(median(self.outages), 1), "outage_max": round(max(self.outages), 1)}
+        return figures
 
 
 def reported(load: Load, log: list[Logged], tried: list[Tried], wrong: Iterable[str], outages: list[float]) -> Report:
     """Both judges' view of a log, `tried` being what the load was told of its positions, and what else was found wrong."""
-    there = {event.id for event in log}
+    ids = [event.id for event in log]
+    there, seen = set(ids), {id for each in load.seen for id in each}
     found = [*wrong, *violations(log, tried), *filter(None, [contradiction(log, tried)])]
-    found += [f"it was said not to be written, and is there: {id}" for id in load.failed & there]
+    found += [f"it was said not to be written, and is there: {id}" for id in load.belied | load.failed & there]
+    found += [f"it was read, and is gone: {id}" for id in seen - there]
+    found += ["who followed saw another order than is there" for each in load.seen if each != ids[: len(each)]]
     told = Counter("repeated" if one.repeated else one.told for one in tried)
-    return Report(sum(one.told == "done" for one in tried), len(log), dict(told), found, outages)
+    done = sum(one.told == "done" for one in tried)
+    return Report(done, len(log), dict(told), len(seen), len(seen - there), found, outages)

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.nats.blows import cutting, killing, url_of
 from tests.nats.partitions import Partitioned, partitioned
-from tests.nats.test_killed_servers import cutting, killing, url_of
 from tests.postgres.servers import until
 
 from refold import NewEvent, Projection, Store, sql

@@ -14,7 +14,7 @@ from uuid import UUID
 import nats
 from msgspec.structs import replace
 from nats.errors import Error as NatsError
-from tests.faults.load import Load, Report, reported
+from tests.faults.load import Followed, Load, Report, reported
 from tests.postgres.checking import Logged
 from tests.postgres.histories import Body, Fact, Tried
 from tests.postgres.servers import until
@@ -26,13 +26,13 @@ from refold.testing.nats import NatsNode
 
 
 def loaded(url: str, seed: int) -> Load:
-    """Six writers; most of what they append has ids of just now, which the server remembers by itself."""
+    """Six writers and a reader; most of what is appended has ids of just now, which the server remembers by itself."""
     clock = SystemClock()
 
     def changed(random: Random, wanted: Body) -> Body:
         return _fresh(clock, wanted) if random.random() < 0.6 else wanted
 
-    return Load(url, seed, 6, changed)
+    return Followed(url, seed, 6, changed)
 
 
 def _fresh(clock: SystemClock, wanted: Body) -> Body:

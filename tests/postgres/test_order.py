@@ -1,16 +1,14 @@
-"""What keeps the order on PostgreSQL: backends that are terminated, long transactions, and queries read as of one moment."""
+"""What keeps the order on PostgreSQL: long transactions, those that roll back, and queries read as of one moment."""
 
 from __future__ import annotations
 
-import secrets
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 
 import psycopg
 import pytest
 from psycopg import IsolationLevel
-from tests.faults.ordering import followed
 from tests.postgres.traffic import QUERY
 
 from refold import NewEvent, Query, Store
@@ -18,40 +16,6 @@ from refold.messages import RawEvent
 from refold.testing.postgres import PostgresServer
 
 pytestmark = [pytest.mark.guarantee("G6")]
-
-
-def figures(url: str, seconds: float, disturb: Callable[[], None]) -> str:
-    """Fails if a reader missed anything, or somebody was told wrong."""
-    seed = secrets.randbelow(1_000)
-    found = followed(url, seconds, seed, joining=2, disturb=disturb)
-    assert found.wrong == [], f"seed {seed}"
-    return f"{found.events:,} events, {found.refused:,} refused or rolled back, {found.unknown} of unknown outcome (seed {seed})"
-
-
-@pytest.mark.guarantee("G25")
-def test_terminated_backends_lose_nothing_and_double_nothing(url: str) -> None:
-    with terminator(url) as (kill, killed):
-        print(f"\nterminated backends, 3 s: {figures(url, 3, kill)}, {len(killed)} terminated")
-    assert len(killed) > 20
-
-
-@pytest.mark.long
-@pytest.mark.guarantee("G25")
-def test_terminated_backends_lose_nothing_and_double_nothing_for_a_minute(url: str) -> None:
-    with terminator(url) as (kill, killed):
-        print(f"\nterminated backends, 60 s: {figures(url, 60, kill)}, {len(killed)} terminated")
-
-
-@contextmanager
-def terminator(url: str) -> Generator[tuple[Callable[[], None], list[int]]]:
-    """A call that terminates one of the backends that are at work, and the list of those that it has terminated."""
-    killed: list[int] = []
-    chosen = (
-        "select pid, pg_terminate_backend(pid) from (select pid from pg_stat_activity"
-        " where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle' order by random() limit 1) busy"
-    )
-    with psycopg.connect(url, autocommit=True) as connection:
-        yield lambda: killed.extend(pid for pid, _ in connection.execute(chosen)), killed
 
 
 def test_a_long_transaction_elsewhere_stalls_neither_readers_nor_writers(url: str, postgres: PostgresServer) -> None:

@@ -99,7 +99,7 @@ class Appends:
         while True:
             try:
                 return await self._asked(appends)
-            except (psycopg.OperationalError, errors.UniqueViolation) as error:
+            except psycopg.Error as error:
                 unknown = error if lost(error) else unknown
                 if not self._session.own or (unknown is None and not _outrun(error)):
                     raise
@@ -143,7 +143,7 @@ class Appends:
         if self.confirms:
             try:
                 await self._session.fetch(_CONFIRM)
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 raise OutcomeUnknown(error) from error
 
     async def _found(self, append: Append) -> Sequence[Row]:

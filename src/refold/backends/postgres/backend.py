@@ -164,7 +164,7 @@ class PostgresBackend:
             try:
                 async with self._session.held() as connection:
                     return await flow(self.joined(connection))
-            except psycopg.OperationalError as error:  # of the transaction itself: what runs in it tells its own
+            except psycopg.Error as error:  # of the transaction itself: what runs in it tells its own
                 if lost(error):
                     raise OutcomeUnknown(error) from error
                 raise

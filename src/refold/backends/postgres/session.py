@@ -183,7 +183,12 @@ class Steady:
 
 
 def lost(error: psycopg.Error) -> bool:
-    """Whether the connection went, so that it is not known what became of the statement; else the server refused it."""
+    """Whether the connection went, so that it is not known what became of the statement; else the server refused it.
+
+    A server that panics says why, and ends: what it could not sync at a commit is there when it is back.
+    """
+    if error.diag.severity_nonlocalized in {"FATAL", "PANIC"}:
+        return True
     if not isinstance(error, psycopg.OperationalError) or isinstance(error, PoolClosed | PoolTimeout | Demoted):
         return False
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))

@@ -11,6 +11,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 
 from refold.backends.postgres.location import PostgresLocation
 from refold.backends.postgres.pools import Demoted, Failed
+from refold.backends.postgres.session import lost
 from refold.errors import (
     RefoldError,
     StoreBusy,
@@ -55,7 +56,7 @@ def as_ours(error: Exception, location: PostgresLocation, text: str = "") -> Ref
                 f"another append was first, and this transaction looks from before it ({said}), nothing was written: "
                 "run the transaction again, or take isolation level READ COMMITTED."
             )
-        case errors.DiskFull():
+        case errors.DiskFull() if not lost(error):
             return StoreFull(f"the server has no space left ({said}). Nothing was written.")
         case errors.InsufficientPrivilege() | errors.ReadOnlySqlTransaction() if not text:
             return StoreReadOnly(f"this role may not do that ({said}). Nothing was written.")
