@@ -13,11 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.cli.conftest import Run
-from tests.frameworks.servers import SECONDS, by_uvicorn, environment, ran
+from tests.frameworks.servers import ROOT, SECONDS, by_uvicorn, environment, ran
 
 from refold.cli.exits import Exit
 from refold.cli.new import template_files
 
+CACHE = ROOT / ".mypy_cache" / "projects"  # what they all import is parsed once
 TEMPLATES = ("minimal", "fastapi", "django")
 NAME = "night-shop"
 
@@ -58,7 +59,7 @@ def test_projects_are_clean_and_strictly_typed(refold: Run, directory: Path) -> 
         assert (template, marked) == (template, [])
         assert run(place, "ruff", "check", "--no-cache") == "All checks passed!\n"
         assert "already formatted" in run(place, "ruff", "format", "--check", "--no-cache")
-        typed = run(place, "mypy", f"--cache-dir={directory}/cache", ".")  # one cache for what they all import
+        typed = run(place, "mypy", f"--cache-dir={CACHE}", str(place))
         assert (template, typed.startswith("Success")) == (template, True), typed
 
 
