@@ -129,8 +129,7 @@ class _Postgres:
 
     def kill(self) -> None:
         """All of it: a session that outlives the server by a moment holds its memory, and the next one does not start."""
-        with suppress(ProcessLookupError):
-            os.kill(self._process.pid, signal.SIGSTOP)  # so that it begins no other
+        self._process.send_signal(signal.SIGSTOP)  # so that it begins no other
         family = [self._process.pid, *children(self._process.pid)]
         for each in family:
             with suppress(ProcessLookupError):

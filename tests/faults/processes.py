@@ -82,6 +82,7 @@ class Process:
     def __init__(self, role: Callable[..., None], **options: object) -> None:
         self.role = role.__name__
         self.pid, self._file = nursery().bear(role, options, self.planted)
+        self._has_ended = False
 
     @property
     def told(self) -> Sequence[str]:
@@ -97,18 +98,20 @@ class Process:
         os.kill(self.pid, number)
 
     def is_alive(self) -> bool:
-        """Whether it has not ended."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
+        """Whether it has not ended. What has ended once is not asked again: its number may be somebody else's by then."""
+        if not self._has_ended:
+            try:
+                os.kill(self.pid, 0)
+            except ProcessLookupError:
+                self._has_ended = True
+        return not self._has_ended
 
     def kill(self) -> None:
         """End it as kill -9 does, and wait until it is gone."""
-        with contextlib.suppress(ProcessLookupError):
-            self.send(signal.SIGKILL)
-        until("it is gone", lambda: not self.is_alive())
+        if self.is_alive():
+            with contextlib.suppress(ProcessLookupError):
+                self.send(signal.SIGKILL)
+            until("it is gone", lambda: not self.is_alive())
 
     def check(self) -> None:
         """Fail if it has ended by itself."""

@@ -123,9 +123,12 @@ class PatroniNode:
         return any(process.poll() is not None for process in self._running)
 
     def _server(self) -> list[int]:
-        """The processes of its PostgreSQL."""
+        """The processes of its PostgreSQL. One that was killed leaves its number behind, which may be somebody else's by now."""
+        data = self._place / "server" / "data"
         with suppress(OSError, IndexError, ValueError):
-            first = (self._place / "server" / "data" / "postmaster.pid").read_text().splitlines()[0]
+            first = (data / "postmaster.pid").read_text().splitlines()[0]
+            if os.fsencode(data) not in Path(f"/proc/{first}/cmdline").read_bytes():
+                return []
             return [int(first), *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
         return []
 
