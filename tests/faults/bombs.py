@@ -116,8 +116,7 @@ def _zeros(count: int) -> pa.Array[Any]:
 
 def write_texts(path: Path) -> None:
     """Twenty rows of 20 MB."""
-    table = _table(x=["y" * 20_000_000] * 20)
-    pq.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
+    pq.write_table(_table(x=["y" * 20_000_000] * 20), path, compression="zstd", use_dictionary=False)
 
 
 def write_one_text(path: Path) -> None:
