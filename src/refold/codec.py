@@ -155,8 +155,8 @@ class Codec:
 class Decoders(dict[Key, Decode]):
     """A decoder for each type and schema version that is read as it is stored; `older` are the ways from what is not.
 
-    `names` are the types under which any of it may be stored, None for all. `selective`: what has no class here is passed
-    over, in place of an error.
+    `stored` are the types under which what has a class here may be stored, `names` those of all that is read, None for any.
+    `selective`: what has no class here is passed over, in place of an error.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class Decoders(dict[Key, Decode]):
         self.opened: Mapping[Key, Decode] = {(form.spec.name, form.spec.version): form.decode for form in forms}
         self.sealing, self.raw, self.selective, self._chains, self._elsewhere = sealing, raw, selective, chains, known
         self.types = frozenset(form.spec.name for form in forms)
-        stored = frozenset(name for type in self.types for name in chains.names(type))
+        self.stored = stored = frozenset(name for type in self.types for name in chains.names(type))
         self.names = None if raw else stored
         ways = chains.ways(stored, max((form.spec.version for form in forms), default=1))
         self.older: Mapping[Key, Way] = {

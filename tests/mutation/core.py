@@ -57,7 +57,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "flows/commit": _CONTRACT,
     "flows/together": _CONTRACT,
     "flows/prepare": f"flows/test_prepare.py {_CONTRACT}",
-    "flows/read": _CONTRACT,
+    "flows/read": f"flows/test_read.py {_CONTRACT}",
     "flows/load": f"flows/test_load.py flows/test_transact.py {_CONTRACT}",
     "flows/decide": f"flows/test_decide.py {_CONTRACT}",
     "flows/transact": f"flows/test_transact.py faults/test_handing_on.py {_CONTRACT}",

@@ -138,7 +138,7 @@ def without_journals(stored: Selection, rows: Sequence[Row]) -> Sequence[Row]:
 
 def is_hidden(decoders: Decoders, row: Row) -> bool:
     """Whether it stands in a journal, and is only read as every type is: who wants it must name its class."""
-    return decoders.raw and row.stream.startswith(OWN) and row.type not in decoders.types
+    return decoders.raw and row.stream.startswith(OWN) and row.type not in decoders.stored
 
 
 def as_stored(runtime: Runtime, selection: Selection) -> Selection:
