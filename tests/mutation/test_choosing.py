@@ -20,6 +20,15 @@ def test_those_that_are_about_the_room_come_in_first_and_the_fastest_of_them_run
     assert chosen([THROUGH, SLOW, ABOUT], ["room.f"], 0.25) == {"room.f": ("about",)}
 
 
+def test_of_tests_that_are_about_as_near_those_of_the_file_that_is_named_first_come_in() -> None:
+    first, second = (
+        Lesson(f"{file}::test", seconds, ["room.f"]) for file, seconds in (("first", 0.3), ("second", 0.2))
+    )
+    assert chosen([second, first], ["room.f"], 0.4, ["first", "second"]) == {"room.f": ("first::test",)}
+    assert chosen([second, first], ["room.f"], 0.4, ["second", "first"]) == {"room.f": ("second::test",)}
+    assert chosen([second, first], ["room.f"], 0.4) == {"room.f": ("second::test",)}
+
+
 def test_a_function_that_only_slow_tests_touch_is_put_to_the_fastest_of_them() -> None:
     slower = Lesson("slower", 5.0, ["room.f"])
     assert chosen([slower, SLOW], ["room.f", "untouched"], 1.0) == {"room.f": ("slow",), "untouched": ()}

@@ -95,7 +95,8 @@ class Trying:
         lessons, found = self._lessons(items), dict[str, dict[str, str]]()
         for room, (files, mutants) in self.plan.items():
             mine = [lesson for lesson in lessons if lesson.test.partition("::")[0] in files]
-            tests = chosen(mine, {function_of(mutant) for mutant in mutants}, session.config.option.seconds)
+            functions = {function_of(mutant) for mutant in mutants}
+            tests = chosen(mine, functions, session.config.option.seconds, files)
             self._control(room, [items[name] for name in dict.fromkeys(chain(*tests.values()))])
             found[room] = {mutant: self._try(mutant, tests[function_of(mutant)], items) for mutant in mutants}
             self.file.write_text(json.dumps(found, indent=1), "utf-8")
