@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-
 _AFTER: Final = 4
 """How many times as far the tests of a file are as those of the file before it."""
 
