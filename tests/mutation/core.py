@@ -71,7 +71,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "flows/periods": f"flows/test_periods.py flows/test_beginnings.py {_CONTRACT}",
     "flows/shortcuts": f"laws/test_snapshots.py {_CONTRACT}",
     "flows/snapshots": f"flows/test_snapshots.py laws/test_snapshots.py {_CONTRACT}",
-    "flows/snapshotting": f"flows/test_snapshots.py laws/test_snapshots.py {_CONTRACT}",
+    "flows/snapshotting": f"flows/test_snapshotting.py flows/test_snapshots.py laws/test_snapshots.py {_CONTRACT}",
     "flows/redecide": _CONTRACT,
     "flows/undo": _CONTRACT,
     "flows/forgetting": _CONTRACT,
