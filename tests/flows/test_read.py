@@ -15,7 +15,7 @@ from refold._bridge.stepping import run_sync
 from refold.codec import Codec
 from refold.flows import read
 from refold.flows.prepare import Cause, Runtime, prepare
-from refold.flows.read import Wanted, all_rows, is_hidden, opened, page, wanted
+from refold.flows.read import Wanted, all_rows, is_hidden, opened_all, page, wanted
 from refold.messages import Context
 from refold.ports import EVERYTHING, Append, InStream, Selection, Write
 from refold.testing.clock import ManualClock
@@ -177,8 +177,9 @@ def test_what_stands_in_a_journal_is_hidden_from_who_reads_every_type(backend: C
 def test_what_was_never_written_beside_the_data_is_told_with_its_place(
     backend: CountingBackend, runtime: Runtime, damage: Any
 ) -> None:
-    _, row, *_ = run_sync(backend.read(Selection(EVERYTHING)))
-    with pytest.raises(
-        StoreCorrupt, match=r"^the event at position 2 is damaged: beside its data stands what was never"
-    ):
-        opened(runtime.codec.known, row._replace(**damage))
+    fine, row, *_ = run_sync(backend.read(Selection(EVERYTHING)))
+    with pytest.raises(StoreCorrupt) as told:
+        list(opened_all(runtime.codec.known, [fine, row._replace(**damage)]))
+    first, _, rest = str(told.value).partition("(")
+    assert first == "the event at position 2 is damaged: beside its data stands what was never written "
+    assert rest.partition("). ")[2] == "Restore a backup; `refold verify` looks for more."
