@@ -54,7 +54,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "copying/report": "unit/test_copies.py",
     "copying/stored": "unit/test_copies.py",
     "flows/append": _CONTRACT,
-    "flows/commit": _CONTRACT,
+    "flows/commit": f"flows/test_commit.py {_CONTRACT}",
     "flows/together": _CONTRACT,
     "flows/prepare": f"flows/test_prepare.py {_CONTRACT}",
     "flows/read": f"flows/test_read.py {_CONTRACT}",
@@ -65,18 +65,9 @@ ROOMS: Final[Mapping[str, str]] = {
     "flows/follow": f"flows/test_follow.py {_CONTRACT}",
     "flows/history": f"flows/test_histories.py laws/test_histories.py {_CONTRACT}",
     "flows/whatif": f"flows/test_histories.py laws/test_histories.py {_CONTRACT}",
-    "flows/live": _CONTRACT,
-    "flows/survey": _CONTRACT,
-    "flows/inbox": _CONTRACT,
-    "flows/periods": f"flows/test_periods.py flows/test_beginnings.py {_CONTRACT}",
-    "flows/shortcuts": f"laws/test_snapshots.py {_CONTRACT}",
+    "flows/shortcuts": f"flows/test_shortcuts.py laws/test_snapshots.py {_CONTRACT}",
     "flows/snapshots": f"flows/test_snapshots.py laws/test_snapshots.py {_CONTRACT}",
     "flows/snapshotting": f"flows/test_snapshotting.py flows/test_snapshots.py laws/test_snapshots.py {_CONTRACT}",
-    "flows/redecide": _CONTRACT,
-    "flows/undo": _CONTRACT,
-    "flows/forgetting": _CONTRACT,
-    "flows/archiving": "archive/test_archives.py archive/test_damaged_archives.py",
-    "flows/contents": "backup/test_restoring.py backup/test_damaged.py",
 }
 """Of src/refold, lowest first, each with the files of tests that are about it. What only others find counts as survived."""
 
