@@ -41,7 +41,7 @@ check: $(VENV)/.dev ## linter, formatter, mypy, pyright, layers, typing tests
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/pytest tests/typing
 
-mutation: $(VENV)/.mutation ## change the pure core in thousands of places, one at a time: a test must notice; ARGS="fold query" for some rooms
+mutation: $(VENV)/.mutation ## change core and flows in thousands of places, one at a time: a test must notice; ARGS="fold query" for some rooms
 	@$(BIN)/python -m tests.mutation $(ARGS)
 
 docs: $(VENV)/.dev ## the documentation as a site in build/site, and every snippet of it run
