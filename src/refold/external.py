@@ -39,10 +39,10 @@ class Retry:
         """How long to wait after so many attempts; `None` if that was the last."""
         if attempts >= self.attempts:
             return None
-        fits = (
-            self.longest // self.first >> attempts - 1
-        )  # looked at first: what is too long may be no timedelta, either
-        return self.first * (1 << attempts - 1) if fits else self.longest
+        doublings = attempts - 1
+        if not self.longest // self.first >> doublings:  # what is longer than the longest may be no timedelta at all
+            return self.longest
+        return self.first * (1 << doublings)
 
 
 @dataclass(frozen=True, slots=True)
