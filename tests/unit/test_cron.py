@@ -62,6 +62,7 @@ def test_what_goes_by_the_hour_or_the_minute_goes_by_the_time_that_passes() -> N
 def test_times_are_told_in_utc_which_needs_no_database_of_zones() -> None:
     moment = next_time("0 3 * * *", ROME, GAP)
     assert moment == datetime(2026, 3, 29, 1, tzinfo=UTC)
+    assert moment is not None
     assert moment.tzinfo is UTC, "and not the zone of this machine, which may happen to be as far from it"
     assert zone_of("UTC") is UTC
 
