@@ -17,6 +17,7 @@ import click
 import pytest
 from tests.cli.conftest import CaughtUp, Run
 from tests.cli.shop import PROGRAM, Outcome
+from tests.faults.processes import until
 
 from refold import NewEvent, RawEvent, Store
 from refold.cli import consent
@@ -250,8 +251,14 @@ def test_told_twice_it_ends_at_once(directory: Path, processes: list[Process]) -
     slow.until("carts")
     slow.tell(signal.SIGINT)
     assert "stopping" in slow.err()
-    slow.tell(signal.SIGINT)
+    until("it was told again a moment later, and has ended", lambda: has_ended_of(slow, signal.SIGINT))
     assert slow.end()[0] == 130
+
+
+def has_ended_of(process: Process, number: int) -> bool:
+    """Tell it, and look."""
+    process.tell(number)
+    return process.process.poll() is not None
 
 
 # List, show, watch --------------------------------------------------------------

@@ -26,6 +26,20 @@ def test_a_signal_that_comes_while_it_is_waited_for_is_not_waited_for_by_its_own
     assert (done.stdout, done.stderr) == ("stopped each time\n", "")
 
 
+def test_a_signal_that_is_sent_twice_at_once_as_timeout_does_is_one_wish() -> None:
+    program = """
+import os, signal
+from refold.cli.stopping import stopping
+
+with stopping(lambda: print("told")) as wish:
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGINT)
+    print(wish.wait())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "told\nTrue\n", "")
+
+
 def test_what_cannot_be_told_while_something_else_is_written_is_told_by_who_looks_next() -> None:
     tried: list[str] = []
 

@@ -27,6 +27,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import pytest
 from tests.cli.conftest import directory as directory
 from tests.cli.conftest import nothing_from_outside as nothing_from_outside
+from tests.cli.conftest import shelf as shelf
 from tests.cli.reference import examples, names
 from tests.guarantees.canaries import Outputs, canary
 from tests.guarantees.seeding import seeded

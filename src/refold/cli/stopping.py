@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
@@ -12,6 +13,8 @@ from typing import Final
 from refold.cli.exits import Exit
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_ONE_WISH: Final = 0.2
+"""Seconds within which the same signal is the same wish: `timeout` sends it to the process, and then to its group as well."""
 
 
 class Wish:
@@ -55,12 +58,12 @@ class Wish:
 def stopping(told: Callable[[], None] = lambda: None) -> Generator[Wish]:
     """A wish that comes with the first signal, for as long as the block lasts. `told` is called then."""
     wish = Wish(told)
-    seen: set[int] = set()
+    first: dict[int, float] = {}
 
     def on_signal(number: int, _frame: object) -> None:
-        if number in seen:
+        now = time.monotonic()
+        if now - first.setdefault(number, now) > _ONE_WISH:
             os._exit(Exit.INTERRUPTED)  # threads that still work would keep the process
-        seen.add(number)
         wish.come()
 
     before = [(number, signal.signal(number, on_signal)) for number in _SIGNALS]
