@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeAlias
+from types import SimpleNamespace
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
+import apsw
 import psycopg
 import pytest
 
@@ -46,6 +48,29 @@ def test_a_subject_has_one_key_whoever_makes_it(opened: Open) -> None:
     assert len(set(made)) == 1
     assert [list(keys.of("who:x")) for keys in places] == [[made[0]]] * 4
     assert (len(made[0].id), len(made[0].secret or b"")) == (16, 64)
+
+
+def test_who_looks_at_a_file_while_another_makes_its_keys_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, first = (KeyFile(f"sqlite:///{tmp_path}/keys.db") for _ in range(2))
+
+    class Late(apsw.Connection):
+        """After its first look the other one makes all that there is."""
+
+        def execute(self, *asked: Any, **how: Any) -> Any:
+            found = super().execute(*asked, **how)
+            if apsw.Connection is not Late:
+                return found
+            seen = SimpleNamespace(get=found.get)
+            monkeypatch.undo()
+            first.current("who:x")
+            return seen
+
+    monkeypatch.setattr(apsw, "Connection", Late)
+    assert late.current("who:x") == first.current("who:x")
+    late.close()
+    first.close()
 
 
 def test_a_destroyed_key_is_known_and_has_no_secret(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:

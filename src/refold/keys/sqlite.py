@@ -52,8 +52,9 @@ class KeyFile:
         try:
             db = apsw.Connection(path)
             db.set_busy_timeout(_BUSY)
-            stamp = db.execute("pragma application_id").get
-            if stamp != _ID and (stamp or db.execute("select exists (select 1 from sqlite_master)").get):
+            is_used = db.execute("select exists (select 1 from sqlite_master)").get
+            stamp = db.execute("pragma application_id").get  # after it: who makes the keys just now writes both at once
+            if stamp != _ID and (stamp or is_used):
                 db.close()
                 raise NotAStore(f"{path!r} is a SQLite database, but holds no keys: choose another file for keys=.")
             db.execute("pragma journal_mode = truncate; pragma synchronous = extra; pragma secure_delete = on")
