@@ -36,7 +36,8 @@ def as_drawn(_: Random, wanted: Body) -> Body:
 class Load:
     """Writers on two stores, for the time of a block. `changed`: what they ask for, made of what was drawn.
 
-    `patience`: seconds that writers told to stop go on to ask for what they were not told.
+    `patience`: seconds that those who are told to stop go on to ask for what they were not told. `readers`: for each that
+    follows the log on a store of its own, what the URL of that says besides.
     """
 
     def __init__(
@@ -46,12 +47,13 @@ class Load:
         writers: int,
         changed: Callable[[Random, Body], Body] = as_drawn,
         patience: float = PATIENCE,
+        readers: Sequence[str] = (),
     ) -> None:
-        self._url, self._seed, self._writers, self._patience = url, seed, writers, patience
+        self._url, self._seed, self._writers, self._patience, self._readers = url, seed, writers, patience, readers
         self.tried: list[Tried] = []
         self.failed: set[str] = set()
-        self.seen: list[list[str]] = []
-        """Of each reader, the ids of the events that it saw, in its order."""
+        self.seen: list[list[tuple[int, str]]] = []
+        """Of each reader, the positions and ids of the events that it saw, in its order."""
         self.belied: set[str] = set()
         """The ids of what was said not to be written, and was there when it was asked for again."""
         self._doubtful: set[str] = set()
@@ -77,10 +79,13 @@ class Load:
             raise self._errors[0]
 
     def start(self) -> None:
-        """Begin to write."""
+        """Begin to write and to follow."""
         stores = [self.opened() for _ in range(2)]
         for n in range(self._writers):
             self.begin(self._write, stores[n % 2], Random(f"{self._seed} {n}"))  # noqa: S311 - the same for a seed
+        for query in self._readers:
+            self.seen.append([])
+            self.begin(self._follow, self.opened(query), self.seen[-1])
 
     def opened(self, query: str = "") -> Store:
         """A store that is closed in the end."""
@@ -116,6 +121,10 @@ class Load:
         ends = sorted(one.ended for one in self.tried if one.told == "done" and one.ended > at)
         return max(after - before for before, after in pairwise([at, *ends])) / 1e9
 
+    def misled(self, there: Sequence[tuple[int, str]]) -> list[str]:
+        """Where a reader saw something else than what is there, the positions and ids of the log."""
+        return ["who followed saw something else" for each in self.seen if each != there[: len(each)]]
+
     def _safely(self, work: Callable[..., None], *args: object) -> None:
         try:
             work(*args)
@@ -132,6 +141,24 @@ class Load:
             while self._one(store, wanted) in {"unknown", "failed"} and not self.is_hopeless():
                 pass  # a client in doubt asks for the same again
 
+    def _follow(self, reader: Store, seen: list[tuple[int, str]]) -> None:
+        after = 0
+        while True:
+            ending = self._stop.is_set()
+            try:
+                page = list(reader.read(after=after, limit=500))
+            except StoreError:
+                if not self.is_hopeless():
+                    continue
+                if self._patience:
+                    raise
+                return  # nobody was to answer any more
+            seen += [(int(event.position), str(event.id)) for event in page]
+            after = page[-1].position if page else after
+            if ending and not page:
+                return
+            self._stop.wait(0.01)
+
     def _one(self, store: Store, wanted: Body) -> str:
         try:
             told = attempt(store, wanted)
@@ -144,44 +171,6 @@ class Load:
             self._doubtful.update(wanted.ids)
         self.tried.append(told)
         return told.told
-
-
-class Followed(Load):
-    """With readers that follow the log, each on a store of its own: `readers` are what their URLs say besides."""
-
-    def __init__(
-        self,
-        url: str,
-        seed: int,
-        writers: int,
-        changed: Callable[[Random, Body], Body] = as_drawn,
-        patience: float = PATIENCE,
-        readers: Sequence[str] = ("",),
-    ) -> None:
-        super().__init__(url, seed, writers, changed, patience)
-        self._readers = readers
-
-    def start(self) -> None:
-        super().start()
-        for query in self._readers:
-            self.seen.append([])
-            self.begin(self._follow, self.opened(query), self.seen[-1])
-
-    def _follow(self, reader: Store, seen: list[str]) -> None:
-        after = 0
-        while True:
-            ending = self._stop.is_set()
-            try:
-                page = list(reader.read(after=after, limit=500))
-            except StoreError:
-                if self.is_hopeless():
-                    return
-                continue
-            seen += [str(event.id) for event in page]
-            after = page[-1].position if page else after
-            if ending and not page:
-                return
-            self._stop.wait(0.01)
 
 
 class Report(msgspec.Struct):
@@ -211,12 +200,10 @@ class Report(msgspec.Struct):
 
 def reported(load: Load, log: list[Logged], tried: list[Tried], wrong: Iterable[str], outages: list[float]) -> Report:
     """Both judges' view of a log, `tried` being what the load was told of its positions, and what else was found wrong."""
-    ids = [event.id for event in log]
-    there, seen = set(ids), {id for each in load.seen for id in each}
+    there, seen = {event.id for event in log}, {id for each in load.seen for _, id in each}
     found = [*wrong, *violations(log, tried), *filter(None, [contradiction(log, tried)])]
     found += [f"it was said not to be written, and is there: {id}" for id in load.belied | load.failed & there]
     found += [f"it was read, and is gone: {id}" for id in seen - there]
-    found += ["who followed saw another order than is there" for each in load.seen if each != ids[: len(each)]]
     told = Counter("repeated" if one.repeated else one.told for one in tried)
     done = sum(one.told == "done" for one in tried)
     return Report(done, len(log), dict(told), len(seen), len(seen - there), found, outages)

@@ -129,13 +129,15 @@ class _Postgres:
 
     def kill(self) -> None:
         """All of it: a session that outlives the server by a moment holds its memory, and the next one does not start."""
+        self._said.close()
+        if self._process.poll() is not None:  # by itself; its number may be somebody else's by now
+            return
         self._process.send_signal(signal.SIGSTOP)  # so that it begins no other
         family = [self._process.pid, *children(self._process.pid)]
         for each in family:
             with suppress(ProcessLookupError):
                 os.kill(each, signal.SIGKILL)
         self._process.wait(30)
-        self._said.close()
         until("all of the server has ended", lambda: not any(map(runs, family)))
 
     def _program(self, name: str) -> str:

@@ -16,7 +16,7 @@ from tests.faults.linearizability import contradiction
 from tests.guarantees.seeding import named, seeded
 from tests.guarantees.telling import tell
 from tests.nats.traffic import numbered
-from tests.postgres.checking import Logged, violations
+from tests.postgres.checking import Logged, as_logged, violations
 from tests.postgres.crews import FEW, recorded
 from tests.postgres.histories import Tried
 
@@ -35,10 +35,7 @@ ENOUGH = 1_000
 def final_read(url: str) -> list[Logged]:
     """All events, when all is over."""
     with Store.open(url, events=[RawEvent]) as store:
-        return [
-            Logged(int(e.position), str(e.stream), e.version, str(e.id), e.type, tuple(sorted(e.tags)))
-            for e in store.read()
-        ]
+        return as_logged(store.read())
 
 
 def judged(log: Sequence[Logged], tried: Sequence[Tried], *, gapless: bool) -> tuple[list[str], str | None]:

@@ -17,7 +17,7 @@ from random import Random
 
 import psycopg
 import pytest
-from tests.faults.load import Followed, Report
+from tests.faults.load import Load, Report
 from tests.faults.ordering import followed
 from tests.guarantees.seeding import seeded
 from tests.guarantees.telling import tell
@@ -83,8 +83,9 @@ def test_without_synchronous_replication_what_is_lost_is_found() -> None:
     with patroni_cluster(settings=LOSSY) as cluster:
         with Store.open(cluster.url()) as store:
             assert store.durability == "disk"
-        report = killed(cluster, cluster.url(), seeded(), kills=1, muted=[True])
-    tell("G25", "postgresql-asynchronous", leaders_killed=1, **report.figures())
+        seed = seeded()
+        report = killed(cluster, cluster.url(), seed, kills=1, muted=[True])
+    tell("G25", "postgresql-asynchronous", leaders_killed=1, **report.figures(), seed=seed)
     assert any(what.startswith("lost") for what in report.wrong)
     assert report.taken_back > 0
 
@@ -96,7 +97,7 @@ def backends_killed(count: int) -> None:
     with postgres_server(durable=True) as server:
         url = server.new_database()
         Store.open(url).close()
-        with Followed(url, seed, writers=4) as load:
+        with Load(url, seed, writers=4, readers=[""]) as load:
             for _ in range(count):
                 load.answered(random.randrange(5, 20))
                 at = time.monotonic_ns()

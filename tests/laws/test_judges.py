@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.faults.linearizability import contradiction
-from tests.postgres.checking import Logged, violations
+from tests.faults.load import Load, reported
+from tests.postgres.checking import Logged, as_logged, violations
 from tests.postgres.histories import Body, Tried, attempt, body, observed
 
 from refold import Store
@@ -42,10 +43,7 @@ def happened(random: Random, requests: int) -> History:
             one = replace(one, began=number * 10 - early(random), ended=number * 10 + early(random))
             is_lost = one.told == "done" and not one.repeated and random.random() < 0.1
             tried.append(Tried(wanted, one.began, one.ended, "unknown") if is_lost else one)
-        events = [
-            Logged(int(e.position), str(e.stream), e.version, str(e.id), e.type, tuple(sorted(e.tags)))
-            for e in store.read()
-        ]
+        events = as_logged(store.read())
     random.shuffle(tried)
     return events, tried
 
@@ -231,3 +229,13 @@ def test_the_judges_agree_on_what_may_or_may_not_have_happened(seed: int, reques
     history = disturbed(happened(random, requests), random)
     first, second = verdicts(history)
     assert first == second, (violations(*history), contradiction(*history))
+
+
+def test_what_a_reader_saw_and_nobody_else_does_is_found() -> None:
+    load = Load("memory://", seed=1, writers=0)
+    load.seen = [[(1, "a"), (2, "b")], [(1, "a")], [(2, "b"), (1, "a")]]
+    assert len(load.misled([(1, "a"), (2, "b"), (3, "c")])) == 1, "another order"
+    assert len(load.misled([(1, "a"), (3, "b")])) == 2, "and what has moved"
+    report = reported(load, [Logged(1, "s-1", 1, "a", "X", ())], [], [], [])
+    assert (report.seen, report.taken_back) == (2, 1)
+    assert "it was read, and is gone: b" in report.wrong

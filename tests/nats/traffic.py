@@ -14,8 +14,8 @@ from uuid import UUID
 import nats
 from msgspec.structs import replace
 from nats.errors import Error as NatsError
-from tests.faults.load import Followed, Load, Report, reported
-from tests.postgres.checking import Logged
+from tests.faults.load import Load, Report, reported
+from tests.postgres.checking import as_logged
 from tests.postgres.histories import Body, Fact, Tried
 from tests.postgres.servers import until
 
@@ -32,7 +32,7 @@ def loaded(url: str, seed: int) -> Load:
     def changed(random: Random, wanted: Body) -> Body:
         return _fresh(clock, wanted) if random.random() < 0.6 else wanted
 
-    return Followed(url, seed, 6, changed)
+    return Load(url, seed, 6, changed, readers=[""])
 
 
 def _fresh(clock: SystemClock, wanted: Body) -> Body:
@@ -70,17 +70,8 @@ def judged(url: str, load: Load, outages: list[float]) -> Report:
     times = [event.recorded_at for event in events]
     wrong += ["recorded_at goes back"] if times != sorted(times) else []
     places = [int(event.position) for event in events]
-    log = [
-        Logged(
-            bisect_right(places, int(e.position)),
-            str(e.stream),
-            int(e.version),
-            str(e.id),
-            e.type,
-            tuple(sorted(e.tags)),
-        )
-        for e in events
-    ]
+    wrong += load.misled([(int(event.position), str(event.id)) for event in events])
+    log = [replace(event, position=number) for number, event in enumerate(as_logged(events), 1)]
     return reported(load, log, [numbered(one, places) for one in load.tried], wrong, outages)
 
 

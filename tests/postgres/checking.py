@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import accumulate
+from typing import Any
 
 import msgspec
 from tests.postgres.histories import ANYTHING, NOTHING, SOMETHING, Belief, Body, Item, Tried
+
+from refold import Recorded
 
 
 class Logged(msgspec.Struct, frozen=True):
@@ -25,6 +28,11 @@ class Logged(msgspec.Struct, frozen=True):
     id: str
     type: str
     tags: tuple[str, ...]
+
+
+def as_logged(events: Iterable[Recorded[Any]]) -> list[Logged]:
+    """As a reader was given them."""
+    return [Logged(int(e.position), str(e.stream), e.version, str(e.id), e.type, tuple(sorted(e.tags))) for e in events]
 
 
 def violations(log: Sequence[Logged], tried: Sequence[Tried]) -> list[str]:

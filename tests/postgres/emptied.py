@@ -61,9 +61,8 @@ class Emptied:
     def _make(self) -> None:
         self.url = self._server.new_database()
         Store.open(self.url).close()
-        self._connection = psycopg.connect(
-            self.url, autocommit=True
-        )  # one for all: a new one knows no table yet, which takes long
+        # One connection for all: a new one knows no table yet, which takes long.
+        self._connection = psycopg.connect(self.url, autocommit=True)
         self._shape = self._shape_now()
 
     def _shape_now(self) -> object:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from tests.faults.load import Followed, Load, Report, reported
-from tests.postgres.checking import Logged
+from tests.faults.load import Load, Report, reported
+from tests.postgres.checking import as_logged
 
 from refold import Store
 from refold.messages import RawEvent
@@ -19,7 +19,7 @@ def killed(cluster: PatroniCluster, url: str, seed: int, *, kills: int, muted: S
     `muted`: whether its followers hear nothing of what it did in its last moments, by turns.
     """
     outages: list[float] = []
-    with Followed(url, seed, writers=4, readers=("", "?mode=ro")) as load:
+    with Load(url, seed, writers=4, readers=("", "?mode=ro")) as load:
         for number in range(kills):
             load.answered(200)
             outages.append(outage(cluster, load, mute=muted[number % len(muted)]))
@@ -30,11 +30,9 @@ def killed(cluster: PatroniCluster, url: str, seed: int, *, kills: int, muted: S
 def judged(url: str, load: Load, outages: list[float]) -> Report:
     """What was told and seen, held against the log."""
     with Store.open(url, events=[RawEvent]) as store:
-        log = [
-            Logged(int(e.position), str(e.stream), int(e.version), str(e.id), e.type, tuple(sorted(e.tags)))
-            for e in store.read()
-        ]
+        log = as_logged(store.read())
         wrong = [str(each) for _, found in store.verify() for each in found]
+    wrong += load.misled([(event.position, event.id) for event in log])
     return reported(load, log, load.tried, wrong, outages)
 
 

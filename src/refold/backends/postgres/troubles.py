@@ -47,6 +47,8 @@ def as_ours(error: Exception, location: PostgresLocation, text: str = "") -> Ref
             return StoreUnreachable(
                 f"the server only reads by now ({said}), nothing was written: another one takes over."
             )
+        case psycopg.Error() if lost(error):  # whatever it says: it is not known what became of it
+            return StoreUnreachable(f"the server does not answer ({said}): check the URL and the network.")
         case errors.QueryCanceled() | errors.LockNotAvailable() | errors.DeadlockDetected():
             return StoreBusy(
                 f"the store is busy ({said}), nothing was written: try again, or set ?busy_timeout=SECONDS."
@@ -56,7 +58,7 @@ def as_ours(error: Exception, location: PostgresLocation, text: str = "") -> Ref
                 f"another append was first, and this transaction looks from before it ({said}), nothing was written: "
                 "run the transaction again, or take isolation level READ COMMITTED."
             )
-        case errors.DiskFull() if not lost(error):
+        case errors.DiskFull():
             return StoreFull(f"the server has no space left ({said}). Nothing was written.")
         case errors.InsufficientPrivilege() | errors.ReadOnlySqlTransaction() if not text:
             return StoreReadOnly(f"this role may not do that ({said}). Nothing was written.")
