@@ -13,11 +13,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
+# What became of the tests of each promise, where all of them run.
+PROMISES := $(if $(ARGS),,--promises=build/promises.json)
+
 # The pyright wheel asks PyPI for a newer release at each run, unless told not to.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check mutation docs bench bench-quick screenshots lock clean
+.PHONY: help demo test test-long guarantees check mutation docs bench bench-quick screenshots lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,10 +31,13 @@ demo: $(VENV)/.demo ## a small shop on a real store, in under a minute
 	@$(BIN)/refold demo --at .
 
 test: $(VENV)/.dev ## the whole test suite, with the layers and the typing tests
-	@$(BIN)/pytest -n 2 $(ARGS)
+	@$(BIN)/pytest -n 2 $(PROMISES) $(ARGS)
 
 test-long: $(VENV)/.dev ## the test suite with the long tests too
-	@$(BIN)/pytest -n 2 -m "long or not long" $(ARGS)
+	@$(BIN)/pytest -n 2 -m "long or not long" $(PROMISES) $(ARGS)
+
+guarantees: $(VENV)/.dev ## the table of promises in docs/reference, from what the last whole `make test` came to
+	@$(BIN)/python -m tests.guarantees.table
 
 check: $(VENV)/.dev ## linter, formatter, mypy, pyright, layers, typing tests
 	$(BIN)/ruff check

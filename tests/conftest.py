@@ -10,7 +10,7 @@ from tests.postgres.emptied import Emptied
 
 from refold.testing.postgres import PostgresServer
 
-pytest_plugins = ["refold.testing.pytest_plugin"]
+pytest_plugins = ["refold.testing.pytest_plugin", "tests.guarantees.recording"]
 
 HOUR = pytest.mark.timeout(3600)
 

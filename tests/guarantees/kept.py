@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from tests.guarantees.recording import Run
+from tests.guarantees.outcomes import Run
 
 FILE: Final = Path(__file__).with_name("long.json")
 

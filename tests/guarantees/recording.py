@@ -1,41 +1,23 @@
 """A plugin of pytest: what became of the tests that carry a promise, and the figures that they printed, as JSON.
 
-`pytest -p tests.guarantees.recording --promises FILE`, with or without workers.
+`pytest --promises FILE`, with or without workers. `make test` asks for it; the table is told at the end of the run.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.guarantees.outcomes import COLUMNS, Outcome, Run, by_backend
+from tests.guarantees.promises import PROMISES
 
 KINDS = ("guarantee", "mutant")
 """The marks that are taken down."""
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of one test. `figures`: the lines of figures that it printed. `mutants`: the faults that it planted.
-
-    `seconds`: how long it took, if it is the `long` form of a proof.
-    """
-
-    promises: tuple[str, ...]
-    test: str
-    outcome: str
-    figures: tuple[str, ...] = ()
-    mutants: tuple[str, ...] = ()
-    long: bool = False
-    seconds: float = 0
-
-
-class Run(msgspec.Struct, frozen=True):
-    """All of them, and how many seconds the run took with all else that was in it."""
-
-    seconds: float
-    outcomes: tuple[Outcome, ...]
 
 
 class Recorder:
@@ -57,10 +39,28 @@ class Recorder:
                 Outcome(promises, report.nodeid, report.outcome, figures, mutants, long=is_long, seconds=seconds)
             )
 
-    def pytest_sessionfinish(self) -> None:
-        """Write it down."""
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write it down, and tell the table."""
         run = Run(round(time.monotonic() - self._began, 1), tuple(self._found))
+        self._file.parent.mkdir(parents=True, exist_ok=True)
         self._file.write_bytes(msgspec.json.encode(run))
+        terminalreporter.section("guarantees")
+        for line in told(run):
+            terminalreporter.write_line(line)
+        terminalreporter.write_line(
+            f"Their figures: {self._file}. `make guarantees` writes the page of the documentation."
+        )
+
+
+def told(run: Run) -> Iterator[str]:
+    """The table for a terminal: how many tests of each promise passed, on which backend."""
+    yield "   " + "".join(f" {column:>10}" for column in COLUMNS)
+    for promise, says in PROMISES.items():
+        yield f"{promise:3}" + "".join(f" {_cell(said):>10}" for said in by_backend(run.of(promise))) + f"  {says}"
+
+
+def _cell(said: Counter[str]) -> str:
+    return f"{said['failed']} failed" if said["failed"] else str(said["passed"] or "")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,14 +1,12 @@
-"""The table of promises: `python -m tests.guarantees.table [--long]` puts them all to the proof, and writes what came of it.
+"""The page of promises: `make guarantees` writes docs/reference/guarantees.md from what the last `make test` came to.
 
-Nothing in docs/reference/guarantees.md is written by hand.
+Nothing in it is written by hand.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -17,150 +15,141 @@ from typing import Final
 
 import msgspec
 from tests.guarantees.kept import keep, kept
+from tests.guarantees.outcomes import COLUMNS, LAST, ROOT, Run, by_backend
 from tests.guarantees.promises import NOT_PROMISED, PROMISES
-from tests.guarantees.recording import Outcome, Run
 from tests.mutants.mutants import MUTANTS
 
-ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "guarantees.md"
-BACKENDS: Final = {
-    "SQLite": ("sqlite",),
-    "PostgreSQL": ("postgres",),
-    "JetStream": ("nats", "jetstream"),
-    "memory": ("memory",),
-}
-"""How a test's name tells which of them it runs on; the first that it names, as SQLite in memory is SQLite."""
+ABOUT: Final = """\
+# Guarantees
+
+What Refold promises, and what was done to prove it wrong. The page is written by `make guarantees`, from what came of the
+tests that carry the number of the promise they keep; a test that was skipped counts for nothing.
+"""
+FIGURES: Final = """\
+## Tests and figures
+
+What each promise is put to the proof by, and what that came to. Most proofs are there twice: in a short form, in every run of
+`make test`, and in a long one, which takes minutes to hours (`make test-long`): with the day when it ran last, on two cores.
+A proof can be had again by its seed: `REFOLD_SEED=...` before pytest.
+"""
+PLANTED: Final = """\
+## Faults planted on purpose
+
+A check that no fault can fail proves nothing. Each of these is planted, and the check of the promise must find it.
+
+| fault | what it does | breaks | |
+|---|---|---|--:|"""
 
 
-def backend_of(test: str) -> str:
-    """The backend that a test runs on, by its name: what is given to it says more than where it stands."""
-    file, _, name = test.partition("::")
-    for text in (name.lower(), file.lower()):
-        for backend, words in BACKENDS.items():
-            if any(word in text for word in words):
-                return backend
-    return "any"
-
-
-def proven(file: Path, arguments: Sequence[str]) -> None:
-    """Put every promise to the proof, and have written down what came of it."""
-    command = [sys.executable, "-m", "pytest", "-n", "2", "-q", "-p", "tests.guarantees.recording"]
-    subprocess.run([*command, "--promises", str(file), *arguments], cwd=ROOT, check=False)
-
-
-def page(run: Run, when: datetime, form: str) -> str:
+def page(run: Run, when: datetime) -> str:
     """The page as text."""
-    found = run.outcomes
-    lines = [*_head(run, when, form), *_rows(found), "", *_figures(found), *_long(), *_planted(found), *_beyond()]
-    return "\n".join(lines) + "\n"
+    lines = [ABOUT, *_head(run, when), *_rows(run), ""]
+    lines += ["## Not promised", "", *(f"- {each}" for each in NOT_PROMISED), "", PLANTED, *_planted(run), ""]
+    lines += [FIGURES, *(line for promise in PROMISES for line in _proof(promise, run))]
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def _head(run: Run, when: datetime, form: str) -> Iterator[str]:
+def _head(run: Run, when: datetime) -> Iterator[str]:
     said = Counter(outcome.outcome for outcome in run.outcomes)
-    yield "# Guarantees"
-    yield ""
-    yield "What Refold promises, and what was done to prove it wrong. The page is written by `python -m tests.guarantees.table`,"
-    yield "from tests that carry the number of the promise they keep; a test that was skipped counts for nothing."
-    yield ""
+    form = "long form" if any(outcome.long for outcome in run.outcomes) else "short form"
     yield (
         f"Last run: {when:%Y-%m-%d}, {form}, {said['passed']:,} tests passed, {said['failed']:,} failed, "
         f"{run.seconds / 60:.0f} minutes with all else that ran."
     )
     yield "*any*: the promise does not depend on the backend, or is tested apart from one."
     yield ""
-    yield f"| | promise | {' | '.join(BACKENDS)} | any |"
-    yield f"|---|---|{'--:|' * (len(BACKENDS) + 1)}"
+    yield f"| | promise | {' | '.join(COLUMNS)} |"
+    yield f"|---|---|{'--:|' * len(COLUMNS)}"
 
 
-def _rows(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _rows(run: Run) -> Iterator[str]:
     for promise, says in PROMISES.items():
-        mine = [outcome for outcome in outcomes if promise in outcome.promises]
-        cells = [_cell([one for one in mine if backend_of(one.test) == backend]) for backend in (*BACKENDS, "any")]
-        yield f"| {promise} | {says} | {' | '.join(cells)} |"
+        cells = [_cell(said, "passed", "failed") for said in by_backend(run.of(promise))]
+        yield f"| [{promise}](#{promise.lower()}) | {says} | {' | '.join(cells)} |"
 
 
-def _cell(outcomes: Sequence[Outcome]) -> str:
-    said = Counter(outcome.outcome for outcome in outcomes)
+def _cell(said: Counter[str], good: str, bad: str) -> str:
     if said["failed"]:
-        return f"**{said['failed']} failed**"
-    return f"{said['passed']} passed" if said["passed"] else ""
+        return f"**{said['failed']} {bad}**"
+    return f"{said['passed']} {good}" if said["passed"] else ""
 
 
-def _figures(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    lines = {_told(line) for outcome in outcomes if not outcome.long for line in outcome.figures}
-    if lines:
-        yield "## Figures of that run"
-        yield ""
-        yield "Each with its seed, by which it can be had again: `REFOLD_SEED=...` before pytest."
-        yield ""
-        yield from _block(lines)
-
-
-def _long() -> Iterator[str]:
-    yield "## Figures of the long forms"
+def _proof(promise: str, run: Run) -> Iterator[str]:
+    """What keeps one promise: its tests, and what they came to."""
+    outcomes = run.of(promise)
+    long = [(test, each) for test, each in kept().items() if any(_is_of(line, promise) for line in each.figures)]
+    files = {outcome.file for outcome in outcomes} | {test.partition("::")[0] for test, _ in long}
+    figures = [
+        *(("short", line) for each in outcomes if not each.long for line in each.figures),
+        *(
+            ("long ", f"{line}  {each.outcome} {each.day}, {each.minutes:g} min")
+            for _, each in long
+            for line in each.figures
+        ),
+    ]
+    yield f"### {promise}"
     yield ""
-    yield "`make test-long` takes hours. Here is what each came to when it ran last, on two cores."
+    yield PROMISES[promise]
     yield ""
-    yield from _block(
-        f"{_told(line)}  {came.outcome}, {came.day}, {came.minutes:g} min"
-        for came in kept().values()
-        for line in came.figures
-    )
+    yield f"Tests: {', '.join(map(_linked, _ordered(files))) or 'none'}."
+    yield ""
+    yield from _block(f"{form}  {_without(line, promise)}" for form, line in figures if _is_of(line, promise))
+
+
+def _is_of(line: str, promise: str) -> bool:
+    return line.split()[1] == promise
+
+
+def _without(line: str, promise: str) -> str:
+    return line.removeprefix(f"GUARANTEE {promise} ")
+
+
+def _ordered(files: Iterable[str]) -> Sequence[str]:
+    """The rooms of the promises before others."""
+    return sorted(files, key=lambda file: (not file.startswith("tests/guarantees/"), file))
+
+
+def _linked(file: str) -> str:
+    return f"[{file.removeprefix('tests/')}](../../{file})"
 
 
 def _block(lines: Iterable[str]) -> Iterator[str]:
-    yield "```text"
-    yield from sorted(lines, key=lambda line: (int(line[1:].split()[0]), line))  # G2 before G10
-    yield "```"
-    yield ""
+    found = sorted(set(lines), key=lambda line: (not line.startswith("short"), line))
+    if found:
+        yield from ("```text", *found, "```", "")
 
 
-def _told(line: str) -> str:
-    return line.removeprefix("GUARANTEE ")
-
-
-def _planted(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    yield "## Faults planted on purpose"
-    yield ""
-    yield "A check that no fault can fail proves nothing. Each of these is planted, and the check of the promise must find it."
-    yield ""
-    yield "| fault | what it does | breaks | |"
-    yield "|---|---|---|--:|"
+def _planted(run: Run) -> Iterator[str]:
     for name, mutant in MUTANTS.items():
-        found = _cell([outcome for outcome in outcomes if name in outcome.mutants]).replace("passed", "found it")
-        yield f"| {name} | {mutant.does} | {mutant.breaks} | {found.replace('failed', 'missed it')} |"
-    yield ""
+        said = Counter(outcome.outcome for outcome in run.outcomes if name in outcome.mutants)
+        yield f"| {name} | {mutant.does} | {mutant.breaks} | {_cell(said, 'found it', 'missed it')} |"
 
 
-def _beyond() -> Iterator[str]:
-    yield "## Not promised"
-    yield ""
-    yield from (f"- {each}" for each in NOT_PROMISED)
+def left_out(run: Run) -> Sequence[str]:
+    """The promises and planted faults of which no test ran: a page without them would be worse than an old one."""
+    ran = {name for outcome in run.outcomes for name in (*outcome.promises, *outcome.mutants)}
+    return [name for name in (*PROMISES, *MUTANTS) if name not in ran]
 
 
-def main() -> None:
-    """Prove, unless that was done, write, and say whether all held."""
+def main() -> str | int:
+    """Write the page, and say what is missing or did not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--long", action="store_true", help="with the long tests, for hours")
-    parser.add_argument("--from", dest="said", type=Path, help="what `--promises FILE` wrote in another run")
-    parser.add_argument(
-        "--keep", type=Path, nargs="*", default=(), help="the same of long forms, to be kept; no more is done"
-    )
+    parser.add_argument("--from", dest="said", type=Path, default=LAST, help="what `pytest --promises FILE` wrote")
+    parser.add_argument("--keep", type=Path, nargs="*", default=(), help="the same of long forms, to be kept beside")
     options = parser.parse_args()
+    today = datetime.now(UTC)
     for each in options.keep:
-        keep(msgspec.json.decode(each.read_bytes(), type=Run), datetime.now(UTC).date())
-    if options.keep:
-        return
-    with tempfile.TemporaryDirectory() as place:
-        file: Path = options.said or Path(place) / "promises.json"
-        if options.said is None:
-            carry = "(guarantee or mutant)"
-            proven(file, ["-m", carry if options.long else f"{carry} and not long"])
-        run = msgspec.json.decode(file.read_bytes(), type=Run)
-    keep(run, datetime.now(UTC).date())
-    PAGE.write_text(page(run, datetime.now(UTC), "long form" if options.long else "short form"), "utf-8")
-    sys.exit(any(outcome.outcome == "failed" for outcome in run.outcomes))
+        keep(msgspec.json.decode(each.read_bytes(), type=Run), today.date())
+    if not options.said.exists():
+        return f"{options.said} is not there: `make test` writes it."
+    run = msgspec.json.decode(options.said.read_bytes(), type=Run)
+    if missing := left_out(run):
+        return f"No test of {', '.join(missing)} ran, so the page stays as it is: run `make test` whole."
+    keep(run, today.date())
+    PAGE.write_text(page(run, today), "utf-8")
+    return any(outcome.outcome == "failed" for outcome in run.outcomes)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

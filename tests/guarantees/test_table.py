@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.guarantees.kept import Kept, keep, kept
+from tests.guarantees.outcomes import ROOT, Outcome, Run, backend_of
 from tests.guarantees.promises import PROMISES
-from tests.guarantees.recording import Outcome, Run
-from tests.guarantees.table import PAGE, ROOT, backend_of, page
+from tests.guarantees.recording import told
+from tests.guarantees.table import PAGE, left_out, main, page
 from tests.mutants.mutants import MUTANTS
 
 WHEN = datetime(2026, 1, 2, tzinfo=UTC)
@@ -35,7 +36,9 @@ def test_every_fault_is_planted_somewhere_and_every_one_that_is_planted_is_in_th
 
 
 def test_the_page_lists_the_promises_as_they_are() -> None:
-    assert re.findall(r"^\| (G\d+) \| (.+?) \|", PAGE.read_text("utf-8"), re.MULTILINE) == list(PROMISES.items())
+    assert re.findall(r"^\| \[(G\d+)\]\(#g\d+\) \| (.+?) \|", PAGE.read_text("utf-8"), re.MULTILINE) == list(
+        PROMISES.items()
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,10 +71,13 @@ def test_long_forms_are_kept_with_their_day_and_the_page_tells_them(
     keep(Run(0, (long, Outcome(("G2",), "t.py::test_s", "passed", ("GUARANTEE G2 sqlite cuts=3",)))), WHEN.date())
     assert kept() == {"t.py::test_l": Kept(WHEN.date(), 1.5, "passed", ("GUARANTEE G2 sqlite cuts=1000",))}
     keep(Run(0, (msgspec.structs.replace(long, outcome="failed"),)), WHEN.date())
-    assert "```text\nG2 sqlite cuts=1000  failed, 2026-01-02, 1.5 min\n```" in page(Run(0, ()), WHEN, "short form")
+    assert "```text\nlong   sqlite cuts=1000  failed 2026-01-02, 1.5 min\n```" in page(Run(0, ()), WHEN)
 
 
-def test_a_failure_shows_and_what_was_skipped_counts_for_nothing() -> None:
+def test_a_failure_shows_and_what_was_skipped_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.guarantees.kept.FILE", tmp_path / "none.json")
     outcomes = (
         Outcome(("G1",), "t.py::test_a[sqlite]", "passed", ("GUARANTEE G1 sqlite cuts=3",)),
         Outcome(("G1", "G2"), "t.py::test_b[sqlite]", "passed"),
@@ -80,13 +86,36 @@ def test_a_failure_shows_and_what_was_skipped_counts_for_nothing() -> None:
         Outcome((), "t.py::test_e", "passed", mutants=("lying-fsync",)),
         Outcome((), "t.py::test_f", "failed", mutants=("spurious-conflict",)),
     )
-    text = page(Run(90, outcomes), WHEN, "short form")
-    assert f"| G1 | {PROMISES['G1']} | 2 passed |  |  |  |  |" in text
-    assert f"| G2 | {PROMISES['G2']} | **1 failed** |  |  |  |  |" in text
-    assert "```text\nG1 sqlite cuts=3\n```" in text
+    text = page(Run(90, outcomes), WHEN)
+    assert f"| [G1](#g1) | {PROMISES['G1']} | 2 passed |  |  |  |  |" in text
+    assert f"| [G2](#g2) | {PROMISES['G2']} | **1 failed** |  |  |  |  |" in text
+    assert "Tests: [t.py](../../t.py).\n\n```text\nshort  sqlite cuts=3\n```\n" in text
     assert "| lying-fsync | the disk says that it has written, and has not | G2 | 1 found it |" in text
     assert "| spurious-conflict | a conflict is told where there is none | G5 | **1 missed it** |" in text
     assert "Last run: 2026-01-02, short form, 3 tests passed, 2 failed, 2 minutes with all else that ran." in text
+
+
+def test_a_terminal_is_told_the_table_too() -> None:
+    outcomes = (Outcome(("G1",), "t.py::test_a[sqlite]", "passed"), Outcome(("G2",), "t.py::test_c[nats]", "failed"))
+    lines = [line.split() for line in told(Run(0, outcomes))]
+    assert lines[0] == ["SQLite", "PostgreSQL", "JetStream", "memory", "any"]
+    assert lines[1] == ["G1", "1", *PROMISES["G1"].split()]
+    assert lines[2] == ["G2", "1", "failed", *PROMISES["G2"].split()]
+    assert len(lines) == 1 + len(PROMISES)
+
+
+def test_the_page_stays_as_it_is_after_a_run_of_some_of_the_tests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, file = PAGE.read_bytes(), tmp_path / "promises.json"
+    run = Run(9, tuple(Outcome((promise,), "t.py::test_x", "passed") for promise in PROMISES if promise != "G7"))
+    file.write_bytes(msgspec.json.encode(run))
+    monkeypatch.setattr(sys, "argv", ["table", "--from", str(file)])
+    assert left_out(run) == ["G7", *MUTANTS]
+    assert str(main()).startswith("No test of G7, autocommit-per-event, ")
+    monkeypatch.setattr(sys, "argv", ["table", "--from", str(tmp_path / "none.json")])
+    assert main() == f"{tmp_path}/none.json is not there: `make test` writes it."
+    assert PAGE.read_bytes() == before
 
 
 SOME = """
@@ -120,7 +149,9 @@ def test_what_becomes_of_a_test_is_taken_down_with_the_figures_that_it_printed(t
     (tmp_path / "test_some.py").write_text(SOME)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n guarantee(id): x\n mutant(name): y\n")
     command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "tests.guarantees.recording", "--promises", "said.json"]
-    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert re.search(rf"^G2  +1 failed  {PROMISES['G2']}$", ended.stdout, re.MULTILINE)
     assert set(msgspec.json.decode((tmp_path / "said.json").read_bytes(), type=Run).outcomes) == {
         Outcome(("G1",), "test_some.py::test_good", "passed", ("GUARANTEE G1 sqlite cuts=3",)),
         Outcome(("G2",), "test_some.py::test_bad", "failed"),
