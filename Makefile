@@ -40,11 +40,27 @@ guarantees: $(VENV)/.dev ## the table of promises in docs/reference, from what t
 	@$(BIN)/python -m tests.guarantees.table
 
 check: $(VENV)/.dev ## linter, formatter, mypy, pyright, layers, typing tests
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	@$(MAKE) --no-print-directory --jobs=2 $(CHECKS)
+
+CHECKS := check-pyright check-mypy check-ruff check-format check-layers check-typing
+.PHONY: $(CHECKS)
+
+check-pyright:
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+check-mypy:
+	$(BIN)/mypy
+
+check-ruff:
+	$(BIN)/ruff check
+
+check-format:
+	$(BIN)/ruff format --check
+
+check-layers:
 	$(BIN)/lint-imports --no-logo --no-cache
+
+check-typing:
 	$(BIN)/pytest tests/typing
 
 mutation: $(VENV)/.mutation ## change core and flows in thousands of places, one at a time: a test must notice; ARGS="fold query" for some rooms
