@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import apsw
 import attrs
 import msgspec
 import pydantic
@@ -38,6 +39,12 @@ class Struct(msgspec.Struct, frozen=True, rename="camel"):
 @event("a.model", subject="who")
 class Model(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True)
+    who: str
+    mail: Personal[str]
+
+
+@event("a.named", subject=lambda told: told.who)
+class Named:
     who: str
     mail: Personal[str]
 
@@ -222,6 +229,42 @@ def test_subjects_of_one_tenant_are_not_those_of_another(tmp_path: Path) -> None
         ]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("eu", "acme/1"), ("eu/acme", "1")),
+        ((None, "eu/1"), ("eu", "1")),
+        (("a%2Fb", "1"), ("a/b", "1")),
+        ((None, "a%2Fb"), (None, "a/b")),
+    ],
+)
+def test_subjects_whose_names_meet_those_of_another_tenant_have_keys_of_their_own(
+    one: tuple[str | None, str], other: tuple[str | None, str], tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/s.db?keys=sqlite:///{tmp_path}/k.db"
+    with Store.open(url, events=[Named]) as store:
+        for number, (tenant, subject) in enumerate((one, other)):
+            of_tenant = store if tenant is None else store.tenant(tenant)
+            of_tenant.append(f"a-{number}", [Named(subject, "x@y.z")])
+        (store if one[0] is None else store.tenant(one[0])).forget(one[1])
+        left = [
+            recorded.data.mail
+            for number, (tenant, _) in enumerate((one, other))
+            for recorded in (store if tenant is None else store.tenant(tenant)).read(f"a-{number}")
+        ]
+        assert left == [None, "x@y.z"]
+
+
+def test_what_was_sealed_when_a_tenants_subject_had_its_slashes_as_they_are_is_still_read(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/s.db?keys=sqlite:///{tmp_path}/k.db"
+    with Store.open(url, events=[Named]) as store:
+        store.tenant("eu").append("a-1", [Named("acme/1", "x@y.z")])
+    with apsw.Connection(str(tmp_path / "k.db")) as keys:
+        keys.execute("update refold_keys set subject = 'eu/acme/1'")
+    with Store.open(url, events=[Named]) as store:
+        assert [recorded.data.mail for recorded in store.tenant("eu").read()] == ["x@y.z"]
+
+
 def test_forgetting_that_was_interrupted_is_finished_by_doing_it_again(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/s.db?keys=sqlite:///{tmp_path}/k.db"
     with Store.open(url, events=[Plain]) as store:
@@ -246,8 +289,6 @@ def test_the_secret_is_in_the_file_of_keys_no_more(tmp_path: Path) -> None:
 
 
 def _secrets(keys: Path) -> list[bytes]:
-    import apsw  # noqa: PLC0415
-
     return [
         secret for (secret,) in apsw.Connection(str(keys)).execute("select secret from refold_keys order by subject")
     ]

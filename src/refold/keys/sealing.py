@@ -66,7 +66,10 @@ class Recent(dict[K, V]):
 
 
 class Sealed:
-    """Sealing by the keys of one place. `tenant` stands before its subjects, as `acme/`; it does not let go of the place."""
+    """Sealing by the keys of one place. `tenant` stands before its subjects, as `acme/`; it does not let go of the place.
+
+    A name may hold a slash itself, so that of names is escaped: else two tenants could share a key, and be forgotten by it.
+    """
 
     def __init__(self, keys: Keys, tenant: str = "", ciphers: Recent[bytes, AESSIV] | None = None) -> None:
         self.keys, self.tenant = keys, tenant
@@ -104,7 +107,7 @@ class Sealed:
         self.keys.destroy(self._own(subject), now)
 
     def of(self, tenant: str) -> Sealed:
-        return Sealed(self.keys, f"{self.tenant}{tenant}/", self._ciphers)
+        return Sealed(self.keys, f"{self.tenant}{_part(tenant)}/", self._ciphers)
 
     def close(self) -> None:
         if not self.tenant:
@@ -114,4 +117,9 @@ class Sealed:
         return self._ciphers.get(id) or self._ciphers.keep(id, AESSIV(secret))
 
     def _own(self, subject: str) -> str:
-        return f"{self.tenant}{subject}"
+        return f"{self.tenant}{_part(subject)}"
+
+
+def _part(name: str) -> str:
+    """A name as one part of a longer one."""
+    return name.replace("%", "%25").replace("/", "%2F")
