@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from refold import (
 )
 from refold._bridge import writer
 from refold.flows.transact import kind_of
+from refold.store import Streams
 from refold.testing.contract.base import listed, outcomes
 from refold.testing.contract.sample import (
     EVENTS,
@@ -44,6 +45,7 @@ from refold.testing.contract.sample import (
     Noted,
     Overdrawn,
     Withdraw,
+    Withdrawn,
     accounts,
     courses,
     join,
@@ -197,6 +199,51 @@ def test_an_interrupt_inside_a_decision_comes_out_and_the_store_goes_on(blocking
         account.do("1", interrupted)
     assert account.state("1") == 5
     assert account.handle("1", Deposit(1)).state == 6
+
+
+@pytest.mark.guarantee("G3")
+def test_who_was_refused_before_an_interrupt_undid_it_all_is_told_what_came_of_the_second_time(blocking: Store) -> None:
+    """The interrupt falls in the group in which the second was refused, for what the first had written there."""
+    line, account = blocking._engine._writer, blocking.bind(accounts)  # type: ignore[union-attr] # to see who waits
+    leading, interrupts = threading.Event(), iter([KeyboardInterrupt()])
+    told: dict[str, object] = {}
+
+    def takes_all(balance: int) -> Iterator[Withdrawn]:
+        leading.set()
+        while len(line._waiting) < 2:
+            pass
+        yield Withdrawn(balance)
+
+    def takes_five(balance: int) -> Iterator[Withdrawn]:
+        if balance < 5:
+            raise Overdrawn
+        yield Withdrawn(5)
+
+    def interrupted(balance: int) -> Iterator[Deposited]:
+        for interrupt in interrupts:
+            raise interrupt
+        yield Deposited(1)
+
+    account.handle("1", Deposit(5))
+    steps = (("1", takes_all), ("1", takes_five), ("2", interrupted))
+    first, second, third = (threading.Thread(target=_do, args=(account, *step, told)) for step in steps)
+    first.start()
+    leading.wait()
+    second.start()
+    while not line._waiting:
+        pass
+    third.start()
+    for thread in (first, second, third):
+        thread.join()
+    assert told == {"takes_all": KeyboardInterrupt, "takes_five": 2, "interrupted": 1}
+    assert [event.data for event in blocking.read()] == [Deposited(5), Withdrawn(5), Deposited(1)]
+
+
+def _do(account: Streams[int, Any], id: str, decision: Callable[[int], Iterator[Any]], told: dict[str, object]) -> None:
+    try:
+        told[decision.__name__] = account.do(id, decision).version
+    except BaseException as error:
+        told[decision.__name__] = type(error)
 
 
 def test_an_interrupt_of_one_that_waits_in_line_takes_only_that_one_out(

@@ -200,6 +200,7 @@ class Writer:
 
     def _try(self, job: Job[Any], part: AbstractContextManager[None]) -> bool:
         started = time.perf_counter()
+        job.result = job.error = None  # what came of it in a group that was undone
         try:
             with part:
                 job.result = run_sync(job.flow(self.backend))
@@ -231,7 +232,7 @@ class Writer:
 
     def _again(self, group: list[Job[Any]]) -> None:
         """Put them in line again, before all others."""
-        self._waiting.extendleft(_anew(job) for job in reversed(group))
+        self._waiting.extendleft(reversed(group))
 
 
 async def _nothing(backend: Backend) -> None:
@@ -241,11 +242,6 @@ async def _nothing(backend: Backend) -> None:
 def wrote(group: Sequence[Job[Any]]) -> bool:
     """Whether something may have been appended."""
     return not all(job.looks for job in group)
-
-
-def _anew(job: Job[Any]) -> Job[Any]:
-    job.result = job.error = None
-    return job
 
 
 def _fail(group: list[Job[Any]], error: Exception) -> None:
