@@ -103,3 +103,8 @@ def as_datetimes(times: Sequence[int]) -> list[datetime]:
 def as_microseconds(moment: datetime) -> int:
     """Microseconds since 1970. `moment` must know its time zone."""
     return (moment - EPOCH) // _MICROSECOND
+
+
+FIRST = as_microseconds(datetime.min.replace(tzinfo=UTC))
+LAST = as_microseconds(datetime.max.replace(tzinfo=UTC))
+"""Between these `as_datetime` gives a time: an hour that is far enough east of the first one, in UTC has none."""

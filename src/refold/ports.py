@@ -205,6 +205,10 @@ class Damage(Struct, frozen=True):
     problem: str
 
 
+NO_TIME = "its valid_at is no time of the years 1 to 9999"
+"""The problem of an event that cannot be read for it."""
+
+
 class Own(Struct, frozen=True):
     """SQL on Refold's own tables about read models, the same for every SQL database.
 

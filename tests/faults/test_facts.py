@@ -68,6 +68,7 @@ UNLOCKED = {
     "turned-back": ("update events set recorded_at = 0 where position = 2", "its time is before that of the event before it"),
     "broken-json": ("update events set data = cast('{' as blob) where position = 2", "its data or metadata are not JSON"),
     "broken-tags": ("update events set tags = '[' where position = 2", "its data or metadata are not JSON"),
+    "no-time": ("update events set valid_at = 1 << 62 where position = 2", "its valid_at is no time of the years 1 to 9999"),
     "a-lost-tag": ("delete from event_tags where tag = 't'", "its tag t is not in the index"),
     "a-forged-tag": ("insert into event_tags values ('forged', 2, 'x')", "the index of tags has"),
 }  # fmt: skip

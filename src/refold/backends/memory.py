@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from refold.clock import as_datetime
+from refold.clock import FIRST, LAST, as_datetime
 from refold.errors import StoreClosed, Unsupported
 from refold.messages import StreamName
 from refold.ports import (
+    NO_TIME,
     PAGE,
     Append,
     Appended,
@@ -176,7 +177,8 @@ class MemoryBackend:
         )
 
     async def verify(self, after: int, limit: int) -> Sequence[Damage]:
-        return ()
+        times = ((row.position, row.valid_at) for row in self._all[after : after + limit])
+        return [Damage(at, NO_TIME) for at, time in times if time is not None and not FIRST <= time <= LAST]
 
     async def tenant(self, name: str) -> Backend:
         return self._tenants.setdefault(name, MemoryBackend())

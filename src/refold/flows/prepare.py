@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from refold.clock import Clock, as_microseconds, as_text
+from refold.clock import FIRST, LAST, Clock, as_microseconds, as_text
 from refold.codec import Codec, raw_json
 from refold.commands import KEPT
 from refold.errors import InvalidEvent, InvalidName, UsageError, shortened
@@ -221,11 +221,14 @@ def instant(what: str, moment: object) -> int:
     """The microseconds since 1970 UTC of a time.
 
     Raises:
-        UsageError: it has no time zone.
+        UsageError: it has no time zone, or in UTC it is in no year from 1 to 9999, and so could not be read back.
     """
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise UsageError(f"{what}={moment!r} is not a time with a time zone: write datetime(..., tzinfo=UTC).")
-    return as_microseconds(moment)
+    microseconds = as_microseconds(moment)
+    if not FIRST <= microseconds <= LAST:
+        raise UsageError(f"{what}={moment.isoformat()} is in UTC before the year 1 or after 9999: give a time between.")
+    return microseconds
 
 
 def free_json(free: Mapping[str, str]) -> bytes:

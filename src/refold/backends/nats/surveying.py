@@ -13,8 +13,8 @@ from refold.backends.nats.log import Log
 from refold.backends.nats.stored import Found, brief_of, event_of, tick_of
 from refold.backends.nats.subjects import Subjects
 from refold.backends.nats.ticking import Ticks
-from refold.clock import as_datetime
-from refold.ports import PAGE, Damage, Stats, StreamInfo
+from refold.clock import FIRST, LAST, as_datetime
+from refold.ports import NO_TIME, PAGE, Damage, Stats, StreamInfo
 
 
 class Survey:
@@ -107,18 +107,21 @@ class Survey:
         top = min(after + limit, newest.sequence if newest else 0)
         messages = [one async for one in self._all(self._subjects.all, after + 1, top)]
         found += _holes(messages, after, top)
-        found += await self._out_of_order(messages)
+        found += await self._unsound(messages)
         found += await self._ticks_back(messages)
         return sorted(found, key=lambda one: one.position or 0)
 
-    async def _out_of_order(self, messages: Sequence[Found]) -> list[Damage]:
-        """Versions that do not follow the one before them in their stream."""
+    async def _unsound(self, messages: Sequence[Found]) -> list[Damage]:
+        """Events whose versions do not follow the one before them in their stream, or whose times are none."""
         found: list[Damage] = []
         before: dict[str, int] = {}
         for place, one in enumerate(messages):
             if not one.subject.startswith(f"{self._subjects.root}e."):
                 continue
-            version = event_of(one.body).version
+            event = event_of(one.body)
+            version = event.version
+            if event.valid_at is not None and not FIRST <= event.valid_at <= LAST:
+                found.append(Damage(one.sequence, NO_TIME))
             if one.subject not in before:
                 last = await self._last_before(messages, place)
                 before[one.subject] = brief_of(last.body).version if last else 0

@@ -7,8 +7,8 @@ from typing import Final
 
 from refold.backends.postgres import guards
 from refold.backends.postgres.session import Steady
-from refold.clock import as_datetime
-from refold.ports import Damage, Stats, StreamInfo
+from refold.clock import FIRST, LAST, as_datetime
+from refold.ports import NO_TIME, Damage, Stats, StreamInfo
 from refold.rows import Row
 
 _LIVE_STREAMS: Final = """
@@ -45,6 +45,8 @@ _PROBLEMS: Final = (
        from {schema}.events e, json_array_elements_text(e.tags) tag(name)
        where position > %(after)s and position <= %(until)s
        and not exists (select from {schema}.event_tags t where t.tag = tag.name and t.position = e.position)""",
+    f"""select position, '{NO_TIME}' from {{schema}}.events
+       where position > %(after)s and position <= %(until)s and valid_at not between {FIRST} and {LAST}""",  # noqa: S608 - constants
     """select position, 'it has no digest: something else than Refold wrote it' from {schema}.events
        where position > %(after)s and position <= %(until)s and digest is null
        and position >= coalesce((select since from {schema}.digests), 1)""",

@@ -11,8 +11,8 @@ import apsw
 
 from refold.backends.sqlite import reading
 from refold.backends.sqlite.connection import migrate
-from refold.clock import as_datetime
-from refold.ports import Damage, Outcome, Stats, StreamInfo
+from refold.clock import FIRST, LAST, as_datetime
+from refold.ports import NO_TIME, Damage, Outcome, Stats, StreamInfo
 from refold.rows import WRITTEN, digest
 
 _VERSION: Final = "select max(version) from events where stream = ?"
@@ -60,6 +60,8 @@ _PROBLEMS: Final = (
     """select position, 'its data or metadata are not JSON' from events
        where position > :after and position <= :until
        and not (json_valid(cast(data as text)) and json_valid(cast(metadata as text)) and json_valid(tags))""",
+    f"""select position, '{NO_TIME}' from events
+       where position > :after and position <= :until and valid_at not between {FIRST} and {LAST}""",  # noqa: S608 - constants
     """select position, 'its tag ' || tag.value || ' is not in the index' from events e, json_each(e.tags) tag
        where position > :after and position <= :until and json_valid(tags)
        and not exists (select 1 from event_tags t where t.tag = tag.value and t.position = e.position)""",

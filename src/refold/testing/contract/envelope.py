@@ -9,8 +9,9 @@ from uuid import RFC_4122
 import pytest
 
 from refold.aio import AsyncStore
-from refold.errors import InvalidEvent, InvalidName, UsageError
+from refold.errors import InvalidEvent, InvalidName, StoreCorrupt, UsageError
 from refold.messages import Metadata, NewEvent, StreamName
+from refold.ports import NO_TIME, Damage
 from refold.testing.clock import ManualClock
 from refold.testing.contract.base import Contract, Stores, listed
 from refold.testing.contract.sample import Deposit, Noted, Withdraw, accounts
@@ -116,6 +117,33 @@ class Envelope(Contract):
     async def test_the_ends_of_time_are_times(self, store: AsyncStore, moment: datetime) -> None:
         await store.append("note-1", [NewEvent(Noted("a"), valid_at=moment)])
         assert [e.valid_at for e in await listed(store.read())] == [moment]
+
+    @pytest.mark.guarantee("G13")
+    @pytest.mark.parametrize(
+        "moment",
+        [
+            datetime(1, 1, 1, tzinfo=timezone(timedelta(minutes=1))),
+            datetime.max.replace(tzinfo=timezone(timedelta(hours=-14))),
+        ],
+        ids=["before", "after"],
+    )
+    async def test_a_time_that_utc_has_not_is_refused(self, store: AsyncStore, moment: datetime) -> None:
+        with pytest.raises(UsageError, match="in UTC before the year 1 or after 9999"):
+            await store.append("note-1", [Noted("fine"), NewEvent(Noted("a"), valid_at=moment)])
+        with pytest.raises(UsageError, match="in UTC before the year 1 or after 9999"):
+            await store.context(valid_at=moment).append("note-1", [Noted("a")])
+        assert await store.head() == 0
+
+    async def test_a_time_that_utc_has_not_is_found_where_it_stands_already(
+        self, store: AsyncStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("refold.flows.prepare.FIRST", -(1 << 62))
+        moment = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+        appended = await store.append("note-1", [NewEvent(Noted("a"), valid_at=moment)])
+        with pytest.raises(StoreCorrupt, match="beside its data stands what was never written"):
+            await listed(store.read())
+        found = [damage async for _, damages in store.verify() for damage in damages]
+        assert found == [Damage(int(appended.position), NO_TIME)]
 
     async def test_a_time_without_a_time_zone_is_refused(self, store: AsyncStore) -> None:
         with pytest.raises(UsageError, match="time zone"):
