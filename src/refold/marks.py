@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 
-from refold.messages import Position
+from refold.messages import OWN, Position
 
 UNDOES: Final = "$undoes"
 REDOES: Final = "$redoes"
@@ -33,6 +33,11 @@ class Fact(Struct, frozen=True):
     def place(self) -> str:
         """For people."""
         return f"{self.stream}@{self.version} ({self.type})"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it stands in a stream of Refold's: it is never undone itself, and leads from what caused it to what follows."""
+        return self.stream.startswith(OWN)
 
 
 class Marks:
@@ -69,12 +74,12 @@ class Marks:
         return fact
 
     def effects(self, fact: Fact) -> Sequence[Fact]:
-        """What it caused, as itself or as what it was before, and still stands."""
-        return self._effects.get(self.first(fact).id, ())
+        """What of the application's it caused, as itself or as what it was before, and still stands; also through processes."""
+        return _beyond_own(fact, lambda one: self._effects.get(self.first(one).id, ()))
 
     def undone_causes(self, fact: Fact) -> Iterator[Fact]:
-        """The events that caused it and do not stand."""
-        for cause in self._causes(fact):
+        """The events of the application's that caused it, also through processes, and do not stand."""
+        for cause in _beyond_own(fact, self._causes):
             if cause.undoes is None and not any(map(self.stands, self.latest(cause.id))):
                 yield cause
 
@@ -87,6 +92,18 @@ class Marks:
         for id in self.first(fact).causes:
             if id in self.facts:
                 yield self.first(self.facts[id])
+
+
+def _beyond_own(fact: Fact, beside: Callable[[Fact], Iterable[Fact]]) -> Sequence[Fact]:
+    """The application's facts beside one, and those that facts of Refold's own lead to from there."""
+    found: dict[UUID, Fact] = {}
+    waiting = [fact]
+    while waiting:
+        for one in beside(waiting.pop()):
+            if one.id not in found:
+                found[one.id] = one
+                waiting += [one] if one.is_own else []
+    return sorted((one for one in found.values() if not one.is_own), key=lambda one: one.position)
 
 
 def _by(facts: Iterable[tuple[UUID | None, Fact]]) -> Mapping[UUID, Sequence[Fact]]:

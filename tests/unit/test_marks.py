@@ -11,10 +11,10 @@ from refold.marks import Fact, Marks
 from refold.messages import Position
 
 
-def fact(number: int, *causes: int, undoes: int | None = None, redoes: int | None = None) -> Fact:
+def fact(number: int, *causes: int, undoes: int | None = None, redoes: int | None = None, stream: str = "a-1") -> Fact:
     others: Any = [None if id is None else UUID(int=id) for id in (undoes, redoes)]
     return Fact(
-        UUID(int=number), "n", "a-1", number, Position(number), "story", tuple(UUID(int=id) for id in causes), *others
+        UUID(int=number), "n", stream, number, Position(number), "story", tuple(UUID(int=id) for id in causes), *others
     )
 
 
@@ -71,3 +71,22 @@ def test_what_was_caused_by_an_undoing_has_not_lost_its_cause() -> None:
 
 def test_an_effect_that_was_undone_is_none_any_more() -> None:
     assert list(Marks([*ALL, fact(12, undoes=2)]).effects(ONE)) == [LATER]
+
+
+def test_what_a_process_did_because_of_an_event_was_caused_by_it_and_that_it_has_looked_was_not() -> None:
+    journal = "$process.watch-1"
+    cause, looked, sent = fact(1), fact(2, 1, stream=journal), fact(3, 1, stream=journal)
+    effect, timer, later = fact(4, 3), fact(5, 3, stream=journal), fact(6, 5)
+    marks = Marks([cause, looked, sent, effect, timer, later])
+    assert marks.effects(cause) == [effect, later]
+    assert Marks([cause, looked]).effects(cause) == []
+
+    undone = Marks([cause, looked, sent, effect, timer, later, fact(7, undoes=6), fact(8, undoes=1)])
+    assert undone.effects(cause) == [effect]
+    assert list(undone.undone_causes(later)) == [cause]
+    assert list(marks.undone_causes(later)) == []
+
+
+def test_facts_that_lead_in_a_circle_are_walked_once() -> None:
+    one, other = fact(1, 2, stream="$process.a-1"), fact(2, 1, stream="$process.a-1")
+    assert Marks([one, other]).effects(one) == []

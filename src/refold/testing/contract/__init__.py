@@ -55,6 +55,7 @@ from refold.testing.contract.timing import Timing
 from refold.testing.contract.together import Together
 from refold.testing.contract.traveling import Traveling
 from refold.testing.contract.undoing import Undoing
+from refold.testing.contract.undoing_reactions import UndoingReactions
 from refold.testing.contract.upcasting import Upcasting, UpcastModels
 from refold.testing.contract.waiting import Waiting
 
@@ -103,6 +104,7 @@ class StoreContract(
     Together,
     Traveling,
     Undoing,
+    UndoingReactions,
     UpcastModels,
     Upcasting,
     Waiting,
