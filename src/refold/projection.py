@@ -70,8 +70,11 @@ Handler2: TypeAlias = Callable[[Recorded[E], R | None, R2 | None], Iterable[Caus
 Get: TypeAlias = Callable[[Recorded[E]], Key[R]]
 
 
-Together: TypeAlias = Callable[[Any, Sequence[Recorded[Any]]], Coroutine[Any, Any, None]]
-"""What is done with all events of a step at once, as a flow inside its transaction, whose backend is the first argument."""
+Together: TypeAlias = Callable[[Any, Sequence[Recorded[Any]], bool], Coroutine[Any, Any, None]]
+"""What is done with all events of a step at once, as a flow inside its transaction, whose backend is the first argument.
+
+The last one: whether they come in their turn, and are not mended beside the checkpoint.
+"""
 
 Call: TypeAlias = Callable[..., Iterable[Caused] | None]
 """Any handler, as it is called: with the event, and the rows that it gets."""

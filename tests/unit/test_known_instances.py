@@ -109,7 +109,7 @@ def test_what_was_rolled_back_after_it_was_in_hand_is_forgotten(store: Store, th
 
     async def fails(inside: object) -> None:
         assert mine.together is not None
-        await mine.together(inside, events)
+        await mine.together(inside, events, True)  # noqa: FBT003 - a port
         raise HandlerFailed(events[0], ValueError())
 
     with pytest.raises(HandlerFailed):

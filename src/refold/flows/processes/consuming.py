@@ -17,12 +17,14 @@ from refold.flows.processes.known import Known
 from refold.flows.processes.reactions import reaction
 from refold.flows.projections.batch import HandlerFailed
 from refold.messages import NewEvent, Recorded
-from refold.ports import Append, Appended, Backend, Write
+from refold.ports import Append, Appended, Backend, Own, Write
 from refold.process import Process
-from refold.projection import Projection
+from refold.projection import Projection, slot_of
 
 CONSUMER: Final = "$process."
 """What the name of the projection that a process is begins with."""
+_HOLD: Final = """
+update {refold}partitions set fence = fence where projection = :projection and :slot between first_slot and last_slot"""
 
 
 def consumer(runtime: Runtime, process: Process[Any, Any]) -> Projection:
@@ -67,7 +69,7 @@ class _Together:
     def __init__(self, runtime: Runtime, process: Process[Any, Any]) -> None:
         self._runtime, self._process, self._known = runtime, process, Known(process)
 
-    async def __call__(self, inside: Backend, events: Sequence[Recorded[Any]]) -> None:
+    async def __call__(self, inside: Backend, events: Sequence[Recorded[Any]], in_turn: bool) -> None:  # noqa: FBT001 - a port's
         """Raises `HandlerFailed` for the input that cannot be taken in; nothing was done then."""
         instances: dict[str, Instance] = {}
         found: list[_Taken] = []
@@ -75,7 +77,7 @@ class _Together:
             if is_journal(recorded.stream) and recorded.stream.category != self._process.journals:
                 continue
             try:
-                found += await self._taken(inside, instances, recorded)
+                found += await self._taken(inside, instances, recorded, in_turn=in_turn)
             except (StoreError, OutcomeUnknown):
                 raise
             except Exception as error:
@@ -85,18 +87,25 @@ class _Together:
                 self._known.keep(taken.instance, version, taken.write.rows[-1].id)
 
     async def _taken(
-        self, inside: Backend, instances: dict[str, Instance], recorded: Recorded[Any]
+        self, inside: Backend, instances: dict[str, Instance], recorded: Recorded[Any], *, in_turn: bool
     ) -> Sequence[_Taken]:
         id = self._process.instance_of(recorded)
         if id not in instances:
+            if not in_turn:
+                await inside.work([_held(self._process, id)])
             instances[id] = await self._known.taken(inside, self._runtime, id)
-        entries = reaction(self._runtime, instances[id], recorded)
+        entries = reaction(self._runtime, instances[id], recorded, in_turn=in_turn)
         if not entries:
             return ()
         story = recorded.metadata.correlation_id
         events = [NewEvent(entry, id=id) for id, entry in entries]
         rows = prepare(self._runtime, events, Cause(story, str(recorded.id), None, {}))
         return (_Taken(instances[id], story, entries, Write(instances[id].journal, rows)),)
+
+
+def _held(process: Process[Any, Any], id: str) -> Own:
+    """Whoever works on an instance waits. What was parked while its key could not be told belongs to another partition."""
+    return Own(_HOLD, {"projection": consumer_name(process.name), "slot": slot_of(id)})
 
 
 async def _written(inside: Backend, runtime: Runtime, found: Sequence[_Taken]) -> Sequence[int]:

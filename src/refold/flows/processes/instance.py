@@ -52,7 +52,7 @@ class Instance:
         self.reason = ""
         self.seen: set[Input] = set()
         self.reached = 0
-        """The position of its last input: inputs come in their order, so what stands before that was never one."""
+        """The position of its last input. They come in their order, so what it has not seen before that was not taken in."""
         self.result: Any = None
         self.kept: dict[Input, Recorded[Any]] = {}
         """Inputs that came before it has begun."""
@@ -101,7 +101,11 @@ class Instance:
 
     def has_seen(self, recorded: Recorded[Any]) -> bool:
         """Whether an input is no news."""
-        return (recorded.id, recorded.part) in self.seen or recorded.position < self.reached
+        return (recorded.id, recorded.part) in self.seen
+
+    def has_passed(self, recorded: Recorded[Any]) -> bool:
+        """Whether later inputs were taken in. One that comes so was ignored, or given up, when all was consumed before."""
+        return recorded.position < self.reached
 
     def _version(self, version: int) -> Process[Any, Any]:
         found = self.newest.of_version(version)

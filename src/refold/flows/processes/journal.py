@@ -48,7 +48,7 @@ class Kept:
 
 @event("$process.ignored")
 class Ignored:
-    """A timeout came that no longer concerned it, and why."""
+    """An input came that did not concern it, or no longer, and why."""
 
     input: UUID
     type: str

@@ -80,7 +80,7 @@ class Orchestrated(Process[Any, Record]):
         self._check_reached(run, steps)
         match run.ending:
             case Completed(value):
-                yield Noting(Ended("finished", "", as_json(value)))
+                yield Noting(Ended("finished", "", as_json(value, returned(self.saga.run))))
             case Broken(reason):
                 yield from self._break(run, after, reason)
 

@@ -149,7 +149,7 @@ def _as_result(want: Want, message: Outgoing, value: object) -> Any:
         return None
     hint = returned(want.function)
     try:
-        result = as_json(value)
+        result = as_json(value, hint)
         same = hint is None or msgspec.convert(result, hint) == value
     except Exception as error:
         raise UsageError(f"what step {want.name!r} returned cannot be kept as JSON: {value!r} ({error}).") from error

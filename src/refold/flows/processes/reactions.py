@@ -45,8 +45,12 @@ class Unsetting(Struct, frozen=True):
     step: str
 
 
-def reaction(runtime: Runtime, instance: Instance, recorded: Recorded[Any]) -> list[tuple[UUID, Entry]]:
+def reaction(
+    runtime: Runtime, instance: Instance, recorded: Recorded[Any], *, in_turn: bool = True
+) -> list[tuple[UUID, Entry]]:
     """The entries, each with its id, that an input leads to; the instance has taken them in. None for an input that is no news.
+
+    `in_turn`: it is not mended, so it does not come after later ones, unless all is consumed once more.
 
     Raises:
         UsageError: the process yields something that it cannot, or its version is not known here.
@@ -56,7 +60,7 @@ def reaction(runtime: Runtime, instance: Instance, recorded: Recorded[Any]) -> l
         return []
     entries: list[tuple[UUID, Entry]] = []
     is_new = instance.process is None
-    _Reacting(runtime, instance, recorded, entries).run()
+    _Reacting(runtime, instance, recorded, entries).run(in_turn=in_turn)
     if is_new and instance.process is not None:
         for kept in list(instance.kept.values()):
             if instance.status == "running":
@@ -71,8 +75,10 @@ class _Reacting:
         self.entries = entries
         self._runtime, self._instance, self._recorded = runtime, instance, recorded
 
-    def run(self) -> None:
+    def run(self, *, in_turn: bool) -> None:
         instance, recorded = self._instance, self._recorded
+        if in_turn and instance.has_passed(recorded):
+            return self._ignore("earlier than its last input") if instance.status == "running" else None
         timer = instance.timer_of(recorded)
         if timer is not None and timer not in instance.timers:
             return self._ignore("ended" if instance.status != "running" else "cancelled")

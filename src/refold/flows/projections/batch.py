@@ -42,11 +42,13 @@ class AskedOutside(Exception):
 class Batch:
     """The statements of a step in their order, and the last change of each row.
 
-    `backend` is that of the transaction, if there is one: then handlers may ask.
+    `backend` is that of the transaction, if there is one: then handlers may ask. `in_turn`: no event comes beside the checkpoint.
     """
 
-    def __init__(self, projection: Projection, suffix: str, backend: Backend | None = None) -> None:
-        self._projection, self._suffix, self._backend = projection, suffix, backend
+    def __init__(
+        self, projection: Projection, suffix: str, backend: Backend | None = None, *, in_turn: bool = True
+    ) -> None:
+        self._projection, self._suffix, self._backend, self._in_turn = projection, suffix, backend, in_turn
         given: object = backend
         self._performer = given if isinstance(given, Performing) else None
         self.applied: list[int] = []
@@ -119,7 +121,7 @@ class Batch:
         if self._backend is None:
             raise AskedOutside
         self.applied += [event.position for event in events if event.parts == 1 or not self._is_further_part(event)]
-        await together(self._backend, events)
+        await together(self._backend, events, self._in_turn)
 
     def _is_further_part(self, recorded: Recorded[Any]) -> bool:
         """Whether it is of the same stored event as the one before it, which is taken in once for all its parts."""

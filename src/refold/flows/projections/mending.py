@@ -105,7 +105,7 @@ async def deliver(target: Backend, work: Work, events: Sequence[Recorded[Any]], 
 
 async def _delivered(inside: Backend, work: Work, events: Sequence[Recorded[Any]], settled: Sequence[Own]) -> None:
     await inside.work([_claim(work, len(events)), *settled])
-    batch = Batch(work.projection, work.build.suffix, inside)
+    batch = Batch(work.projection, work.build.suffix, inside, in_turn=False)
     await batch.look_up(inside, events)
     await batch.apply(events, effects_after=work.build.causes_after)
     bits = await keeping(inside, work.build, work.partition.first, batch.applied)

@@ -134,6 +134,35 @@ class Reacting(ProcessContract):
         assert (mended.inputs, mended.messages, mended.parked) == (2, 0, 0)
         assert await state_of(instances) == (Placed(), Paid(13), Paid(2))
 
+    async def test_what_was_parked_since_its_key_could_not_be_told_is_taken_in_though_later_ones_were(
+        self, shop: AsyncStore
+    ) -> None:
+        await shop.append("order-1", [Placed(1)])
+        await shop.append("payment-9", [Paid(2)])
+        await shop.append("order-1", [Overdue(3)])
+        wrong: Process[Any, State] = replace(payment(quiet), key=lambda e: e.data.order if e.data == Paid(2) else "1")
+        await shop.process(wrong).catch_up()
+        instances = shop.process(replace(payment(quiet), key=lambda e: "1"))
+        assert await state_of(instances) == (Placed(1), Overdue(3))
+        mended = await instances.retry("payment-9", "the key was wrong")
+        assert (mended.inputs, mended.messages, mended.parked) == (1, 0, 0)
+        await instances.catch_up()
+        assert await state_of(instances) == (Placed(1), Overdue(3), Paid(2))
+
+    async def test_what_was_ignored_is_so_once_more_when_all_is_consumed_again_and_then_the_journal_says_so(
+        self, shop: AsyncStore
+    ) -> None:
+        await shop.append("order-1", [Paid(1), Placed(), Paid(2)])
+        instances = shop.process(payment(quiet, starts_on=(Placed,)))
+        for _ in range(3):
+            await instances.catch_up()
+            await shop.model(Projection("$process.payment")).reset()
+        assert await state_of(instances) == (Placed(), Paid(2))
+        assert await led_to(instances) == [
+            ("order.placed", ("it began, as one of version 1",)), ("order.paid", ()),
+            ("order.paid", ("ignored: it is earlier than its last input",)),
+        ]  # fmt: skip
+
     async def test_two_processes_with_the_same_ids_do_not_mix(self, shop: AsyncStore, clock: ManualClock) -> None:
         def remind(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
             if isinstance(recorded.data, Placed):
