@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -25,7 +26,9 @@ from refold import (
     Archived,
     AsyncStore,
     Conflict,
+    Forgotten,
     NewEvent,
+    Personal,
     Position,
     Projection,
     Query,
@@ -33,9 +36,13 @@ from refold import (
     Recorded,
     Statement,
     Store,
+    StoredEvent,
+    StreamName,
     StreamWrite,
+    SubjectForgotten,
     Unsupported,
     UsageError,
+    event,
     sql,
 )
 from refold.archive.files import Files
@@ -428,3 +435,63 @@ def test_memory_has_no_archive(tmp_path: Path) -> None:
         Store.open("memory://", archive=str(tmp_path))
     with opened("memory://") as backend, pytest.raises(Unsupported, match="the memory backend has no archive"):
         stepped(closed_streams(backend, NOW))
+
+
+@event("guest.registered", subject="guest")
+class Guest:
+    guest: str
+    name: Personal[str]
+
+
+def test_forgetting_is_told_though_the_archive_is_not_open(books: str, place: Path, tmp_path: Path) -> None:
+    archived(books, place)
+    with Store.open(with_keys(books, tmp_path), events=[*EVENTS, Guest]) as store:
+        store.append("guest-1", [Guest("ann", "Ann Lee")])
+        first, again = store.forget("guest:ann"), store.forget("guest:ann")
+        assert (first, again) == (Forgotten("guest:ann", 1, 1, ("guest-1",), 0),) * 2
+        assert [told.data for told in store.read("$forgotten-guest:ann")] == [SubjectForgotten("guest:ann")]
+
+
+def test_nobody_is_forgotten_of_whom_not_all_can_be_read(url: str, place: Path, tmp_path: Path) -> None:
+    ann = Guest("ann", "Ann Lee")
+    with Store.open(with_keys(url, tmp_path), events=[*EVENTS, Guest]) as store:
+        store.append("book-a", [NewEvent(Written(1), tags=frozenset({"guest:ann"}))])
+        store.bind(closing).handle("a", Close(1))
+        store.append("guest-1", [ann])
+    archived(url, place)
+    with Store.open(with_keys(url, tmp_path), events=[*EVENTS, Guest]) as store:
+        with pytest.raises(Archived):
+            store.forget("guest:ann")
+        assert [told.data for told in store.read("guest-1")] == [ann]
+
+
+def with_keys(url: str, directory: Path) -> str:
+    """The URL of the store, whose personal data are sealed by the keys in a file."""
+    return f"{url}{'&' if '?' in url else '?'}keys=sqlite:///{directory}/keys.db"
+
+
+def test_a_copy_of_which_a_transform_made_more_goes_on_though_the_archive_is_not_open(
+    books: str, place: Path, new_url: NewUrl
+) -> None:
+    def with_its_note(told: StoredEvent) -> Iterator[StoredEvent]:
+        yield told
+        yield replace(told, stream=StreamName("copied", "1"), type="copied", data={})
+
+    with Store.open(books, events=EVENTS) as source, Store.open(new_url(), events=EVENTS) as target:
+        source.copy_to(target, transform=with_its_note)
+        before = target.head()
+        archived(books, place)
+        source.append("note-1", [RawEvent("note", {"n": 9})])
+        assert source.copy_to(target, transform=with_its_note).written == 2
+        assert [told.type for told in target.read(after=before)] == ["note", "copied"]
+
+
+def test_a_copy_that_ends_in_what_was_archived_since_asks_for_the_archive(
+    books: str, place: Path, new_url: NewUrl
+) -> None:
+    with Store.open(books, events=EVENTS) as source, Store.open(new_url(), events=EVENTS) as target:
+        source.copy_to(target, transform=lambda told: [told])
+        source.bind(closing).handle("c", Close(4))
+        archived(books, place)
+        with pytest.raises(Archived):
+            source.copy_to(target, transform=lambda told: [told])

@@ -14,7 +14,7 @@ from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.read import all_rows
 from refold.messages import Context, NewEvent, event
 from refold.personal import Sealing, stream_of
-from refold.ports import Append, Backend, Matching, Own, Selection, Write
+from refold.ports import Append, Backend, InStream, Matching, Own, Selection, Write
 from refold.query import Query
 
 
@@ -58,12 +58,15 @@ async def forget(
     if not known:
         raise UsageError(f"nothing personal about {subject!r} was ever written: it has no key that could be destroyed.")
     events, streams = await _about(backend, subject)
-    if not only_look:
+    told = {row.id async for row in all_rows(backend, Selection(InStream(str(stream))))}
+    if not only_look:  # from here on there is no way back, so all that could be refused was read before
         sealing.destroy(subject, runtime.clock.now())
         _drop_states(runtime, streams)
     snapshots = await _drop_snapshots(backend, streams, only_look=only_look)
     if not only_look:
-        await _tell(backend, runtime, str(stream), subject, known, context)
+        for key in known:
+            if key not in told:
+                await _tell(backend, runtime, str(stream), subject, key, context)
     return Forgotten(subject, len(known), events, streams, snapshots)
 
 
@@ -100,12 +103,7 @@ async def _drop_snapshots(backend: Backend, streams: Sequence[str], *, only_look
     return dropped
 
 
-async def _tell(
-    backend: Backend, runtime: Runtime, stream: str, subject: str, known: Sequence[bytes], context: Context
-) -> None:
-    """Say it once for each key that was destroyed, under an id that follows from the key's."""
-    there = {row.id for row in await backend.find(known)}
-    told = [NewEvent(SubjectForgotten(subject), id=UUID(bytes=key)) for key in known if key not in there]
-    if told:
-        rows = prepare(runtime, told, Cause.of(context))
-        await commit(backend, runtime, Append((Write(stream, rows),), runtime.clock.now()))
+async def _tell(backend: Backend, runtime: Runtime, stream: str, subject: str, key: bytes, context: Context) -> None:
+    """Say it once for a key that was destroyed, under an id that follows from the key's: who was first has said it for all."""
+    rows = prepare(runtime, [NewEvent(SubjectForgotten(subject), id=UUID(bytes=key))], Cause.of(context))
+    await commit(backend, runtime, Append((Write(stream, rows),), runtime.clock.now()))

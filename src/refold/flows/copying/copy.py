@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from refold.copying.report import Copied
 from refold.copying.stored import Arriving, Transform, id_of
-from refold.errors import IdReused, NotACopy
+from refold.errors import Archived, IdReused, NotACopy
 from refold.flows.copying.transforming import became
 from refold.flows.prepare import Runtime
 from refold.messages import Position
@@ -63,22 +63,28 @@ async def place(source: Backend, target: Backend, transform: Transform | None) -
 
     Raises:
         NotACopy: what the target ends in was not copied from the source.
+        Archived: it may be something that is archived in the source, and no archive is open.
     """
     newest = await target.read(Selection(backward=True, limit=1 if transform is None else PAGE))
     if not newest:
         return 0, 0
-    known = {row.id: row for row in await source.find([row.id for row in newest])}
+    missed: Archived | None = None
     for back, row in enumerate(newest):
-        if row.id in known:
-            _check_made_of(row, newest[:back][::-1])
-            return known[row.id].position, newest[0].position
-    raise _foreign(newest[0])
+        try:
+            known = await source.find([row.id])
+        except Archived as error:  # or it is one that a transform made
+            missed = missed or error
+            continue
+        if known:
+            _check_made_of(row, newest[:back][::-1], missed)
+            return known[0].position, newest[0].position
+    raise missed or _foreign(newest[0])
 
 
-def _check_made_of(first: Row, later: Sequence[Row]) -> None:
+def _check_made_of(first: Row, later: Sequence[Row], missed: Archived | None) -> None:
     for nth, row in enumerate(later, 1):
         if row.id != id_of(first.id, nth):
-            raise _foreign(row)
+            raise missed or _foreign(row)
 
 
 def _foreign(row: Row) -> NotACopy:
@@ -121,13 +127,14 @@ async def _write(target: Backend, runtime: Runtime, made: Sequence[Sequence[Arri
 
 
 async def _whole(inside: Backend, runtime: Runtime, appends: Sequence[Append], head: int) -> int:
+    before = head
     for append in appends:
         result = await inside.append(replace(append, checks=(AppendCondition(Query.all(), head),)))
         if not isinstance(result, Appended) or result.repeated:
             raise _Outrun
         head = result.positions[-1]
     if runtime.inline is not None:
-        await runtime.inline.keep_up(inside, runtime)
+        await runtime.inline.keep_up(inside, runtime, before, head)
     return head
 
 
