@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from refold.errors import OutcomeUnknown, StoreError
+from refold.errors import Archived, OutcomeUnknown, StoreError
 from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.processes.index import Noted, changes
 from refold.flows.processes.instance import Instance
@@ -78,6 +78,8 @@ class _Together:
                 continue
             try:
                 found += await self._taken(inside, instances, recorded, in_turn=in_turn)
+            except Archived as error:  # it concerns this input alone
+                raise HandlerFailed(recorded, error) from error
             except (StoreError, OutcomeUnknown):
                 raise
             except Exception as error:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 from refold.codec import form_of
-from refold.errors import OutcomeUnknown, RefoldError, StoreError, UsageError
+from refold.errors import Archived, OutcomeUnknown, RefoldError, StoreError, UsageError
 from refold.external import Retry
 from refold.flows.prepare import Runtime
 from refold.flows.processes.journal import Delivered
@@ -26,7 +26,7 @@ NOBODY: Final = timedelta(seconds=2)
 
 
 class Refusal(Exception):
-    """A command was refused, by an error of its decider's."""
+    """A command was refused, by an error of its decider's, or since its stream is archived."""
 
     def __init__(self, message: Outgoing, error: Exception) -> None:
         self.message, self.error = message, error
@@ -88,6 +88,8 @@ async def _handled(
     try:
         command = read(decider.command_types, message)
         handled = await handle(inside, runtime, decider, message.target, command, context, str(message.id))
+    except Archived as error:  # it concerns this command alone
+        raise Refusal(message, error) from error
     except (StoreError, OutcomeUnknown, Unclaimed):
         raise
     except Exception as error:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from refold.codec import as_json, object_of
-from refold.errors import OutcomeUnknown, StoreError, UsageError
+from refold.errors import Archived, OutcomeUnknown, StoreError, UsageError
 from refold.external import Breaker, EffectHandler
 from refold.flows.prepare import Runtime
 from refold.flows.processes.delivering import NOBODY, Deciders, failed, read, told
@@ -101,6 +101,8 @@ async def perform_step(
     try:
         instance = await loaded(backend, runtime, process, message.instance)
         want = step_named(process, instance, message.target)
+    except Archived as error:
+        return await park(backend, runtime, process, message, told(error))
     except (StoreError, OutcomeUnknown):
         raise
     except Exception as error:  # noqa: BLE001 - of the saga's code, or of its journal
