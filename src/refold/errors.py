@@ -176,9 +176,10 @@ class UndecodableEvent(Unreadable):
             if step is None
             else ("cannot be brought to the shape of its class", "Mend the upcaster: what is stored stays as it is.")
         )
-        super().__init__(
-            f"event {type!r} of stream {stream!r}, version {version}, position {position} {what}: {reason}. {advice}"
-        )
+        if isinstance(reason, RefoldError):  # which tells the way out itself
+            advice = ""
+        told = f"event {type!r} of stream {stream!r}, version {version}, position {position} {what}: {self.reason.rstrip('.')}."
+        super().__init__(f"{told} {advice}".rstrip())
 
 
 class StoreError(RefoldError):
@@ -330,7 +331,9 @@ class NotCaughtUp(RefoldError):
 
     def __init__(self, name: str, wanted: int, position: int, timeout: float, is_stuck: bool) -> None:  # noqa: FBT001 - a fact to tell
         self.name, self.wanted, self.position, self.timeout, self.is_stuck = name, wanted, position, timeout, is_stuck
-        advice = "nobody works on it: is `refold run` running?" if is_stuck else "it is on its way: wait longer."
+        advice = "it is on its way: wait longer."
+        if is_stuck:
+            advice = "nobody works on it: is `refold run` running, or store.run(...)?"
         super().__init__(
             f"projection {name!r} is at position {position} after {timeout:g} s, not yet at {wanted}: {advice}"
         )

@@ -20,7 +20,7 @@ from examples.fulfilment.outside import World
 from examples.fulfilment.stock import stock
 from examples.git_time_machine.app import app as git
 
-from refold import App
+from refold import App, schedules
 from refold.architect import derive, review
 from refold.architect.parts import Edge, Node, Sent
 from refold.cli.new import rendered, template_files, write
@@ -43,6 +43,10 @@ APPS = {
 @pytest.mark.parametrize("name", APPS)
 def test_nothing_is_to_be_said_of_the_examples(name: str) -> None:
     assert review(APPS[name]) == []
+
+
+def test_nothing_is_to_be_said_of_a_part_of_refold_itself() -> None:
+    assert review(App(hello.carts, schedules)) == []
 
 
 @pytest.mark.parametrize("name", APPS)

@@ -81,7 +81,7 @@ def test_a_terminal_is_given_sentences(refold: Run) -> None:
     assert (done.code, done.out.splitlines()[2:]) == (
         Exit.FINDINGS,
         [
-            "finding  store: there is no store at 'shpo.db': check the path, or make one by appending to it.",
+            "finding  store: there is no store at 'shpo.db': check the path. `refold migrate --store` makes one, or whoever appends.",
             "         Put that right, and ask again.",
         ],
     )

@@ -45,7 +45,7 @@ def test_a_new_store_is_checked_shown_and_made(url: str, tmp_path: Path) -> None
 
     code, (line,) = refold("--store", url)
     newest = FORMAT if url.startswith("sqlite") else FORMAT_OF_POSTGRESQL
-    assert (code, line.endswith(f"was brought from format none to {newest}.")) == (0, True)
+    assert (code, line.endswith(f"was made, of format {newest}.")) == (0, True)
     assert refold("--store", url, "--check")[0] == 0
     assert refold("--store", url, "--sql") == (0, [])
     with Store.open(f"{url}{'&' if '?' in url else '?'}mode=ro") as store:

@@ -151,7 +151,7 @@ def test_a_mistyped_path_is_told_and_makes_no_file(refold: Run, directory: Path)
     assert refold("state", "cart-c-1", "--store", "shpo.db") == (
         5,
         "",
-        "refold: there is no store at 'shpo.db': check the path, or make one by appending to it.\n",
+        "refold: there is no store at 'shpo.db': check the path. `refold migrate --store` makes one, or whoever appends.\n",
     )
     assert sorted(directory.iterdir()) == before
 

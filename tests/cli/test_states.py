@@ -26,6 +26,15 @@ def state(refold: Run, *args: str) -> tuple[int, object]:
     return printed["version"], printed["state"]
 
 
+def test_where_an_app_fails_to_load_is_told(refold: Run, directory: Path) -> None:
+    Path(directory, "broken_deep.py").write_text("\n\nrate = 1 / 0\n")
+    Path(directory, "broken_app.py").write_text("import broken_deep\n")
+    assert refold("state", "cart-c-1", "--store", "shop.db", "--app", "broken_app:app").err == (
+        "refold: --app 'broken_app:app': module 'broken_app' cannot be imported: ZeroDivisionError: division by zero "
+        f"({directory}/broken_deep.py, line 3).\n"
+    )
+
+
 ONE = {"sku": "b-1", "qty": 2}
 TWO = {"sku": "b-2", "qty": 1}
 NOW = {"qty": 1, "note": "a [gift]\nfor Bob"}

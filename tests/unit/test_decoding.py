@@ -12,6 +12,7 @@ from refold import (
     UndecodableEvent,
     UnknownEventType,
     Upcaster,
+    UsageError,
     event,
     move,
     split,
@@ -231,3 +232,10 @@ def test_a_name_that_was_used_for_several_is_passed_over_where_it_means_another(
     alone, beside = Codec([Kept]).selecting((Kept,)), Codec([Kept, Mixed]).selecting((Kept,))
     assert [alone.passes_over(key) for key in keys] == [False, True, False]
     assert [beside.passes_over(key) for key in keys] == [False, True, True]
+
+
+def test_an_error_that_tells_the_way_out_itself_is_given_no_other_advice() -> None:
+    told = UndecodableEvent("a.b", "a-1", 1, 1, UsageError("these are other keys. Open the store with its own."))
+    assert str(told).endswith("does not fit its class: these are other keys. Open the store with its own.")
+    plain = UndecodableEvent("a.b", "a-1", 1, 1, ValueError("no number"))
+    assert str(plain).endswith(": no number. Give the class a default for it, or a new schema version with an upcaster.")

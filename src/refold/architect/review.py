@@ -15,6 +15,8 @@ from refold.architect.parts import Place
 from refold.architect.rules.catalogue import RULES
 
 _MARK: Final = re.compile(r"#\s*refold:\s*ignore\[(?P<ids>[A-Z0-9, ]+)\](?:\s+reason=(?P<reason>\S.*))?")
+_OURS: Final = "refold.flows."
+"""What an application may have as a part of it, and can neither mend nor silence."""
 WITHOUT_REASON: Final = "ES000"
 
 
@@ -30,7 +32,7 @@ def review(app: App, *, stored: Stored | None = None) -> Sequence[Finding]:
 def reviewed(model: Model, stored: Stored | None = None) -> Sequence[Finding]:
     """The same of a model that was derived before."""
     found = dict.fromkeys(finding for rule in RULES.values() for finding in rule.findings(model, stored))
-    kept = [finding for finding in found if not _is_ignored(finding, model)]
+    kept = [each for each in found if not each.place.object.startswith(_OURS) and not _is_ignored(each, model)]
     return sorted(
         (*kept, *_without_reason(model)), key=lambda each: (each.place.file, each.place.line, each.rule, each)
     )

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from refold.app import App
@@ -62,9 +63,14 @@ def imported(option: str, name: str, module: str) -> object:
     try:
         return import_module(module)
     except Exception as error:  # whatever the module does when it is imported
-        raise UsageError(
-            f"{option} {name!r}: module {module!r} cannot be imported: {type(error).__name__}: {error}."
-        ) from error
+        said = f"{type(error).__name__}: {error}".rstrip(".")
+        raise UsageError(f"{option} {name!r}: module {module!r} cannot be imported: {said}{_place(error)}.") from error
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised, if that is in a file that was being imported."""
+    frames = [frame for frame in extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if len(frames) > 1 else ""
 
 
 def _configured() -> str | None:

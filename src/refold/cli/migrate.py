@@ -40,4 +40,5 @@ def command(ctx: click.Context, url: str, check: bool, sql: bool) -> None:  # no
         click.echo(f"{plan.where} has format {plan.found or 'none'}, the newest is {plan.newest}.")
         ctx.exit(Exit.FINDINGS if plan.is_needed else Exit.OK)
     writing(url, Limits()).close()
-    click.echo(f"{plan.where} was brought from format {plan.found or 'none'} to {plan.newest}.")
+    done = f"brought from format {plan.found} to {plan.newest}" if plan.found else f"made, of format {plan.newest}"
+    click.echo(f"{plan.where} was {done}.")

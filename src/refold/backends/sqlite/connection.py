@@ -73,7 +73,7 @@ def _opened(location: Location) -> apsw.Connection:
     path = Path(location.path)
     if location.mode == "ro" and not path.exists():
         raise StoreUnreachable(
-            f"there is no store at {location.path!r}: check the path, or make one by appending to it."
+            f"there is no store at {location.path!r}: check the path. `refold migrate --store` makes one, or whoever appends."
         )
     if not path.parent.is_dir():
         raise StoreUnreachable(f"there is no directory {str(path.parent)!r} for the store: make it first.")

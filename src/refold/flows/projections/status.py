@@ -168,7 +168,9 @@ async def wait_for(
     found = await status(source, target, runtime, name)
     if found.state != "running":
         raise ProjectionStopped(name, found.state, found.reason, found.position)
-    raise NotCaughtUp(name, position, found.position, timeout, found.is_stuck)
+    now = runtime.clock.now()
+    is_left_alone = found.is_stuck or not any(part.leased_until > now for part in found.partitions)
+    raise NotCaughtUp(name, position, found.position, timeout, is_left_alone)
 
 
 async def _check_applied(target: Backend, build: Build, position: int) -> None:
