@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
 import msgspec
 
-from refold.errors import InvalidName, UsageError, shortened
+from refold.errors import InvalidEvent, InvalidName, UsageError, shortened
 from refold.upcasting import Upcaster
 
 T = TypeVar("T")
@@ -21,7 +22,11 @@ E = TypeVar("E", covariant=True)
 _new, _set = object.__new__, object.__setattr__
 
 Tags: TypeAlias = Callable[[Any], Iterable[str]] | tuple[str, ...]
-"""How an event's tags follow from it: a function, or the names of fields, each giving the tag `field:value`."""
+"""How an event's tags follow from it: a function, or the names of fields, each giving the tag `field:value`.
+
+The value is as it is in JSON: of an enum the value of its member, and so on. A collection gives a tag for each member, None
+gives none.
+"""
 Subject: TypeAlias = Callable[[Any], str] | str
 """Whom an event is about, by a function, or by the name of a field, which gives `field:value`."""
 
@@ -46,6 +51,20 @@ def checked_name(kind: str, name: object) -> str:
     if bad := _NOT_PRINTABLE.search(name):
         raise InvalidName(kind, name, f"character {bad.start() + 1} (U+{ord(bad[0]):04X}) is not printable")
     return name
+
+
+def several(what: str, given: Iterable[T]) -> Iterable[T]:
+    """`given`, unless it is one text, which would be taken for a collection of its letters, or no collection at all.
+
+    Raises:
+        UsageError: it is; `what` is the parameter.
+    """
+    if isinstance(given, str | bytes):
+        text = shortened(given)
+        raise UsageError(f"{what}={text} is one text, and would be read letter by letter: give a collection, [{text}].")
+    if not isinstance(cast("object", given), Iterable):
+        raise UsageError(f"{what}={shortened(given)} is no collection: write it into one, [...].")
+    return given
 
 
 OWN: Final = "$"
@@ -226,13 +245,48 @@ class Spec:
 
     def tags_of(self, message: object) -> Iterable[str]:
         """The tags that follow from the message; whom it is about is one of them."""
-        tags = self.tags(message) if callable(self.tags) else [f"{name}:{getattr(message, name)}" for name in self.tags]
-        return tags if self.subject is None else (*tags, self.subject_of(message))
+        tags = several("tags", self.tags(message)) if callable(self.tags) else self._of_fields(message, self.tags)
+        return tags if self.subject is None else (*tags, *self._about(message))
 
     def subject_of(self, message: object) -> str:
-        """Whom the message is about; only for one that says so."""
+        """Whom the message is about; only for one that says so.
+
+        Raises:
+            InvalidEvent: it is about nobody, or about several.
+        """
+        about = self._about(message)
+        if len(about) != 1:
+            raise InvalidEvent(
+                f"{self.kind} {self.name!r} is about {'several' if about else 'nobody'}: its field {self.subject!r} must hold "
+                "one value, which says by whose key its personal data are sealed."
+            )
+        return about[0]
+
+    def _about(self, message: object) -> Sequence[str]:
         subject = self.subject
-        return subject(message) if callable(subject) else f"{subject}:{getattr(message, str(subject))}"
+        return [subject(message)] if callable(subject) else self._of_fields(message, (str(subject),))
+
+    def _of_fields(self, message: object, names: Iterable[str]) -> Sequence[str]:
+        return [f"{name}:{text}" for name in names for text in self._texts(name, getattr(message, name))]
+
+    def _texts(self, name: str, value: object) -> Sequence[str]:
+        """What a field's value is in tags: as it is in JSON, each member of a collection by itself, and nothing for None."""
+        if isinstance(value, str) and not isinstance(value, Enum):
+            return (value,)
+        if isinstance(value, list | tuple | set | frozenset):
+            return [text for member in cast("Iterable[object]", value) for text in self._texts(name, member)]
+        try:
+            plain = msgspec.to_builtins(value)
+        except TypeError:
+            plain = value
+        if plain is None or isinstance(plain, str):
+            return () if plain is None else (plain,)
+        if not isinstance(plain, int | float):
+            raise InvalidEvent(
+                f"{self.kind} {self.name!r} gives no tag by its field {name!r}: {shortened(value)} is no text, number or time, "
+                "and no collection of these. Derive it by a function: tags=lambda e: [...]."
+            )
+        return (msgspec.json.encode(plain).decode() if isinstance(plain, bool | float) else f"{plain:d}",)
 
 
 _SPEC = "__refold_spec__"
@@ -258,7 +312,8 @@ def event(
     its fields that are `Personal` are about, and one of its tags: `subject="customer"`, for `customer:c-1`.
 
     Raises:
-        UsageError: the name is missing or not printable, or the version is below 1.
+        UsageError: the name is missing or not printable, the version is below 1, or the class has not a field that `tags` or
+            `subject` names.
     """
     return _marked(_spec("event", name, version, tags, upcasters, public=public, subject=subject))
 
@@ -295,6 +350,8 @@ def _spec(
     for step in cast("Sequence[object]", upcasters):
         if not isinstance(step, Upcaster):
             raise UsageError(f"{kind} {name!r} has {shortened(step)} for an upcaster: decorate it with @upcast(...).")
+    if not callable(tags):
+        tags = tuple(several("tags", tags))
     return Spec(kind, str(name), version, tags, tuple(upcasters), public, subject)
 
 
@@ -302,10 +359,30 @@ def _marked(spec: Spec) -> Callable[[type[T]], type[T]]:
     def mark(cls: type[T]) -> type[T]:
         if _is_bare(cls):
             cls = dataclass(frozen=True, slots=True)(cls)
+        _check_fields(spec, cls)
         setattr(cls, _SPEC, spec)
         return cls
 
     return mark
+
+
+def _check_fields(spec: Spec, cls: type[Any]) -> None:
+    """Raises `UsageError` if tags or the subject are to follow from a field that is not there."""
+    for name in (
+        *(() if callable(spec.tags) else spec.tags),
+        *([spec.subject] if isinstance(spec.subject, str) else ()),
+    ):
+        if name not in (fields := _field_names(cls)) and not hasattr(cls, name):
+            raise UsageError(
+                f"{spec.kind} {spec.name!r} takes a tag from {shortened(name)}, which {cls.__qualname__} has not. "
+                f"Its fields: {', '.join(fields) or 'none'}."
+            )
+
+
+def _field_names(cls: Any) -> Sequence[str]:  # noqa: ANN401 - of any library
+    attributes = (attribute.name for attribute in getattr(cls, "__attrs_attrs__", ()))
+    known = ("__dataclass_fields__", "__struct_fields__", "model_fields")
+    return [*attributes, *(name for each in known for name in getattr(cls, each, ()))]
 
 
 def _is_bare(cls: type[Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Protocol, TypeAlias, TypeVar, overload
+from typing import Any, Protocol, TypeAlias, TypeVar, cast, overload
 from zlib import crc32
 
 from msgspec import Struct
@@ -119,6 +119,8 @@ class Projection:
         self.name = checked_name("projection name", name)
         if version < 1:
             raise UsageError(f"projection {name!r} has version {version}: the first is 1.")
+        if isinstance(cast("object", tables), Table):  # which gives a row for any number, and would never end
+            raise UsageError(f"projection {name!r} has one table for a collection of them: write tables=[...].")
         self.version, self.schema, self.tables, self.key = version, schema, tuple(tables), key
         self.together: Together | None = None
         self._handlers: dict[type[Any], Handling] = {}

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from refold.errors import UsageError
-from refold.messages import checked_name
+from refold.messages import checked_name, several
 
 
 class Expected(Enum):
@@ -52,9 +52,9 @@ class QueryItem:
     def __post_init__(self) -> None:
         if not self.types and not self.tags:
             raise UsageError("a query item needs a type or a tag; for every event take Query.all().")
-        for name in self.types:
+        for name in several("types", self.types):
             checked_name("event type", name)
-        for tag in self.tags:
+        for tag in several("tags", self.tags):
             checked_name("tag", tag)
 
     def matches(self, type: str, tags: Collection[str]) -> bool:
@@ -79,8 +79,13 @@ class Query:
 
     @staticmethod
     def of(*, types: Iterable[str] = (), tags: Iterable[str] = ()) -> Query:
-        """Events whose type is one of `types` and that carry all of `tags`."""
-        return Query(frozenset({QueryItem(frozenset(types), frozenset(tags))}))
+        """Events whose type is one of `types` and that carry all of `tags`.
+
+        Raises:
+            UsageError: there is neither, or one of them is a text, in place of a collection of texts.
+            InvalidName: one of them is no name.
+        """
+        return Query(frozenset({QueryItem(frozenset(several("types", types)), frozenset(several("tags", tags)))}))
 
     def __or__(self, other: Query) -> Query:
         if not self.items or not other.items:

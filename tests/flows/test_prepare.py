@@ -134,6 +134,15 @@ def test_a_new_event_adds_to_what_its_cause_says() -> None:
     assert (plain.valid_at, plain.tags, plain.metadata) == (7, (), b"{}")
 
 
+def test_one_text_in_place_of_the_tags_of_a_new_event_is_refused() -> None:
+    tags: Any = "abc"
+    with pytest.raises(UsageError) as refused:
+        rows(NewEvent(Noted("x"), tags=tags))
+    assert str(refused.value) == (
+        "tags='abc' is one text, and would be read letter by letter: give a collection, ['abc']."
+    )
+
+
 def test_events_that_begin_a_story_share_it_and_one_that_was_told_before_keeps_its_own() -> None:
     told = NewEvent(Noted("b"), metadata=Metadata("another", "cause", "ann", None, FREE))
     first, before, new, last = rows(Noted("a"), told, NewEvent(Noted("c"), id=OTHER), Noted("d"))

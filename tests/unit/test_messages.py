@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, dataclass, fields, is_dataclass
+from dataclasses import FrozenInstanceError, dataclass, fields, is_dataclass, make_dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
 from typing import Any, cast
 from uuid import UUID
 
@@ -13,7 +15,7 @@ import msgspec
 import pydantic
 import pytest
 
-from refold import InvalidName, StreamName, UsageError, command, event
+from refold import InvalidEvent, InvalidName, StreamName, UsageError, command, event
 from refold.messages import Context, Metadata, Position, Recorded, Spec, checked_name, spec_of
 
 LONGEST = "a" * 200
@@ -113,6 +115,93 @@ def test_a_command_is_never_public() -> None:
 def test_tags_follow_from_the_event(said: dict[str, Any], tags: list[str]) -> None:
     cls = marked(**said)
     assert list(spec_of(cls).tags_of(cls("tea"))) == tags
+
+
+class Plan(Enum):
+    BASIC = "basic"
+
+
+class Held(msgspec.Struct, frozen=True):
+    amount: int
+
+
+@pytest.mark.parametrize(
+    ("value", "tags"),
+    [
+        ("tea", ["f:tea"]),
+        (7, ["f:7"]),
+        (2**70, [f"f:{2**70}"]),
+        (1.5, ["f:1.5"]),
+        (True, ["f:true"]),
+        (Plan.BASIC, ["f:basic"]),
+        (Decimal("1.10"), ["f:1.10"]),
+        (UUID(int=1), [f"f:{UUID(int=1)}"]),
+        (AT, ["f:2026-11-30T00:00:00Z"]),
+        (AT.date(), ["f:2026-11-30"]),
+        (Position(3), ["f:3"]),
+        (None, []),
+        ([], []),
+        (("a", Plan.BASIC, None, ["b"]), ["f:a", "f:basic", "f:b"]),
+    ],
+    ids=str,
+)
+def test_the_tags_of_a_field_are_its_value_as_it_is_in_json(value: object, tags: list[str]) -> None:
+    assert list(spec_of(held := event("n", tags=("f",))(_holding())).tags_of(held(value))) == tags
+
+
+@pytest.mark.parametrize("value", [Held(1), {"a": 1}, [[Held(1)]], object], ids=["struct", "dict", "deep", "class"])
+def test_a_field_whose_value_is_no_text_gives_no_tag_by_itself(value: object) -> None:
+    spec = spec_of(held := event("n", tags=("f",))(_holding()))
+    with pytest.raises(InvalidEvent, match=r"^event 'n' gives no tag by its field 'f': .* Derive it by a function: "):
+        list(spec.tags_of(held(value)))
+
+
+@pytest.mark.parametrize("value", [None, [], ["a", "b"]], ids=["none", "empty", "several"])
+def test_a_message_is_about_one(value: object) -> None:
+    spec = spec_of(held := event("n", subject="f")(_holding()))
+    with pytest.raises(InvalidEvent, match=r"^event 'n' is about (nobody|several): its field 'f' must hold one value"):
+        spec.subject_of(held(value))
+    assert spec.subject_of(held("a")) == "f:a"
+
+
+@pytest.mark.parametrize("said", [{"tags": ("f", "g")}, {"subject": "g"}], ids=["tags", "subject"])
+def test_a_field_that_is_to_give_tags_must_be_there(said: dict[str, Any]) -> None:
+    struct = type("Struct", (msgspec.Struct,), {"__annotations__": {"f": str}})
+    model = pydantic.create_model("Model", f=(str, ...))
+    attributes = attrs.make_class("Attributes", ["f"])
+    for cls in (_holding(), struct, model, attributes):
+        event("n", tags=("f",), subject="f")(cls)
+        with pytest.raises(UsageError) as refused:
+            event("n", **said)(cls)
+        assert str(refused.value) == f"event 'n' takes a tag from 'g', which {cls.__qualname__} has not. Its fields: f."
+
+
+def test_a_property_gives_tags_too() -> None:
+    @event("n", tags=("twice",))
+    class Named:
+        name: str
+
+        @property
+        def twice(self) -> str:
+            return self.name * 2
+
+    assert list(spec_of(Named).tags_of(Named("a"))) == ["twice:aa"]
+
+
+def _holding() -> type[Any]:
+    return make_dataclass("Holding", [("f", Any)])
+
+
+def test_one_text_in_place_of_a_collection_of_tags_is_refused() -> None:
+    told = "tags='item' is one text, and would be read letter by letter: give a collection, ['item']."
+    given: Any = "item"
+    with pytest.raises(UsageError) as refused:
+        event("n", tags=given)
+    assert str(refused.value) == told
+    spec = spec_of(held := event("n", tags=lambda _: given)(_holding()))
+    with pytest.raises(UsageError) as refused:
+        spec.tags_of(held(1))
+    assert str(refused.value) == told
 
 
 def test_a_bare_class_becomes_a_frozen_dataclass_with_slots() -> None:

@@ -140,3 +140,10 @@ def test_a_projection_has_a_name() -> None:
     with pytest.raises(InvalidName) as refused:
         Projection("")
     assert (refused.value.kind, refused.value.name) == ("projection name", "")
+
+
+def test_one_table_in_place_of_a_collection_of_tables_is_refused() -> None:
+    tables: Any = LINES
+    with pytest.raises(UsageError) as refused:
+        Projection("sales", tables=tables)
+    assert str(refused.value) == "projection 'sales' has one table for a collection of them: write tables=[...]."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from refold import InvalidName, Query, UsageError
+from refold.query import QueryItem
 
 
 @pytest.mark.parametrize(
@@ -25,6 +28,23 @@ def test_a_query_item_without_type_and_tag_is_refused() -> None:
     with pytest.raises(UsageError) as refused:
         Query.of()
     assert str(refused.value) == "a query item needs a type or a tag; for every event take Query.all()."
+
+
+@pytest.mark.parametrize("given", ["account.paid-in", b"ab"])
+@pytest.mark.parametrize("parameter", ["types", "tags"])
+def test_one_text_in_place_of_a_collection_is_refused(parameter: str, given: Any) -> None:
+    for query in (Query.of, QueryItem):
+        with pytest.raises(UsageError) as refused:
+            query(**{parameter: given})
+        assert str(refused.value) == (
+            f"{parameter}={given!r} is one text, and would be read letter by letter: give a collection, [{given!r}]."
+        )
+
+
+def test_what_is_no_collection_is_refused() -> None:
+    with pytest.raises(UsageError) as refused:
+        Query.of(types=cast("Any", 7))
+    assert str(refused.value) == "types=7 is no collection: write it into one, [...]."
 
 
 def test_what_is_no_name_is_refused_as_what_it_should_have_named() -> None:

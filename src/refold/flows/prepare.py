@@ -19,7 +19,7 @@ from refold.errors import InvalidEvent, InvalidName, UsageError, shortened
 from refold.flows.shortcuts import Shortcut, StateCache
 from refold.fold import Fold, OwnDecider
 from refold.limits import Limits
-from refold.messages import Context, Metadata, NewEvent, RawEvent, StreamName, checked_name
+from refold.messages import Context, Metadata, NewEvent, RawEvent, StreamName, checked_name, several
 from refold.ports import Backend
 from refold.projection import Projection
 from refold.query import Expected, ExpectedVersion
@@ -194,7 +194,7 @@ def _row_of_new(runtime: Runtime, new: NewEvent[object], cause: Cause, correlati
     id = runtime.clock.new_id() if new.id is None else _id(new.id)
     story = correlation_id or as_text(id)
     valid_at = cause.valid_at if new.valid_at is None else _valid_at(new.valid_at)
-    tags = _tags((*tags, *new.tags)) if new.tags else tags
+    tags = _tags((*tags, *several("tags", new.tags))) if new.tags else tags
     return NewRow(id, type, version, data, tags, valid_at, story, cause.causation_id, cause.actor, metadata)
 
 

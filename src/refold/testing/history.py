@@ -12,7 +12,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from refold.messages import Metadata, NewEvent, Position, RawEvent, Recorded, StreamName, spec_of
+from refold.messages import Metadata, NewEvent, Position, RawEvent, Recorded, StreamName, several, spec_of
 from refold.store import Store
 from refold.testing.clock import ManualClock
 
@@ -72,7 +72,7 @@ def _recorded(one: object, number: int) -> Recorded[Any]:
         position=Position(0),
         recorded_at=happened.at,
         id=new.id or UUID(int=number),
-        tags=frozenset(tags) | new.tags,
+        tags=frozenset(tags).union(several("tags", new.tags)),
         metadata=replace(story, valid_at=new.valid_at or story.valid_at),
     )
 
