@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,6 +72,28 @@ def test_who_looks_at_a_file_while_another_makes_its_keys_finds_them(
     assert late.current("who:x") == first.current("who:x")
     late.close()
     first.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("name", ["keys.db", "link.db"])
+def test_a_new_file_of_keys_is_for_its_user_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "keys.db")
+    before = os.umask(0)
+    try:
+        keys = KeyFile(f"sqlite:///{tmp_path}/{name}")
+        keys.current("who:x")
+    finally:
+        os.umask(before)
+    assert {oct(each.stat().st_mode & 0o777) for each in tmp_path.iterdir()} == {"0o600"}
+    keys.close()
+
+
+def test_threads_that_make_one_file_at_once_all_get_it(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        places = list(threads.map(lambda _: KeyFile(f"sqlite:///{tmp_path}/keys.db"), range(8)))
+        assert len(set(threads.map(lambda keys: keys.current("who:x"), places))) == 1
+    for keys in places:
+        keys.close()
 
 
 def test_a_destroyed_key_is_known_and_has_no_secret(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:

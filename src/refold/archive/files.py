@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -15,7 +16,7 @@ import msgspec
 
 from refold.archive.parquet import Events, written
 from refold.archiving import FORMAT, ArchiveFile, Manifest, digest_of
-from refold.errors import ArchiveDamaged, NewerFormat, StoreUnreachable
+from refold.errors import ArchiveDamaged, NewerFormat, StoreError, StoreFull, StoreUnreachable
 from refold.ports import Selection
 from refold.rows import Row
 
@@ -25,10 +26,14 @@ OPEN: Final = 8
 
 
 class Files:
-    """The archive in a directory, which need not be there yet. Any number of threads may read it."""
+    """The archive in a directory, which need not be there yet. Any number of threads may read it.
 
-    def __init__(self, place: str) -> None:
-        self._folder, self.place = Path(place), str(Path(place).absolute())
+    `mode` is that of the file that the store is in, if it is in one: nobody else may read what is written here. Where it is in
+    none, those may who may read the directory; if that is made here, its user alone.
+    """
+
+    def __init__(self, place: str, mode: int | None = None) -> None:
+        self._folder, self.place, self._mode = Path(place), str(Path(place).absolute()), mode
         self._open: OrderedDict[str, Events] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -72,7 +77,7 @@ class Files:
 
     def tenant(self, name: str) -> Files:
         safe = name if re.fullmatch(r"[a-z0-9][a-z0-9_]{0,99}", name) else f"-{_short(name)}"
-        return Files(str(self._folder / "tenants" / safe))
+        return Files(str(self._folder / "tenants" / safe), self._mode)
 
     def _opened(self, file: ArchiveFile) -> Events:
         with self._lock:
@@ -103,18 +108,38 @@ class Files:
     def _write(self, name: str, content: bytes) -> None:
         """Under a name of its own first, so that the name it gets is that of a whole file, whatever happens."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             draft = self._folder / f"{name}.{os.getpid()}.draft"
-            with draft.open("wb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
-            draft.replace(self._folder / name)
+            try:
+                _write_durably(
+                    draft, content, self._folder.stat().st_mode & (0o666 if self._mode is None else self._mode)
+                )
+                draft.replace(self._folder / name)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
             _sync(self._folder)
         except OSError as error:
-            raise StoreUnreachable(
-                f"nothing can be written to the archive at {self.place!r} ({error}). The store is as it was."
-            ) from error
+            raise _as_ours(error, self.place) from error
+
+    def _make_folder(self) -> None:
+        files = 0o600 if self._mode is None else self._mode
+        self._folder.mkdir(
+            files | files >> 2 & 0o111, parents=True, exist_ok=True
+        )  # whoever may read them may list them
+
+
+def _write_durably(path: Path, content: bytes, mode: int) -> None:
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, mode & 0o666)) as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _as_ours(error: OSError, place: str) -> StoreError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StoreFull(f"no space is left for the archive at {place!r} ({error.strerror}). The store is as it was.")
+    return StoreUnreachable(f"nothing can be written to the archive at {place!r} ({error}). The store is as it was.")
 
 
 def _sync(folder: Path) -> None:

@@ -71,7 +71,7 @@ def put_back(backup: Backup, place: str, backend: Backend, tell: Tell) -> None:
     target = Path(place)
     with workshop(target) as folder:
         draft = folder / "archive"
-        draft.mkdir()
+        draft.mkdir(backup.mode | backup.mode >> 2 & 0o111)  # whoever may read the files may list them
         for part in backup.manifest.archive:
             name = part.name.removeprefix(FOLDER)
             if Path(name).name != name:

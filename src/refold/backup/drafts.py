@@ -9,8 +9,22 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from refold.errors import Refused, StoreError, StoreFull, StoreUnreachable
+
+PRIVATE: Final = 0o600
+"""The mode of a file that is for its user alone."""
+
+
+def mode_of(path: Path) -> int:
+    """Who may read and write a file."""
+    return path.stat().st_mode & 0o666
+
+
+def new(path: Path, mode: int) -> BinaryIO:
+    """A file where nothing is, to be written; of this mode, less the umask."""
+    return open(path, "x+b", opener=lambda name, flags: os.open(name, flags, mode))
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def back_up(url: str, target: Path, archive: str | None, tell: Tell) -> Made:
             held = _looked_through(backend, source.place, tell)
             members = [*files, *(archives.files_of(backend, archive, held, folder) if archive else ())]
             draft = folder / "backup"
-            manifest = pack(draft, members, lambda parts: _told(source, taken_at, held, parts), tell)
+            manifest = pack(draft, members, lambda parts: _told(source, taken_at, held, parts), tell, source.mode)
         with opened(draft) as backup:
             backup.check()
         size = draft.stat().st_size

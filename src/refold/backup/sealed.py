@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from refold.backup.drafts import PRIVATE, mode_of, new
 from refold.backup.manifest import Manifest, Part, read, written
 from refold.errors import BackupDamaged, StoreFull, StoreUnreachable, UsageError
 from refold.flows.contents import Tell
@@ -24,12 +25,16 @@ _COMPRESSED: Final = (".dump", ".parquet")
 
 
 def pack(
-    path: Path, members: list[tuple[str, Path]], manifest: Callable[[tuple[Part, ...]], Manifest], tell: Tell
+    path: Path,
+    members: list[tuple[str, Path]],
+    manifest: Callable[[tuple[Part, ...]], Manifest],
+    tell: Tell,
+    mode: int = PRIVATE,
 ) -> Manifest:
-    """Write files into a new backup, and what `manifest` says of them."""
+    """Write files into a new backup of this mode, less the umask, and what `manifest` says of them."""
     total = sum(file.stat().st_size for _, file in members)
     done, parts = 0, list[Part]()
-    with zipfile.ZipFile(path, "x", compresslevel=1) as out:
+    with new(path, mode) as made, zipfile.ZipFile(made, "w", compresslevel=1) as out:
         for name, file in members:
             info = zipfile.ZipInfo(name)
             info.compress_type = zipfile.ZIP_STORED if name.endswith(_COMPRESSED) else zipfile.ZIP_DEFLATED
@@ -70,10 +75,10 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
 
 
 class Backup:
-    """A backup file, every byte of which is as it was written."""
+    """A backup file, every byte of which is as it was written. What is taken out of it gets its mode, less the umask."""
 
     def __init__(self, path: Path, file: zipfile.ZipFile) -> None:
-        self.path, self._file = path, file
+        self.path, self._file, self.mode = path, file, mode_of(path)
         self.manifest: Manifest = read(str(path), _manifest_in(path, file))
 
     def take_out(self, part: Part, to: Path, tell: Tell) -> None:
@@ -86,7 +91,7 @@ class Backup:
         sha256, size = hashlib.sha256(), 0
         if part.name not in self._file.NameToInfo:
             raise BackupDamaged(str(self.path), f"{part.name!r} is not in it, and its manifest says so")
-        with self._file.open(part.name) as member, to.open("xb") as out:
+        with self._file.open(part.name) as member, new(to, self.mode) as out:
             while size <= part.bytes and (chunk := member.read(_CHUNK)):
                 sha256.update(chunk)
                 out.write(chunk)

@@ -12,7 +12,7 @@ from typing import Literal, Protocol, TypeAlias, cast
 from urllib.parse import parse_qsl
 
 from refold.archive.threaded import stepped
-from refold.backup.drafts import absent, placed, workshop
+from refold.backup.drafts import PRIVATE, absent, mode_of, placed, workshop
 from refold.errors import MissingExtra, Refused, Unsupported, UsageError
 from refold.flows.contents import Tell, Whole
 from refold.keys.opening import apart
@@ -44,6 +44,11 @@ class Kind(Protocol):
     @property
     def place(self) -> str:
         """The file, or the schema."""
+        ...
+
+    @property
+    def mode(self) -> int:
+        """Who may read and write the file; what is in no file is for its user alone."""
         ...
 
     def tenants(self) -> tuple[str, ...]:
@@ -121,6 +126,10 @@ class SqliteFile:
         if self._location.in_memory:
             raise Unsupported("a store in memory ends with its program, so it has no backup: take sqlite:///FILE.")
 
+    @property
+    def mode(self) -> int:
+        return mode_of(Path(self.place))
+
     def tenants(self) -> tuple[str, ...]:
         return tuple(sorted(str(file) for file in Path(f"{self.place}.tenants").glob("*.db")))
 
@@ -168,7 +177,7 @@ class PostgresDatabase:
 
         self._url, self._location, self.format = url, PostgresLocation.parse(url), FORMAT
         self.name: Literal["postgresql"] = "postgresql"
-        self.member = "database.dump"
+        self.member, self.mode = "database.dump", PRIVATE
         self.place = self._location.schema
 
     def tenants(self) -> tuple[str, ...]:

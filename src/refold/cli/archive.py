@@ -14,6 +14,7 @@ import click
 from refold.archive.threaded import stepped
 from refold.archiving import Shelf
 from refold.cli.exits import Exit, Interrupted
+from refold.cli.modes import mode_of_store
 from refold.cli.options import live_store_option, output_option, reading
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.progress import progress
@@ -116,11 +117,11 @@ def create(*, place: str, url: str, older_than: timedelta, category: str | None,
         if dry_run:
             print_list(_CLOSED, streams, output)
             return
-        total = sum(each.events for each in streams)
+        total, shelf = sum(each.events for each in streams), _shelf(place, mode_of_store(url))
         moved = _told(
             "archive",
             total,
-            lambda tell: archive(backend, _shelf(place), streams, as_microseconds(now), uuid.uuid4().hex, tell),
+            lambda tell: archive(backend, shelf, streams, as_microseconds(now), uuid.uuid4().hex, tell),
         )
     click.echo(f"{moved.streams:,} streams with {moved.events:,} events are in {place} now.")
 
@@ -180,10 +181,10 @@ def bring_back(place: str, streams: Sequence[str], url: str) -> None:
     click.echo(f"{moved.streams:,} streams with {moved.events:,} events are back in the store.")
 
 
-def _shelf(place: str) -> Shelf:
+def _shelf(place: str, mode: int | None = None) -> Shelf:
     from refold.archive.files import Files  # noqa: PLC0415 - pyarrow is asked for when it is needed
 
-    return Files(place)
+    return Files(place, mode)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from refold.app import App
 from refold.cli.apps import application
 from refold.cli.copies import Told, print_told, told
 from refold.cli.exits import Exit, Interrupted
+from refold.cli.modes import make_as
 from refold.cli.options import app_option, archive_option, output_option, reading, store_url, writing
 from refold.cli.progress import Tell, progress
 from refold.cli.stopping import stopping
@@ -84,7 +85,7 @@ def command(
         raise UsageError("--follow, --check and --dry-run exclude each other: take one.")
     folds = _folds(application(app)) if states else ()
     with reading(source) as old, progress() as tell:
-        job = _Job(old, None if named is None else transform_named(named), tell)
+        job = _Job(source, old, None if named is None else transform_named(named), tell)
         result = job.planned(target) if dry_run else job.done(target, folds, follow=follow, check=check)
     print_told(result, output, streams=streams)
     ctx.exit(Exit.OK if result.is_fine else Exit.FINDINGS)
@@ -99,8 +100,8 @@ def _folds(app: App | None) -> Sequence[Fold[Any, Any]]:
 class _Job:
     """One run of the command."""
 
-    def __init__(self, old: Store, transform: Transform | None, tell: Tell) -> None:
-        self._old, self._transform, self._tell = old, transform, tell
+    def __init__(self, source: str, old: Store, transform: Transform | None, tell: Tell) -> None:
+        self._source, self._old, self._transform, self._tell = source, old, transform, tell
         self._copied = Copied(0, 0, Position(0))
 
     def planned(self, url: str) -> Told:
@@ -115,6 +116,8 @@ class _Job:
     def done(self, url: str, folds: Sequence[Fold[Any, Any]], *, follow: bool, check: bool) -> Told:
         """Copy, and compare."""
         began = time.perf_counter()
+        if not check:
+            make_as(url, self._source)
         with reading(url) if check else writing(url, Limits()) as new:
             if check:
                 return told(self._compared(new, None, folds), Copied(0, 0, self._old.head()), 0.0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -71,11 +73,25 @@ def of_installation() -> Iterator[Check]:
 def of_store(url: str, into: str | None, app: App | None) -> Iterator[Check]:
     """The store, from whether it can be reached to whether all that works on it gets on."""
     yield from _format(url)
+    yield from _keys(url)
     try:
         with Models.reading(url, into) as models:
             yield from _of_opened(url, models, app)
     except RefoldError as error:
         yield finding("store", str(error), "Put that right, and ask again.")
+
+
+def _keys(url: str) -> Iterator[Check]:
+    """Whether a file of keys is one that every user of this machine can read."""
+    _, keys = apart(url)
+    file = Path((keys or "").removeprefix("sqlite:///"))
+    if os.name == "nt" or not keys or not keys.startswith("sqlite:///") or not file.is_file():
+        return
+    if (mode := file.stat().st_mode & 0o777) & 0o007:
+        what = f"every user of this machine may read the keys in {str(file)!r}, whose mode is {mode:04o}"
+        yield finding("keys", what, f"`chmod 600 {shlex.quote(str(file))}`.")
+    else:
+        yield ok("keys", f"{str(file)!r} is not for every user of this machine")
 
 
 def _of_opened(url: str, models: Models, app: App | None) -> Iterator[Check]:

@@ -33,7 +33,7 @@ _CHECKS: Final[Listing[Check]] = Listing(
     "doctor",
     short_help="Find what is wrong, and what to do about it.",
     help="""Find what is wrong, and what to do about it: versions, extras, whether the store answers, its format, durability
-    and disk, the clock, read models and processes that do not get on.
+    and disk, who may read its keys, the clock, read models and processes that do not get on.
 
     It only reads, and without --store looks at the installation alone. The exit code is 1 when there is a finding. Whether the
     data are whole, `refold verify` says.

@@ -10,8 +10,10 @@ from typing import BinaryIO, cast, get_args
 
 import click
 
+from refold.backup.drafts import PRIVATE
 from refold.cli.events import Event
 from refold.cli.exits import Interrupted
+from refold.cli.modes import mode_of_store
 from refold.cli.nearby import no_such_stream
 from refold.cli.options import journals_option, reading, store_option
 from refold.cli.progress import Tell, progress
@@ -77,7 +79,7 @@ def command(
         raise UsageError("Parquet is written to a file, not to stdout: name one.")
     if file != "-" and Path(file).exists() and not yes:
         raise Refused(f"{file!r} is there already: choose another name, or replace it with --yes.")
-    with reading(url) as store, progress() as tell, _opened(file) as out:
+    with reading(url) as store, progress() as tell, _opened(file, url) as out:
         counted = _Counted(_wanted(store, stream, category, types, journals=journals), int(store.head()), tell)
         write(map(record_of, counted), out, choices)
     if file != "-":
@@ -119,13 +121,14 @@ class _Counted:
 
 
 @contextmanager
-def _opened(file: str) -> Generator[BinaryIO]:
-    """Where the bytes go: to stdout, or to a file that is there when all are."""
+def _opened(file: str, url: str) -> Generator[BinaryIO]:
+    """Where the bytes go: to stdout, or to a file that is there when all are, for those who may read the store's."""
     if file == "-":
         yield cast("BinaryIO", _Terminal()) if sys.stdout.isatty() else sys.stdout.buffer
         return
     try:
-        with whole_file(Path(file)) as out:
+        mode = mode_of_store(url)
+        with whole_file(Path(file), PRIVATE if mode is None else mode) as out:
             yield out
     except KeyboardInterrupt:
         raise Interrupted(f"stopped: {file!r} was not written. The same command begins anew.") from None

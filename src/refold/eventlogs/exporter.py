@@ -43,7 +43,7 @@ def export(
     The end of the name tells the format. The file is there whole, or not at all.
 
     Raises:
-        UsageError: there is no such format, or the file cannot be written.
+        UsageError: there is no such format, or the file cannot be written. StoreFull: no space is left.
         Refused: the file is there already.
         MissingExtra: Parquet needs pyarrow.
     """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -50,6 +52,8 @@ class KeyFile:
 
     def _opened(self, path: str) -> apsw.Connection:
         try:
+            if path != ":memory:":
+                _make(path)
             db = apsw.Connection(path)
             db.set_busy_timeout(_BUSY)
             is_used = db.execute("select exists (select 1 from sqlite_master)").get
@@ -60,7 +64,7 @@ class KeyFile:
             db.execute("pragma journal_mode = truncate; pragma synchronous = extra; pragma secure_delete = on")
             if stamp != _ID:
                 db.execute(f"begin immediate; {_SCHEMA}; pragma application_id = {_ID}; commit")
-        except apsw.Error as error:
+        except (apsw.Error, OSError) as error:
             raise StoreUnreachable(f"the keys in {path!r} cannot be opened: {error}.") from error
         return db
 
@@ -130,3 +134,15 @@ class KeyFile:
                 return self._db.execute(text, values).fetchall()
         except apsw.Error as error:
             raise StoreError(f"{self.place} cannot be used: {error}.") from error
+
+
+_making = Lock()
+
+
+def _make(path: str) -> None:
+    """A new file for its user alone. SQLite takes an empty file for a new database, and gives its journal the same mode.
+
+    One at a time: to close a file lets go of the locks that this process has on it, and another thread may be at it already.
+    """
+    with _making, suppress(FileExistsError):
+        os.close(os.open(os.path.realpath(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
