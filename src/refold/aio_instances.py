@@ -82,7 +82,7 @@ class AsyncInstances:
     ) -> Cancelling:
         """Ask an instance to end, and say how it ended. What is parked of its inputs is skipped first.
 
-        A runner takes that in; if none runs the process, nothing is waited for, else `timeout` seconds. The answer says so then,
+        Not so what became of a saga's steps: the end waits behind that. A runner takes that in; if none runs the process, nothing is waited for, else `timeout` seconds. The answer says so then,
         and the instance ends as soon as it is caught up. What it has sent already is still delivered.
 
         Raises:
@@ -112,6 +112,7 @@ class AsyncInstances:
 
         Raises:
             NoSuchInstance: nothing of it is known.
+            UsageError: the input tells what became of a saga's step, for which it would wait for ever: retry it with other code.
         """
         asked = Asked(reason, self._context)
         return await self._engine.outside(lambda b: skip(b, self._runtime, self._process, id, asked))

@@ -177,6 +177,11 @@ class Process(Generic[E, S]):
         """Deciders that it brings along, beside those that it is run with."""
         return ()
 
+    @property
+    def cannot_miss(self) -> tuple[type[Any], ...]:
+        """Classes of inputs that no operator can skip."""
+        return ()
+
     def of_version(self, version: int) -> Process[Any, Any] | None:
         """The version that an instance keeps to; `None` if it is not known."""
         return self.versions.get(version)

@@ -16,13 +16,14 @@ from refold.steps import SagaAborted, SagaFailure, StepFailed, Steps, StepTimedO
 
 
 class Result(Struct, frozen=True):
-    """What came of a step, and when. `value` is JSON."""
+    """What came of a step, and when. `value` is JSON; `skipped`: an operator gave it up, and it gives None."""
 
     at: datetime
     value: Any = None
     error: str | None = None
     timed_out: bool = False
     declined: bool = False
+    skipped: bool = False
 
 
 class Record(Struct, frozen=True):
@@ -117,7 +118,7 @@ class Run:
         if failed:
             want, result = failed[0]
             return (StepTimedOut if result.timed_out else StepFailed)(want.name, result.error or "")
-        return [self._read(want, result.value) for want, result in zip(wants, results, strict=True)]
+        return [self._read(want, result) for want, result in zip(wants, results, strict=True)]
 
     def _result(self, want: Want) -> Result | None:
         if want.kind == "signal" and want.name not in self._record.results:
@@ -131,12 +132,10 @@ class Run:
                 return Result(at, event)
         return None
 
-    def _read(self, want: Want, value: Any) -> Any:
+    def _read(self, want: Want, result: Result) -> Any:
         """A result as what the step's function says that it returns."""
-        if want.function is None:
-            return value
-        hint = returned(want.function)
-        return value if hint is None else msgspec.convert(value, hint)
+        hint = None if want.function is None or result.skipped else returned(want.function)
+        return result.value if hint is None else msgspec.convert(result.value, hint)
 
 
 def returned(function: Any) -> Any:

@@ -12,7 +12,7 @@ from tests.faults.driving import AtOnce, Driven, run
 from tests.faults.judging import entries
 from tests.faults.outside import Outside
 
-from refold import Declined, Steps, Store, duties, saga
+from refold import Declined, Retry, Saga, Steps, Store, UsageError, duties, saga
 from refold._bridge.stepping import run_sync
 from refold.flows.processes.journal import Ended, Parked, Refused
 from refold.testing import ManualClock
@@ -67,6 +67,61 @@ def test_a_step_that_is_declined_after_the_pivot_is_parked(
     assert [each.error for each in entries(store, checkout(outside), "plain-1", Parked)] == [
         "declined: nobody is at home"
     ]
+
+
+def ordered(order: OrderPlaced, key: str) -> str:
+    """A step that says what it gives."""
+    raise OSError("the carrier does not answer")
+
+
+def test_a_saga_goes_on_after_a_step_that_was_skipped_whatever_that_gives(store: Store, clock: ManualClock) -> None:
+    noted: list[str] = []
+
+    def note(order: OrderPlaced, key: str) -> None:
+        noted.append(order.sku)
+
+    paid = Saga("shipping", OrderPlaced).step(note, name="pay", pivot=True)
+    declared = paid.step(ordered, retry=Retry(1)).step(note)
+    store.append("order-1", [order("plain-1")])
+    run(store, clock, declared)
+    assert store.process(declared).skip("1", "ordered by hand").messages == 1
+    run(store, clock, declared)
+    ((found),) = store.process(declared).list()
+    assert (found.state, found.stuck, len(noted)) == ("finished", "", 2)
+
+
+def test_what_became_of_a_step_cannot_be_skipped_and_a_cancelled_saga_takes_it_in_first(
+    store: Store, clock: ManualClock
+) -> None:
+    wrong = [True]
+    undone: list[str] = []
+
+    def undo(order: str) -> None:
+        undone.append(order)
+
+    @saga("shipping")
+    async def shipping(s: Steps, order: OrderPlaced) -> None:
+        await s.step("note", str, s.id, undo=undo)
+        if wrong:
+            raise ZeroDivisionError
+        await s.sleep("long", MOMENT)
+
+    store.append("order-1", [order("plain-1")])
+    instances = store.process(shipping)
+    run(store, clock, shipping)
+    with pytest.raises(
+        UsageError, match="tells what became of a step, and saga 'shipping' would wait for that for ever"
+    ):
+        instances.skip("1", "why not")
+    assert instances.cancel("1", "a mistake").state == "running"
+    run(store, clock, shipping)
+    ((found),) = instances.list(stuck=True)
+    assert found.stuck.startswith("the input at position 5 is parked: ZeroDivisionError")
+    wrong.clear()
+    assert instances.retry("1", "the code is right again").inputs == 2
+    run(store, clock, shipping)
+    ((found),) = instances.list()
+    assert (found.state, found.reason, undone) == ("compensated", "a mistake", ["1"])
 
 
 def test_a_command_gives_the_version_of_its_stream(store: Store, clock: ManualClock) -> None:

@@ -50,6 +50,11 @@ def test_code_goes_on_with_results_as_what_its_functions_return() -> None:
     assert (done.open, done.now) == ({}, LAST)
 
 
+def test_a_step_that_was_skipped_gives_none_whatever_its_function_returns() -> None:
+    done = run(counting, one=Result(LATER, skipped=True), two=Result(LAST, [1]))
+    assert done.ending == Completed((None, frozenset({1}), LAST))
+
+
 @saga("failing")
 async def failing(s: Steps, event: Deposited) -> str:
     try:

@@ -30,7 +30,7 @@ from refold.flows.processes.reactions import Noting, Unsetting
 from refold.fold import Send
 from refold.messages import Recorded, spec_of
 from refold.process import Process
-from refold.replaying import Broken, Completed, Record, Result, Run, Waiting
+from refold.replaying import Broken, Completed, Record, Result, Run, Waiting, returned
 from refold.sagas import Saga
 from refold.steps import Want
 
@@ -38,7 +38,8 @@ UNDO: Final = "undo "
 """What the name of a step begins with that undoes another one."""
 UNDOING: Final = Retry(5)
 """How often it is tried to undo a step, before that is parked."""
-_OWN: Final[tuple[type[Any], ...]] = (Delivered, Refused, Skipped, TimedOut, Compensating, CancelAsked)
+_TOLD: Final[tuple[type[Any], ...]] = (Delivered, Refused, Skipped, TimedOut, Compensating)
+_OWN: Final = (*_TOLD, CancelAsked)
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Orchestrated(Process[Any, Record]):
     def of_version(self, version: int) -> Process[Any, Any] | None:
         """This one, whatever the version: results are found by name."""
         return self
+
+    @property
+    def cannot_miss(self) -> tuple[type[Any], ...]:
+        """What became of its steps: it would wait for that for ever."""
+        return _TOLD
 
     def taken(self, state: Record, recorded: Recorded[Any]) -> Record:
         """The record after an input."""
@@ -153,7 +159,7 @@ def _settled(event: object, at: datetime) -> tuple[str, Result] | None:
         case Delivered(step=step, result=result):
             return step, Result(at, result)
         case Skipped(step=step):
-            return step, Result(at)
+            return step, Result(at, skipped=True)
         case Refused(step=step, error=error, declined=declined):
             return step, Result(at, None, error, declined=declined)
         case TimedOut(step, waited):

@@ -19,6 +19,7 @@ from refold.flows.processes.listing import Standing, parked_inputs, standing
 from refold.flows.processes.outgoing import Made, Outgoing, noted, outgoing, settle
 from refold.flows.projections import retrying
 from refold.flows.projections.dead_letters import DeadLetter
+from refold.flows.projections.mending import rows_at
 from refold.flows.projections.status import runners
 from refold.messages import Context, NewEvent, Position, spec_of
 from refold.ports import PAGE, Append, Appended, Backend, InStream, Own, Pace, Selection, Unclaimed, Write
@@ -132,10 +133,17 @@ async def skip(backend: Backend, runtime: Runtime, process: Process[Any, Any], i
 
     Raises:
         NoSuchInstance: nothing of it is known.
+        UsageError: the input tells what became of a saga's step.
     """
     letters, messages = await _parked(backend, process, id)
     applied = 0
-    for letter in [each for each in letters if each.state == "failed"][:1]:
+    failed = [each for each in letters if each.state == "failed"][:1]
+    if len(await _dispensable(backend, process, failed)) < len(failed):
+        raise UsageError(
+            f"the input at position {failed[0].position} tells what became of a step, and saga {process.name!r} would wait for "
+            "that for ever: retry it with code that goes on from there. Nothing was skipped."
+        )
+    for letter in failed:
         await into_journal(
             backend, runtime, process, id, InputsSkipped([int(letter.position)], asked.reason), asked.context
         )
@@ -165,13 +173,22 @@ async def _parked(
 
 
 async def _skip_inputs(backend: Backend, runtime: Runtime, process: Process[Any, Any], id: str, asked: Asked) -> None:
-    """Give up all that is parked, the last first, so that nothing of it is taken in after all."""
-    letters = await parked_inputs(backend, process.name, id)
+    """Give up all that is parked and can be, the last first, so that nothing of it is taken in after all."""
+    letters = await _dispensable(backend, process, await parked_inputs(backend, process.name, id))
     if letters:
         positions = [int(letter.position) for letter in letters]
         await into_journal(backend, runtime, process, id, InputsSkipped(positions, asked.reason), asked.context)
     for letter in reversed(letters):
         await retrying.skip(backend, backend, runtime, consumer(runtime, process), letter.position)
+
+
+async def _dispensable(
+    backend: Backend, process: Process[Any, Any], letters: Sequence[DeadLetter]
+) -> Sequence[DeadLetter]:
+    """Those that the process can go on without."""
+    needed = {spec_of(cls).name for cls in process.cannot_miss}
+    rows = await rows_at(backend, [letter.position for letter in letters] if needed else ())
+    return [each for each in letters if each.position not in rows or rows[each.position].type not in needed]
 
 
 async def start(
