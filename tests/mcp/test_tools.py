@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from mcp import Client
 from tests.http.desk import Noted, app
+from tests.http.test_visible import JOURNAL, NoteLate
 from tests.mcp.conftest import Call, asked
 
 from refold import App, AsyncStore, Decider, Fold, RawEvent
@@ -130,6 +131,14 @@ async def test_pages_follow_each_other_by_their_cursors(call: Call, store: Async
             page = await call(tool, after=after, limit=2, **arguments)
             found, after = [*found, *(each["data"]["number"] for each in page["data"])], page["next"]
         assert found == [0, 1, 2, 3, 4]
+
+
+async def test_an_assistant_is_told_nothing_that_is_refolds_own(call: Call, store: AsyncStore) -> None:
+    told = store.context(correlation_id="order-17")
+    await told.bind(JOURNAL).handle("1", NoteLate(1))
+    await told.append("stone-1", [RawEvent("stone", {})])
+    pages = [await call("read_events", **asked) for asked in ({"correlation_id": "order-17"}, {"type": ["stone.late"]})]
+    assert [[each["stream"] for each in page["data"]] for page in pages] == [["stone-1"], []]
 
 
 async def test_a_long_story_is_told_in_pages(call: Call, store: AsyncStore) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 import pytest
@@ -118,11 +120,63 @@ async def test_streams_of_our_own_are_for_operators(store: AsyncStore, opened: O
     paths = (
         "/streams/$process.reminders-c-1",
         "/events?category=$process.reminders",
-        "/events/2",
         "/processes/reminders/c-1",
     )
-    assert [(await client.get(path)).status_code for path in paths] == [403] * 4
-    assert (await client.get("/streams/cart-c-1")).status_code == 200
+    assert [(await client.get(path)).status_code for path in paths] == [403] * 3
+    assert [(await client.get(path)).status_code for path in ("/events/2", "/streams/cart-c-1")] == [404, 200]
+
+
+async def test_events_of_our_own_are_for_operators_whatever_they_are_found_by(store: AsyncStore, opened: Open) -> None:
+    async def reader(_: Request) -> Access:
+        return access("read")
+
+    await carts(store, fill=1)
+    from tests.studio.conftest import run_through  # noqa: PLC0415
+
+    await run_through(store)
+    own = [event async for event in store.read(category="$process.reminders")]
+    clients = opened(authorize=reader), opened()
+    for type in {event.type for event in own}:
+        paths = f"/events?type={type}", f"/events?type={type}&text=c"
+        told = [[(await client.get(path, headers=JSON)).json()["data"] for path in paths] for client in clients]
+        assert (told[0], [bool(found) for found in told[1]]) == ([[], []], [True, True]), type
+    stories = [
+        (await client.get(f"/traces/{own[0].metadata.correlation_id}", headers=JSON)).json() for client in clients
+    ]
+    streams = [{event["stream"].partition("-")[0] for event in story["data"]} for story in stories]
+    assert streams == [{"cart"}, {"cart", "$process.reminders"}]
+
+
+async def test_events_of_our_own_do_not_come_live_but_to_operators(store: AsyncStore) -> None:
+    frames = [await _live(store, access(*grants)) for grants in (("read",), ("read", "admin"))]
+    assert ["stone.late" in frame for frame in frames] == [False, True]
+
+
+async def _live(store: AsyncStore, who: Access) -> str:
+    """What comes of a page that follows a type, one event of which stands in a journal."""
+    from tests.http.test_visible import JOURNAL, NoteLate  # noqa: PLC0415
+
+    async def authorize(_: Request) -> Access:
+        return who
+
+    await store.bind(JOURNAL).handle(who.name, NoteLate(1))
+    page = studio(store, authorize=authorize, hosts=["shop"], heartbeat=0.05)
+    scope = {
+        "type": "http", "method": "GET", "path": "/events/live", "raw_path": b"/events/live", "root_path": "",
+        "query_string": b"type=stone.late", "headers": [(b"host", b"shop")], "client": None,
+    }  # fmt: skip
+    came: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        came.append(message.get("body", b""))
+        if b"stone.late" in came[-1] or b": beat" in came[-1]:
+            await page.close()
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    await page(scope, receive, send)
+    return b"".join(came).decode()
 
 
 WRITES = [route for route in ROUTES if route.writes]

@@ -58,6 +58,7 @@ class Follower:
         self.by_version = isinstance(selection.source, InStream)
         self._seen = 0 if self.by_version else self.position
         self._head = 0
+        self._most: int = runtime.reads.rows
         self._query: Query | None = None
         self._rows: list[Row] = []
         self._events: Iterator[Recorded[Any]] | None = None
@@ -122,15 +123,18 @@ class Follower:
         return not self.closed
 
     async def _read(self, engine: Engine) -> None:
-        selection = replace(self._selection, position_until=self._head, limit=PAGE)
+        limit = min(PAGE, self._most)
+        selection = replace(self._selection, position_until=self._head, limit=limit)
         stored = as_stored(self._runtime, selection)
         self._query = (
             selection.source.query if stored is not selection and isinstance(selection.source, Matching) else None
         )
-        rows = await engine.outside(lambda backend: backend.read(stored))
-        seen = rows if self._journals else without_journals(stored, rows)
+        reads, found = self._runtime.reads, await engine.outside(lambda backend: backend.read(stored))
+        rows = reads.kept(found)
+        seen = reads.shown(rows if self._journals else without_journals(stored, rows))
         self._rows, self._events = list(reversed(seen)), None
-        self._seen = rows[-1].position if len(rows) == PAGE else self._head
+        self._seen = self._head if len(rows) == len(found) < limit else rows[-1].position
+        self._most = reads.most_after(rows)
         if not self.by_version:
             self._selection = replace(self._selection, after=self._seen)
             self.position = self.position if seen else self._seen

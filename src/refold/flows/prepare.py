@@ -16,6 +16,7 @@ from refold.clock import FIRST, LAST, Clock, as_microseconds, as_text
 from refold.codec import Codec, raw_json
 from refold.commands import KEPT
 from refold.errors import InvalidEvent, InvalidName, UsageError, shortened
+from refold.flows.pages import Reads
 from refold.flows.shortcuts import Shortcut, StateCache
 from refold.fold import Fold, OwnDecider
 from refold.limits import Limits
@@ -34,8 +35,8 @@ class KeepingUp(Protocol):
         """Whose they are."""
         ...
 
-    async def keep_up(self, inside: Backend, runtime: Runtime) -> None:
-        """Bring them up to date, in the append's transaction."""
+    async def keep_up(self, inside: Backend, runtime: Runtime, after: int, until: int) -> None:
+        """Bring them up to date with what was appended between two positions, in its transaction."""
         ...
 
 
@@ -43,6 +44,7 @@ class Runtime(Struct, frozen=True):
     """What a store's flows work with: its types, its clock, its limits, and the read models that are kept inline.
 
     `shortcuts`: where the loads of some folds begin; `verifying`: whether each is held against a fold from the first event.
+    `reads`: how much at once, and whether what is Refold's own.
     `caches` hold states in this process, for whoever binds the same fold; `None` where what is read may be rolled back.
     """
 
@@ -53,6 +55,7 @@ class Runtime(Struct, frozen=True):
     shortcuts: Mapping[Fold[Any, Any], Shortcut] = msgspec.field(default_factory=dict[Fold[Any, Any], Shortcut])
     verifying: bool = False
     caches: dict[Fold[Any, Any], StateCache] | None = msgspec.field(default_factory=dict[Fold[Any, Any], StateCache])
+    reads: Reads = Reads()
 
 
 class Cause(Struct, frozen=True):

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from refold.clock import as_datetimes, as_uuids
 from refold.codec import Decoders, recorded_each
-from refold.errors import InvalidName, StoreCorrupt, UsageError
+from refold.errors import InvalidName, StoreCorrupt, UsageError, shortened
 from refold.flows.prepare import Runtime, instant
 from refold.messages import OWN, Recorded, StreamName, checked_name
 from refold.ports import EVERYTHING, PAGE, Backend, InCategory, InStory, InStream, Matching, Selection, Source
@@ -41,12 +41,14 @@ class Wanted(Struct, frozen=True):
     """What is still to be read of a selection, and how many events of it, `None` for all.
 
     `journals`: those of processes are read, too. `many`: read whole pages, since of the last one something was passed over.
+    `most`: rows of the next page at most, since those of the last one were large.
     """
 
     selection: Selection
     left: int | None
     journals: bool = False
     many: bool = False
+    most: int = PAGE
 
 
 def wanted(
@@ -65,8 +67,12 @@ def wanted(
     """What a call of `read` asks for.
 
     Raises:
-        UsageError: more than one source is named, the limit is negative, or a time has no time zone.
+        UsageError: more than one source is named, `after` or the limit is no number, or a time has no time zone.
     """
+    if not (after is None or _is_number(after)):
+        raise UsageError(f"after={shortened(after)} is no version or position: give a number, or a time as since=.")
+    if not (limit is None or _is_number(limit)):
+        raise UsageError(f"limit={shortened(limit)} is no number of events: give 0 or more, or None for all.")
     if limit is not None and limit < 0:
         raise UsageError(f"limit={limit} is negative: give 0 or more, or None for all.")
     selection = Selection(
@@ -77,6 +83,10 @@ def wanted(
         recorded_until=None if until is None else instant("until", until),
     )
     return Wanted(selection, limit, journals)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _source(
@@ -107,19 +117,22 @@ def askable(kind: str, text: str) -> str:
 
 async def page(backend: Backend, runtime: Runtime, wanted: Wanted) -> Page:
     """The next page."""
-    limit = PAGE if wanted.left is None or (wanted.many and wanted.left) else min(wanted.left, PAGE)
+    reads, most = runtime.reads, min(PAGE, runtime.reads.rows, wanted.most)
+    limit = most if wanted.left is None or (wanted.many and wanted.left) else min(wanted.left, most)
     selection = replace(wanted.selection, limit=limit)
     stored, decoders = as_stored(runtime, selection), runtime.codec.known
-    rows = await backend.read(stored) if limit else ()
-    seen = rows if wanted.journals else without_journals(stored, rows)
+    found = await backend.read(stored) if limit else ()
+    rows = reads.kept(found)
+    seen = reads.shown(rows if wanted.journals else without_journals(stored, rows))
     events = meant(selection, stored, opened_all(decoders, seen, backward=selection.backward))
     left = None if wanted.left is None else wanted.left - len(seen)
     if wanted.left is not None and (stored is not selection or decoders.has_older(seen) or len(seen) > wanted.left):
         counted = list(islice(events, wanted.left))  # there may be more events than rows, or fewer
         events, left = iter(counted), wanted.left - len(counted)
-    if len(rows) < limit or left == 0 or not rows:
+    if len(rows) == len(found) < limit or left == 0 or not rows:
         return Page(events, None)
-    return Page(events, Wanted(beyond(selection, rows[-1]), left, wanted.journals, many=len(seen) < len(rows)))
+    rest = beyond(selection, rows[-1])
+    return Page(events, Wanted(rest, left, wanted.journals, len(seen) < len(rows), reads.most_after(rows)))
 
 
 def without_journals(stored: Selection, rows: Sequence[Row]) -> Sequence[Row]:

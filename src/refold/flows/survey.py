@@ -27,7 +27,7 @@ async def streams_page(backend: Backend, after: str, prefix: str) -> Sequence[St
 async def find(backend: Backend, runtime: Runtime, ids: Sequence[UUID]) -> tuple[Recorded[object], ...]:
     """The events with these ids, by position."""
     decoders = runtime.codec.known
-    rows = await backend.find([id.bytes for id in ids])
+    rows = runtime.reads.shown(await backend.find([id.bytes for id in ids]))
     return tuple(event for row in rows for event in opened(decoders, row))
 
 

@@ -27,6 +27,7 @@ from refold.http.problems import Declined, answer_to
 from refold.http.quotas import Quotas, Rates, Slots
 from refold.http.routes import Route, Told, route_of, segments_of
 from refold.http.tokens import TokenBearers
+from refold.http.visible import visible
 from refold.subscription import AsyncSubscription
 
 HEARTBEAT: Final = 15.0
@@ -128,7 +129,7 @@ class Api:
             if not access.may_somewhere(route.action):
                 raise forbidden(access, route.action)
         access = access or _NOBODY
-        store = await self._tenants.of(access)
+        store = visible(await self._tenants.of(access), access)
         ask = Ask(self, request, route, variables, access, store.context(actor=access.name))
         if route.query is None and request.query_params:
             raise Declined(400, "bad-parameter", f"{route.path} has no parameters.")

@@ -16,6 +16,7 @@ from refold.http.living import Tenants
 from refold.http.problems import Declined
 from refold.http.quotas import Quotas, Rates, Slots
 from refold.http.tokens import TokenBearers
+from refold.http.visible import visible
 from refold.rpc.appending import append
 from refold.rpc.asking import Asked
 from refold.rpc.following import subscribe
@@ -117,7 +118,7 @@ class Service:
                 401, "unauthorized", "this takes a token, as metadata `authorization: Bearer refold_...`. "
                 "`refold token create` makes one.",
             )  # fmt: skip
-        store = await self._tenants.of(access)
+        store = visible(await self._tenants.of(access), access)
 
         async def lets_in() -> bool:
             return await self._bearers.admit(given, address) is not None

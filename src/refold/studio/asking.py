@@ -17,6 +17,7 @@ from refold.http.access import Access
 from refold.http.auditing import AskFor, audit
 from refold.http.bodies import check_kind, json_of, whole
 from refold.http.problems import Declined
+from refold.http.visible import visible
 from refold.messages import StreamName
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class Ask:
 
     @property
     def stored(self) -> AsyncStore:
-        """The store, for what only shows events."""
-        return self.studio.stored
+        """The store, for what only shows events: those that the caller may see."""
+        return visible(self.studio.stored, self.access)
 
     def param(self, name: str) -> str:
         """A parameter; empty if it is not given."""
