@@ -14,9 +14,19 @@ from refold.chains import Chains, Key, StepFailed, Way
 from refold.clock import as_datetime
 from refold.errors import InvalidEvent, StoreError, UndecodableEvent, UnknownEventType, UsageError, shortened
 from refold.messages import Metadata, Position, RawEvent, Recorded, Spec, checked_name, parsed, spec_of
-from refold.personal import Sealing, checked_subject, opened, personal_fields, sealed, without_seals
+from refold.personal import (
+    Sealing,
+    checked_subject,
+    opened,
+    opened_alike,
+    personal_fields,
+    sealed,
+    without_seals,
+)
 from refold.query import Query, QueryItem
-from refold.rows import Row
+from refold.rows import NewRow, Row
+from refold.sameness import identical
+from refold.sets import ordering
 from refold.upcasting import JsonObject
 
 Decode: TypeAlias = Callable[[bytes], Any]
@@ -24,7 +34,11 @@ Decode: TypeAlias = Callable[[bytes], Any]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the messages of one class are written and read. `seal` and `read` are what there is to do about personal data."""
+    """How the messages of one class are written and read. `seal` and `read` are what there is to do about personal data.
+
+    `encode` writes sets in order; `encoded_before` as it was done once, as they iterate, `None` if there are none.
+    `personal`: the fields that are sealed.
+    """
 
     cls: type[Any]
     spec: Spec
@@ -32,6 +46,8 @@ class Form:
     decode: Decode
     seal: Callable[[Any, bytes], bytes] | None = None
     read: Decode | None = None
+    encoded_before: Callable[[Any], bytes] | None = None
+    personal: tuple[str, ...] = ()
 
     def written(self, message: object) -> bytes:
         """The message as JSON, with its personal data sealed.
@@ -142,6 +158,19 @@ class Codec:
             return self
         return Codec((*self._forms, *([RawEvent] if self._raw else [])), self._later, self.sealing.of(name))
 
+    def same(self, new: NewRow, old: Row) -> bool:
+        """Whether other bytes of one type are an equal event: they have a set in another order, or hold what is forgotten."""
+        form = self._by_name.get(new.type)
+        if form is None or form.spec.version != new.schema_version:
+            return False
+        try:
+            one, other = map(form.decode, opened_alike(self.sealing, (new.data, old.data), form.personal))
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001 - what cannot be read is not the same
+            return False
+        return identical(one, other)
+
     def stored(self, query: Query) -> Query:
         """The query that finds what this one means, under whatever names it is stored. It may find more."""
         if not self._chains.steps:
@@ -225,7 +254,7 @@ def sealing_form(form: Form, sealing: Sealing | None) -> Form:
     def read(data: bytes) -> object:
         return form.decode(opened(sealing, data, fields))
 
-    return replace(form, seal=seal, read=read)
+    return replace(form, seal=seal, read=read, personal=fields)
 
 
 def form_of(cls: type[Any], spec: Spec) -> Form:
@@ -240,14 +269,26 @@ def form_of(cls: type[Any], spec: Spec) -> Form:
             "event that it leads to, and take the command's as it is."
         )
     if hasattr(cls, "model_validate_json"):
-        return Form(cls, spec, lambda message: message.model_dump_json().encode(), cls.model_validate_json)
+        return _in_order(Form(cls, spec, lambda message: message.model_dump_json().encode(), cls.model_validate_json))
     try:
         decode = msgspec.json.Decoder(cls, dec_hook=_read_foreign).decode
     except (TypeError, NameError) as error:
         raise UsageError(
             f"{spec.kind} {spec.name!r} ({cls.__qualname__}) cannot be stored as JSON: {error}."
         ) from error
-    return Form(cls, spec, _ENCODE, decode)
+    return _in_order(Form(cls, spec, _ENCODE, decode))
+
+
+def _in_order(form: Form) -> Form:
+    """The same, which writes the items of sets in order."""
+    encode, order = form.encode, ordering(form.cls)
+    if order is None:
+        return form
+
+    def encode_in_order(message: object) -> bytes:
+        return order(encode(message))
+
+    return replace(form, encode=encode_in_order, encoded_before=encode)
 
 
 def _write_foreign(value: Any) -> Any:
@@ -300,9 +341,13 @@ def object_of(data: bytes) -> JsonObject:
     return _DECODE_OBJECT(data)
 
 
-def as_json(value: object) -> Any:
-    """A value of any class that events can hold, as plain JSON: for showing states and differences."""
-    return _DECODE_ANY(_ENCODE(value))
+def as_json(value: object, hint: Any = None) -> Any:
+    """A value of any class that events can hold, as plain JSON: for showing states and differences.
+
+    Sets are in order as far as the annotation tells of them, or else the value's class.
+    """
+    order, data = ordering(hint) or ordering(type(value)), _ENCODE(value)
+    return _DECODE_ANY(data if order is None else order(data))
 
 
 def as_ordered_json(value: object) -> Any:

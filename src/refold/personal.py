@@ -154,8 +154,8 @@ def sealed(sealing: Sealing, fields: Sequence[str], subject: str, data: bytes) -
     """The JSON of an event, with its personal fields sealed."""
     shape = _as_object(data)
     for field in fields:
-        plain = bytes(shape.get(field, b"null"))
-        if plain != b"null":
+        plain = bytes(shape.get(field, _NULL))
+        if plain != _NULL:
             box = sealing.seal(subject, plain)
             shape[field] = msgspec.Raw(msgspec.json.encode(_Closed(box)))
     return msgspec.json.encode(shape)
@@ -181,6 +181,19 @@ def without_seals(sealing: Sealing | None, shape: JsonObject, data: bytes) -> Js
     """The same of JSON that was read."""
     return msgspec.json.decode(opened(sealing, data), type=JsonObject) if _SIGN in data else shape
 
+def opened_alike(sealing: Sealing | None, pair: tuple[bytes, bytes], fields: Collection[str]) -> tuple[bytes, ...]:
+    """The JSON of two events, opened, with `null` in both for what is forgotten in one."""
+    plain = [_as_object(opened(sealing, data, fields)) for data in pair]
+    forgotten = {
+        name
+        for data, shape in zip(pair, plain, strict=True)
+        for name, value in _as_object(data).items()
+        if name in fields and bytes(shape[name]) == _NULL != bytes(value)
+    }
+    nulls = dict.fromkeys(forgotten, msgspec.Raw(_NULL))
+    return tuple(msgspec.json.encode({**shape, **nulls}) for shape in plain)
+
+
 
 def as_forgotten(data: Mapping[str, Any]) -> JsonObject:
     """The JSON of an event, with nothing in the place of what is sealed."""
@@ -191,6 +204,7 @@ _SIGN: Final = f'"{SEALED}"'.encode()
 _as_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _as_closed = msgspec.json.Decoder(_Closed).decode
 
+_NULL: Final = b"null"
 
 def _value(sealing: Sealing | None, raw: msgspec.Raw) -> msgspec.Raw:
     try:
@@ -198,4 +212,4 @@ def _value(sealing: Sealing | None, raw: msgspec.Raw) -> msgspec.Raw:
     except msgspec.DecodeError:
         return raw
     plain = None if sealing is None else sealing.open(box)
-    return msgspec.Raw(b"null" if plain is None else plain)
+    return msgspec.Raw(_NULL if plain is None else plain)

@@ -45,11 +45,15 @@ Check: TypeAlias = StreamCheck | AppendCondition
 
 
 class Request(Struct, frozen=True):
-    """An idempotency key, what it is used for (so that a repeat can be told from a mistake), and on which stream."""
+    """An idempotency key, what it is used for (so that a repeat can be told from a mistake), and on which stream.
+
+    `asked_before`: what the same was called once, where that differs.
+    """
 
     key: str
     asked: str
     stream: str
+    asked_before: str | None = None
 
 
 class Append(Struct, frozen=True):
@@ -57,12 +61,14 @@ class Append(Struct, frozen=True):
 
     With a `request`, no writes are legal: that a command changed nothing is an outcome to remember, too.
     `now` is when it happens, in microseconds; the backend records that, or the time of the newest event if later.
+    `same`: whether data of other bytes than those that stand under its id are of an equal event.
     """
 
     writes: tuple[Write, ...]
     now: int
     checks: tuple[Check, ...] = ()
     request: Request | None = None
+    same: Callable[[NewRow, Row], bool] | None = None
 
 
 class Outcome(Struct, frozen=True):

@@ -30,7 +30,7 @@ def repeated(append: Append, found: Iterable[Row]) -> Appended | None:
         new.id
         for write in append.writes
         for new in write.rows
-        if new.id not in known or not _same(write.stream, new, known[new.id])
+        if new.id not in known or not _same(append, write.stream, new, known[new.id])
     ]
     if strangers:
         raise IdReused(as_uuid(id) for id in strangers)
@@ -41,15 +41,14 @@ def repeated(append: Append, found: Iterable[Row]) -> Appended | None:
     )
 
 
-def _same(stream: str, new: NewRow, old: Row) -> bool:
-    return (old.stream, old.type, old.schema_version, old.data, old.tags, old.valid_at) == (
+def _same(append: Append, stream: str, new: NewRow, old: Row) -> bool:
+    return (old.stream, old.type, old.schema_version, old.tags, old.valid_at) == (
         stream,
         new.type,
         new.schema_version,
-        new.data,
         tags_json(new),
         new.valid_at,
-    )
+    ) and (old.data == new.data or (append.same is not None and append.same(new, old)))
 
 
 def asked_before(request: Request, outcome: Outcome) -> AlreadyAsked:
@@ -58,7 +57,7 @@ def asked_before(request: Request, outcome: Outcome) -> AlreadyAsked:
     Raises:
         KeyReused: the key was used for something else.
     """
-    if outcome.asked != request.asked:
+    if outcome.asked not in (request.asked, request.asked_before):
         raise KeyReused(request.key, outcome.asked, request.asked)
     return AlreadyAsked(outcome)
 

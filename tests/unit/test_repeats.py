@@ -74,12 +74,32 @@ def test_an_event_without_tags_is_repeated_by_one_without() -> None:
     assert repeated(append, [old(1, "a-1", 4, tags="[]")]) == Appended((10,), (4,), repeated=True)
 
 
+def test_data_of_other_bytes_are_a_repeat_where_they_are_known_to_be_the_same() -> None:
+    asked: list[tuple[bytes, bytes]] = []
+
+    def same(now: NewRow, then: Row) -> bool:
+        asked.append((now.data, then.data))
+        return then.data == b'{"a": 1}'
+
+    append = Append((Write("a-1", (new(1), new(2))),), now=5, same=same)
+    first, second, _ = STORED
+    assert repeated(append, [first, second._replace(data=b'{"a": 1}')]) == Appended((10, 20), (5,), repeated=True)
+    with pytest.raises(IdReused):
+        repeated(append, [first, second._replace(data=b'{"a": 2}')])
+    assert asked == [(b'{"a":1}', b'{"a": 1}'), (b'{"a":1}', b'{"a": 2}')]
+
+
 # Requests -------------------------------------------------------------------------------
 
 
 def test_a_request_that_was_made_before_is_told_what_came_of_it() -> None:
     outcome = Outcome("deposit 5", "a-1", 3, 10, 20)
     assert asked_before(Request("k", "deposit 5", "a-1"), outcome) == AlreadyAsked(outcome)
+
+
+def test_a_request_is_known_by_what_it_was_called_before_too() -> None:
+    outcome = Outcome("deposit 5", "a-1", 3, 10, 20)
+    assert asked_before(Request("k", "deposit five", "a-1", "deposit 5"), outcome) == AlreadyAsked(outcome)
 
 
 def test_a_key_that_was_used_for_something_else_is_refused() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from refold.flows.prepare import Runtime
 from refold.ports import Append, Appended, AppendResult, Backend
 
 
 async def commit(backend: Backend, runtime: Runtime, append: Append) -> AppendResult:
     """Append; where read models are kept inline, they are up to date with it, or nothing is written."""
+    append = replace(append, same=runtime.codec.same)
     if runtime.inline is None:
         return await backend.append(append)
     return await backend.within(lambda inside: _with_read_models(inside, runtime, append))

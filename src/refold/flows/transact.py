@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from msgspec import Struct
 
-from refold.codec import events_of, form_of
+from refold.codec import Form, events_of, form_of
 from refold.commands import Commands
 from refold.errors import Conflict, UsageError
 from refold.flows.commit import commit
@@ -118,10 +118,13 @@ def request_of(key: str, command: object, stream: str) -> Request:
     import hashlib  # noqa: PLC0415 - OpenSSL is loaded when it is needed
 
     form = form_of(type(command), spec_of(type(command), "command"))
-    digest = hashlib.blake2b(form.written(command), digest_size=8).hexdigest()
-    return Request(
-        checked_name("idempotency key", key), f"command {form.spec.name} on {stream} (data {digest})", stream
-    )
+    asked = _described(form, stream, form.written(command))
+    before = None if form.encoded_before is None else _described(form, stream, form.encoded_before(command))
+    return Request(checked_name("idempotency key", key), asked, stream, before)
+
+
+def _described(form: Form, stream: str, data: bytes) -> str:
+    return f"command {form.spec.name} on {stream} (data {hashlib.blake2b(data, digest_size=8).hexdigest()})"
 
 
 async def transact(

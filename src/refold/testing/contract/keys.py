@@ -10,8 +10,24 @@ import pytest
 
 from refold.aio import AsyncStore
 from refold.errors import InvalidName, KeyReused
+from refold.fold import Decider
+from refold.messages import command
 from refold.testing.contract.base import Contract, Stores, listed, outcomes
+from refold.testing.contract.repeating import Labelled
 from refold.testing.contract.sample import Deposit, Deposited, Overdrawn, Withdraw, accounts
+
+
+@command("label.put")
+class Label:
+    """A command with a set."""
+
+    labels: frozenset[int]
+
+
+labelling: Decider[Label, int, Labelled] = Decider(
+    "label", initial=int, evolve=lambda count, _: count + 1, decide=lambda asked, _: [Labelled(asked.labels)],
+    events=(Labelled,), commands=(Label,),
+)  # fmt: skip
 
 
 @pytest.mark.guarantee("G4")
@@ -31,6 +47,16 @@ class Keys(Contract):
             11, 2, (Deposited(10),), first.position, True,
         )  # fmt: skip
         assert await account.state("1") == 111
+
+    async def test_a_command_with_a_set_is_repeated_in_whatever_order_the_set_is_gone_through(
+        self, store: AsyncStore
+    ) -> None:
+        labels = store.bind(labelling)
+        await labels.handle("1", Label(frozenset([8, 0])), idempotency_key="k")
+        again = await labels.handle("1", Label(frozenset([0, 8])), idempotency_key="k")
+        assert (again.events, again.repeated) == ((Labelled(frozenset([0, 8])),), True)
+        with pytest.raises(KeyReused):
+            await labels.handle("1", Label(frozenset([0])), idempotency_key="k")
 
     async def test_that_a_command_changed_nothing_is_an_outcome_too(self, store: AsyncStore) -> None:
         account = store.bind(accounts)
@@ -59,9 +85,9 @@ class Keys(Contract):
     async def test_a_key_belongs_to_one_command_on_one_stream(self, store: AsyncStore) -> None:
         account = store.bind(accounts)
         await account.handle("1", Deposit(10), idempotency_key="k")
-        for id, command in (("1", Deposit(11)), ("1", Withdraw(10)), ("2", Deposit(10))):
+        for id, asked in (("1", Deposit(11)), ("1", Withdraw(10)), ("2", Deposit(10))):
             with pytest.raises(KeyReused, match="one key names one request") as caught:
-                await account.handle(id, command, idempotency_key="k")
+                await account.handle(id, asked, idempotency_key="k")
             assert caught.value.key == "k"
         assert [e.data for e in await listed(store.read())] == [Deposited(10)]
 

@@ -10,7 +10,7 @@ import pytest
 from refold.aio import AsyncStore
 from refold.clock import SystemClock, as_uuid
 from refold.errors import Conflict, IdReused, InvalidEvent
-from refold.messages import NewEvent
+from refold.messages import NewEvent, event
 from refold.query import NO_STREAM, AppendCondition, Query
 from refold.testing.contract.base import Contract, Stores, listed, outcomes
 from refold.testing.contract.sample import Noted, fact
@@ -22,6 +22,18 @@ WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 def note(text: str, id: UUID) -> NewEvent[Noted]:
     """A note with an id of its own."""
     return NewEvent(Noted(text), id=id)
+
+
+@event("note.labelled")
+class Labelled:
+    """An event with a set."""
+
+    labels: frozenset[int]
+
+
+def labelled(*labels: int) -> NewEvent[Labelled]:
+    """A note with labels, of which 0 and 8 are gone through in the order in which they are given."""
+    return NewEvent(Labelled(frozenset(labels)), id=A)
 
 
 @pytest.mark.guarantee("G4")
@@ -86,6 +98,18 @@ class Repeating(Contract):
         with pytest.raises(IdReused, match="an id names one event for ever"):
             await store.append(stream, events)
         assert await listed(store.read()) == before
+
+    @pytest.mark.parametrize(
+        "stored", [labelled(8, 0), fact("note.labelled", id=A, labels=[8, 0])], ids=["now", "before"]
+    )
+    async def test_an_event_with_a_set_is_repeated_in_whatever_order_the_set_is_gone_through(
+        self, store: AsyncStore, stored: NewEvent[object]
+    ) -> None:
+        first = await store.append("note-1", [stored])
+        again = await store.append("note-1", [labelled(0, 8)])
+        assert (again.positions, again.repeated) == (first.positions, True)
+        with pytest.raises(IdReused):
+            await store.append("note-1", [labelled(0, 8, 1)])
 
     async def test_one_append_does_not_use_an_id_twice(self, store: AsyncStore) -> None:
         with pytest.raises(InvalidEvent, match=str(A)):

@@ -17,6 +17,7 @@ from refold.fold import Send
 from refold.schedule import Misfire, Schedule
 from refold.testing.clock import ManualClock
 from refold.testing.contract.base import Place, Stores, listed
+from refold.testing.contract.keys import Label, labelling
 from refold.testing.contract.projecting import ModelContract
 from refold.testing.contract.sample import Deposit, Deposited, Withdraw, accounts
 
@@ -91,6 +92,15 @@ class Scheduling(ModelContract):
             await at_work(clocked, hands, timedelta(), HOUR)
         assert len(await at_work(clocked, hands)) == 3 + 1
         assert [each.name for each in await clocked.schedules()] == ["rent"]
+
+    async def test_the_same_again_with_a_set_changes_nothing_in_whatever_order_the_set_is_gone_through(
+        self, clocked: AsyncStore, hands: ManualClock
+    ) -> None:
+        for labels in ([0, 8], [8, 0]):
+            await clocked.schedule("label", send=labelling.send("1", Label(frozenset(labels))), cron="0 * * * *")
+            hands.move(HOUR)
+        await clocked.process(schedules).catch_up(labelling)
+        assert len(await listed(clocked.read("label-1"))) == 1
 
     async def test_what_is_set_anew_takes_the_place_of_what_was(self, clocked: AsyncStore, hands: ManualClock) -> None:
         await clocked.schedule("rent", send=rent(5), cron="0 * * * *")
