@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.highlighter import JSONHighlighter
 from rich.live import Live
@@ -20,8 +21,9 @@ from refold.cli.values import as_text, for_people, harmless, indented, on_one_li
 Cell = tuple[object, str, str]
 """A value, its text for people, and its style."""
 
-_WIDEST = 34
-"""Characters of any column beside one that takes the rest."""
+_WIDEST, _NARROWEST, _REST = 34, 4, 20
+"""Characters of any column beside one that takes the rest; of any column; and of the one that takes the rest."""
+_BETWEEN = 3
 
 
 def console() -> Console:
@@ -38,16 +40,26 @@ def table_of(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Table:
     """The same, not printed yet."""
     wide = bool(rows) and isinstance(rows[0][-1][0], Mapping)
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, expand=wide)
-    for index, name in enumerate(names):
-        rest = wide and index == len(names) - 1
+    for index, width in enumerate(_widths(names, rows, console().width, wide=wide)):
         right = all(isinstance(row[index][0], int) for row in rows)
         table.add_column(
-            Text(name), justify="right" if right else "left", no_wrap=True, overflow="ellipsis",
-            max_width=None if rest or not wide else _WIDEST, ratio=1 if rest else None,
+            Text(names[index]), justify="right" if right else "left", no_wrap=True, overflow="ellipsis",
+            width=width, ratio=1 if width is None else None,
         )  # fmt: skip
     for row in rows:
         table.add_row(*(_cell(cell) for cell in row))
     return table
+
+
+def _widths(names: Sequence[str], rows: Sequence[Sequence[Cell]], line: int, *, wide: bool) -> list[int | None]:
+    """How wide each column is; None for the one that takes the rest. Where all are too wide, the widest give way."""
+    texts = list(zip(names, *[[cell[1] for cell in row] for row in rows], strict=True))
+    widths = [max(map(cell_len, column)) for column in (texts[:-1] if wide else texts)]
+    room = line - _BETWEEN * (len(names) - 1) - (_REST if wide else 0)
+    cap = _WIDEST if wide else max(widths, default=0)
+    while cap > _NARROWEST and sum(min(width, cap) for width in widths) > room:
+        cap -= 1
+    return [*(min(width, cap) for width in widths), *([None] if wide else [])]
 
 
 def _cell(cell: Cell) -> Text:
