@@ -76,8 +76,9 @@ class Instances:
     def cancel(self, id: str, reason: str, *, timeout: float = 5.0) -> Cancelling:
         """Ask an instance to end, and say how it ended. What is parked of its inputs is skipped first.
 
-        Not so what became of a saga's steps: the end waits behind that. A runner takes that in; if none runs the process, nothing is waited for, else `timeout` seconds. The answer says so then,
-        and the instance ends as soon as it is caught up. What it has sent already is still delivered.
+        A runner takes that in; if none runs the process, nothing is waited for, else `timeout` seconds. The answer says so then,
+        and the instance ends as soon as it is caught up. What it has sent already is still delivered; what became of a saga's
+        steps is not skipped, and the end waits behind it.
 
         Raises:
             NoSuchInstance: nothing of it is known.

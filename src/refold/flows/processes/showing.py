@@ -16,10 +16,10 @@ from refold.flows.processes.instance import Instance, entries_of, inputs_of, rep
 from refold.flows.processes.journal import TimerSet
 from refold.flows.processes.listing import Standing, parked_inputs
 from refold.flows.processes.outgoing import Outgoing, outgoing
-from refold.flows.processes.timers import Timer, timers
+from refold.flows.processes.timers import ALL, Timer, timers
 from refold.flows.projections.dead_letters import DeadLetter
 from refold.messages import JOURNALS, Recorded, spec_of
-from refold.ports import PAGE, Backend
+from refold.ports import Backend
 from refold.process import Process
 
 
@@ -58,11 +58,11 @@ async def shown(backend: Backend, runtime: Runtime, process: Process[Any, Any], 
         raise NoSuchInstance(process.name, id)
     inputs = await inputs_of(backend, runtime, process, own, (each.data for each in entries))
     instance = replayed(process, id, entries, inputs)
-    pending = await timers(backend, process, id, PAGE)
+    pending = await timers(backend, process, id, ALL)
     return InstanceView(
         process.name, id, 0 if instance.process is None else instance.process.version, _standing(instance), instance.reason,
         instance.state, _waiting_for(instance, entries, pending, runtime.clock.now()), pending,
-        tuple(await outgoing(backend, process, id, PAGE)), tuple(parked), tuple(happenings(entries, inputs)),
+        tuple(await outgoing(backend, process, id, ALL)), tuple(parked), tuple(happenings(entries, inputs)),
         instance.started_at, instance.moved_at,
     )  # fmt: skip
 

@@ -17,12 +17,14 @@ from refold.flows.processes.consuming import consumer, consumer_name
 from refold.flows.processes.journal import CancelAsked, InputsRetried, InputsSkipped, Retried, Skipped, Started
 from refold.flows.processes.listing import Standing, parked_inputs, standing
 from refold.flows.processes.outgoing import Made, Outgoing, noted, outgoing, settle
+from refold.flows.processes.timers import ALL
 from refold.flows.projections import retrying
 from refold.flows.projections.dead_letters import DeadLetter
 from refold.flows.projections.mending import rows_at
 from refold.flows.projections.status import runners
+from refold.flows.read import all_rows, opened
 from refold.messages import Context, NewEvent, Position, spec_of
-from refold.ports import PAGE, Append, Appended, Backend, InStream, Own, Pace, Selection, Unclaimed, Write
+from refold.ports import Append, Appended, Backend, InStream, Own, Pace, Selection, Unclaimed, Write
 from refold.process import Process
 
 T = TypeVar("T")
@@ -169,7 +171,7 @@ async def _parked(
     letters = await parked_inputs(backend, process.name, id)
     if not letters and await standing(backend, process.name, id) is None:
         raise NoSuchInstance(process.name, id)
-    return letters, await outgoing(backend, process, id, PAGE, parked=True)
+    return letters, await outgoing(backend, process, id, ALL, parked=True)
 
 
 async def _skip_inputs(backend: Backend, runtime: Runtime, process: Process[Any, Any], id: str, asked: Asked) -> None:
@@ -206,13 +208,14 @@ async def start(
         known = ", ".join(spec_of(cls).name for cls in begins)
         raise UsageError(f"process {process.name!r} is not begun by {data!r}: it is by {known}.")
     journal, rows = str(process.journal(id)), prepare(runtime, [event], Cause.of(context))
-    beginning = {spec_of(Started).name, *(spec_of(cls).name for cls in begins)}
+    beginning = runtime.codec.selecting((Started, *begins))
     while True:
-        found = await backend.read(Selection(InStream(journal)))
-        for row in found:
-            if row.type in beginning:
+        version = 0
+        async for row in all_rows(backend, Selection(InStream(journal))):
+            if row.type in beginning.stored and opened(beginning, row):
                 return Receipt(row.version, (Position(row.position),), (as_uuid(row.id),), repeated=True)
-        write = Write(journal, rows, found[-1].version if found else 0)
+            version = row.version
+        write = Write(journal, rows, version)
         result = await commit(backend, runtime, Append((write,), runtime.clock.now()))
         if isinstance(result, Appended):
             ids = tuple(as_uuid(row.id) for row in rows)

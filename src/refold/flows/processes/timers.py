@@ -24,6 +24,8 @@ BATCH: Final = 500
 """How many timeouts share a transaction."""
 WHOLE: Final = 0, SLOTS - 1
 """Every slot."""
+ALL: Final = (1 << 62) - 1
+"""As many as there are."""
 
 _DUE: Final = """
 select timer, instance, type, schema_version, data, story from {refold}timers

@@ -194,6 +194,23 @@ class Operating(ProcessContract):
         ):
             await instances.start("3", Paid(1))
 
+    async def test_one_for_which_more_is_kept_than_a_page_holds_is_begun(self, shop: AsyncStore) -> None:
+        instances = shop.process(payment(quiet, starts_on=(Placed,), otherwise="keep"))
+        for _ in range(2):
+            await shop.append("order-1", [Paid(1)] * 501)
+        await instances.catch_up()
+        begun = [await instances.start("1", Placed()) for _ in range(2)]
+        assert [(each.version, each.repeated) for each in begun] == [(1_003, False), (1_003, True)]
+
+    async def test_an_instance_with_more_messages_than_a_page_holds_is_shown_whole(self, shop: AsyncStore) -> None:
+        def react(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+            return [accounts.send("a", Withdraw(1))] * 167
+
+        instances = shop.process(payment(react))
+        await shop.append("order-1", [Placed()] * 6)
+        await instances.catch_up()
+        assert len((await instances.show("1")).messages) == 1_002
+
     async def test_an_instance_that_an_event_elsewhere_began_is_not_begun_again(self, shop: AsyncStore) -> None:
         instances = shop.process(payment(shop_like, starts_on=(Placed,)))
         await shop.append("order-1", [Placed()])
