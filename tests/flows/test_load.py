@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import Any, cast
 
 import pytest
 from tests.flows.counting import CountingBackend, runtime
 from tests.flows.known import knowing
 
-from refold import NewEvent, RawEvent, SnapshotMismatch, Snapshots, UndecodableEvent
+from refold import (
+    Closing,
+    Fold,
+    NewEvent,
+    RawEvent,
+    SnapshotMismatch,
+    Snapshots,
+    Store,
+    UndecodableEvent,
+    UsageError,
+)
 from refold._bridge.stepping import run_sync
 from refold.flows.append import append
 from refold.flows.load import Loaded, load
@@ -145,3 +157,38 @@ def test_what_a_load_took_is_told_where_slow_ones_are_to_be_saved_and_is_never_l
         for policy, step in ((slow, 5), (slow, 0), (slow, -5), (Snapshots(every=9), 5), (None, 5))
     ]
     assert costs == [5, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["1", 1.0, True, date(2000, 1, 1), datetime(2000, 1, 1)],  # noqa: DTZ001 - the mistake under test
+    ids=["text", "float", "bool", "day", "without a time zone"],
+)
+def test_what_is_no_place_in_a_history_is_refused_by_the_name_of_its_parameter(wrong: Any) -> None:
+    store = Store.open("memory://")
+    store.append("account-1", [Deposited(10), Deposited(5)])
+    account, total, anything = store.bind(accounts), Fold("account", initial=int, evolve=add), cast("Any", store)
+    calls: dict[str, list[Callable[[], object]]] = {
+        "as_of": [
+            partial(account.state, "1", as_of=wrong), partial(account.load, "1", as_of=wrong, valid_at=THEN),
+            partial(account.whatif, "1", drop=[1], as_of=wrong), lambda: [*account.redecide("1", as_of=wrong)],
+            partial(store.live, total, as_of=wrong),
+            partial(store.bind(Closing(accounts, Deposited, Deposited)).state, "1", as_of=wrong),
+        ],
+        "after": [
+            lambda: [*account.history("1", after=wrong)], lambda: [*anything.read("account-1", after=wrong)],
+            partial(anything.subscribe, "account-1", after=wrong),
+        ],
+        "until": [lambda: [*account.history("1", until=wrong)]],
+        "old": [partial(account.diff, "1", wrong, 2)],
+        "new": [partial(account.diff, "1", 1, wrong)],
+        "limit": [lambda: [*anything.read(limit=wrong)]],
+    }  # fmt: skip
+    for parameter, refused in calls.items():
+        for call in refused:
+            with pytest.raises(UsageError, match=f"^{parameter}="):
+                call()
+
+
+def add(total: int, event: Deposited) -> int:
+    return total + event.amount

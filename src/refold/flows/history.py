@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from refold.codec import Decoders
-from refold.flows.load import AsOf, Loaded, load, version_at
+from refold.flows.load import AsOf, Loaded, load, place, version_at
 from refold.flows.prepare import Runtime, checked_stream
 from refold.flows.read import opened
 from refold.fold import Fold
@@ -83,10 +83,13 @@ async def walk(
     Raises:
         NoSuchVersion: the stream has not reached a version.
         UnknownEventType, UndecodableEvent: the fold cannot read what lies before.
+        UsageError: one of them is no place in a history.
     """
     stream = checked_stream(fold.stream(id))
-    end = None if until is None else await version_at(backend, stream, until)
-    start = Loaded(fold.initial(), 0, 0) if after is None else await load(backend, runtime, fold, id, after)
+    end = None if until is None else await version_at(backend, stream, place("until", until))
+    start = Loaded(fold.initial(), 0, 0)
+    if after is not None:
+        start = await load(backend, runtime, fold, id, place("after", after))
     return Walk(fold, runtime.codec.decoders(fold.event_types), stream, start, end)
 
 
@@ -98,7 +101,8 @@ async def diff(
     Raises:
         NoSuchVersion: the stream has not reached a version.
         UnknownEventType, UndecodableEvent: the fold cannot read the stream.
-        UsageError: a state holds what JSON has no form for.
+        UsageError: one of them is no place in a history, or a state holds what JSON has no form for.
     """
-    before = await load(backend, runtime, fold, id, old)
-    return difference(before.state, (await load(backend, runtime, fold, id, new)).state)
+    places = place("old", old), place("new", new)
+    before, after = [await load(backend, runtime, fold, id, each) for each in places]
+    return difference(before.state, after.state)

@@ -23,7 +23,7 @@ class Horizon:
     def __init__(self, as_of: datetime | Position | None) -> None:
         if type(as_of) is int:
             raise UsageError(f"as_of={as_of!r} is a version of a stream: give Position({as_of}) or a time.")
-        self._as_of = instant("as_of", as_of) if isinstance(as_of, datetime) else as_of
+        self._as_of = as_of if as_of is None or isinstance(as_of, Position) else instant("as_of", as_of)
         self._found: int | None = None
 
     async def of(self, source: Backend) -> int:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from refold.codec import Decoders, events_of
-from refold.errors import NoSuchVersion, SnapshotMismatch
+from refold.errors import NoSuchVersion, SnapshotMismatch, UsageError, shortened
 from refold.flows.prepare import Runtime, instant, stream_of
 from refold.flows.read import all_rows
 from refold.flows.shortcuts import Shortcut, Standing, StateCache
@@ -170,9 +170,25 @@ def folded(
     return Loaded(state, version, position, loaded.began)
 
 
+def place(what: str, given: object) -> AsOf:
+    """What was given for a place in a history, if it is one.
+
+    Raises:
+        UsageError: it is not, or it is a time without a time zone; `what` is the parameter.
+    """
+    if isinstance(given, datetime):
+        instant(what, given)
+        return given
+    if isinstance(given, int) and not isinstance(given, bool):
+        return given
+    raise UsageError(
+        f"{what}={shortened(given)} is no place in a history: give a version, a Position, or a time with a time zone."
+    )
+
+
 def is_version(as_of: AsOf | None) -> TypeGuard[int]:
     """Whether it is a plain int: a place in one stream, in place of one in the whole store."""
-    return isinstance(as_of, int) and not isinstance(as_of, Position)
+    return isinstance(as_of, int) and not isinstance(as_of, Position | bool)
 
 
 async def version_at(backend: Backend, stream: str, as_of: AsOf) -> int:
@@ -180,7 +196,9 @@ async def version_at(backend: Backend, stream: str, as_of: AsOf) -> int:
 
     Raises:
         NoSuchVersion: it is a version that the stream has not reached.
+        UsageError: as `place`.
     """
+    as_of = place("as_of", as_of)
     if is_version(as_of):
         actual = await backend.version(stream)
         if not 0 <= as_of <= actual:
@@ -191,8 +209,12 @@ async def version_at(backend: Backend, stream: str, as_of: AsOf) -> int:
 
 
 def known(selection: Selection, as_of: AsOf | None) -> Selection:
-    """What the store knew of a selection then; of a version, all of it."""
-    if isinstance(as_of, datetime):
+    """What the store knew of a selection then; of a version, all of it.
+
+    Raises:
+        UsageError: as `place`.
+    """
+    if as_of is not None and isinstance(place("as_of", as_of), datetime):
         return replace(selection, recorded_until=instant("as_of", as_of))
     return replace(selection, position_until=as_of) if isinstance(as_of, Position) else selection
 
