@@ -512,7 +512,8 @@ class Store:
         """What would undo these events, or all of a story that stands, and what is in the way; nothing is appended.
 
         `folds`: those of the streams, with their `inverses`. In the way is what needs an event or was caused by it, and still
-        stands; an inverse that refuses; a type that has none; what is undone already.
+        stands; an inverse that refuses; a type that has none; what is undone already. To know what was caused, the store is read
+        from the first of the events on.
 
         Raises:
             UsageError: neither ids nor a correlation id is given, or both; or two folds have one category.
@@ -527,8 +528,9 @@ class Store:
         deleted. Repeating it with the same plan is safe: it gives the first outcome and appends nothing.
 
         Raises:
-            CannotUndo: something is in the way: `reasons` holds what.
+            CannotUndo: something is in the way, or has come into it since the plan: `reasons` holds what.
             Conflict: a stream is no longer what the plan was made for: plan anew.
+            UsageError: the plan was made for another store.
             Refused, OutcomeUnknown, StoreError: as `append`.
         """
         return self._engine.outside(lambda b: carry_out(b, self._runtime, Undo, plan, self._context))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID, uuid5
 
@@ -112,6 +112,21 @@ def planned(
     return kind(tuple(steps), tuple(obstacles), versions)
 
 
+def caused(way: Way, marks: Marks, fact: Fact, chosen: Collection[UUID]) -> Iterator[str]:
+    """What of all that it caused, or was caused by, is in the way of undoing it, or redoing it."""
+    if way == "undo":
+        for effect in marks.effects(fact):
+            if effect.id not in chosen:
+                yield f"it caused {effect.place}, which stands"
+        return
+    for undoing in marks.undoing.get(fact.id, ()):
+        for effect in marks.effects(undoing):
+            yield f"undoing it caused {effect.place}, which stands"
+    for cause in marks.undone_causes(fact):
+        if not any(latest.id in chosen for latest in marks.latest(cause.id)):
+            yield f"{cause.place} caused it, and is undone"
+
+
 def _order(marks: Marks, fact: Fact) -> tuple[int, int]:
     """Where an event stood the first time; of those that redid the same one, where it stands."""
     return marks.first(fact).position, fact.position
@@ -154,20 +169,13 @@ class _Planning:
             if history.fold.inverse("undo", event.data.__class__) is None:
                 cls = event.data.__class__.__name__
                 yield f"fold {history.fold.category!r} declares no inverse of it: @undoes({cls})"
-        for effect in self._marks.effects(fact):
-            if effect.id not in self._chosen:
-                yield f"it caused {effect.place}, which stands"
+        yield from caused("undo", self._marks, fact, self._chosen)
         for later in self._others(history):
             if self._marks.stands(later) and self._is_before(fact, later) and _needs(history, fact, later):
                 yield f"{later.place} needs it"
 
     def _against_redoing(self, fact: Fact, history: History) -> Iterator[str]:
-        for undoing in self._marks.undoing[fact.id]:
-            for effect in self._marks.effects(undoing):
-                yield f"undoing it caused {effect.place}, which stands"
-        for cause in self._marks.undone_causes(fact):
-            if not any(latest.id in self._chosen for latest in self._marks.latest(cause.id)):
-                yield f"{cause.place} caused it, and is undone"
+        yield from caused("redo", self._marks, fact, self._chosen)
         for earlier in self._others(history):
             is_earlier = self._marks.is_undone(earlier) and self._is_before(earlier, fact)
             if is_earlier and _needs(history, earlier, fact):

@@ -6,21 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-import msgspec
-
-from refold.clock import as_uuid
-from refold.errors import CannotUndo, IdReused, UsageError, shortened
+from refold.errors import CannotUndo, Conflict, IdReused, UsageError, shortened
 from refold.flows.append import Receipt
 from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.read import all_rows, opened_all
 from refold.flows.together import append_all
+from refold.flows.trail import Trail, as_facts, begun, facts_of
+from refold.flows.transact import ATTEMPTS
 from refold.fold import Fold
 from refold.inverse import Way
 from refold.marks import REDOES, UNDOES, Fact, Marks
-from refold.messages import Context, Metadata, NewEvent, Position, StreamName
-from refold.ports import Backend, InStory, InStream, Selection, Write
+from refold.messages import Context, Metadata, NewEvent, StreamName
+from refold.ports import Backend, InStory, InStream, Selection, StreamMoved, Write
+from refold.query import AppendCondition, Query
 from refold.rows import Row
-from refold.undoing import History, Obstacle, Plan, UndoStep, id_of, planned
+from refold.undoing import History, Obstacle, Plan, UndoStep, caused, id_of, planned
 
 P = TypeVar("P", bound=Plan)
 
@@ -43,13 +43,9 @@ async def plan_of(
         raise UsageError(f"say what to {kind.way}: ids of events, or correlation_id=..., and not both.")
     by_category = _by_category(folds)
     rows = await _asked(backend, ids, correlation_id)
-    histories, facts = await _histories(backend, runtime, rows.values(), by_category)
-    if correlation_id is None:
-        for story in {row.correlation_id for row in rows.values()}:
-            facts |= _facts([row async for row in all_rows(backend, Selection(InStory(story)))])
-    else:
-        facts |= _facts(rows.values())
-    marks = Marks(facts.values())
+    histories, facts = await _histories(backend, runtime, rows, by_category)
+    trail = await (await begun(backend, kind.way, as_facts(rows))).further(backend)
+    marks = Marks({**facts, **trail.facts}.values())
     if correlation_id is None:
         chosen, missing = _of_ids(kind.way, marks, ids)
     else:
@@ -65,12 +61,10 @@ def _by_category(folds: Iterable[Fold[Any, Any]]) -> Mapping[str, Fold[Any, Any]
     return found
 
 
-async def _asked(backend: Backend, ids: Sequence[UUID], correlation_id: str | None) -> Mapping[bytes, Row]:
+async def _asked(backend: Backend, ids: Sequence[UUID], correlation_id: str | None) -> Sequence[Row]:
     if correlation_id is None:
-        rows = await backend.find([id.bytes for id in ids])
-    else:
-        rows = [row async for row in all_rows(backend, Selection(InStory(correlation_id)))]
-    return {row.id: row for row in rows}
+        return await backend.find([id.bytes for id in ids])
+    return [row async for row in all_rows(backend, Selection(InStory(correlation_id)))]
 
 
 async def _histories(
@@ -84,7 +78,7 @@ async def _histories(
             rows = [row async for row in all_rows(backend, Selection(InStream(stream)))]
             decoders = runtime.codec.decoders(fold.event_types)
             histories[stream] = History.of(fold, rows[-1].version, opened_all(decoders, rows))
-            facts |= _facts(rows)
+            facts |= as_facts(rows)
     return histories, facts
 
 
@@ -123,7 +117,7 @@ def _of_story(
         fact
         for fact in marks.facts.values()
         if fact.story == story
-        and not fact.stream.startswith("$")
+        and not fact.is_own
         and (fact.stream not in histories or fact.id in histories[fact.stream].events)
     ]
     chosen = [fact for fact in told if (marks.stands(fact) if way == "undo" else marks.is_undone(fact))]
@@ -131,37 +125,6 @@ def _of_story(
         return chosen, ()
     why = "there is none" if not told else "nothing of it stands" if way == "undo" else "nothing of it is undone"
     return (), [Obstacle(None, f"story {story!r}", why)]
-
-
-def _facts(rows: Iterable[Row]) -> dict[UUID, Fact]:
-    return {fact.id: fact for fact in map(_fact, rows)}
-
-
-def _fact(row: Row) -> Fact:
-    free = {} if row.metadata == b"{}" else _FREE(row.metadata)
-    return Fact(
-        as_uuid(row.id),
-        row.type,
-        row.stream,
-        row.version,
-        Position(row.position),
-        row.correlation_id,
-        tuple(_ids(row.causation_id, free.get("$cause"))),
-        next(_ids(free.get(UNDOES)), None),
-        next(_ids(free.get(REDOES)), None),
-    )
-
-
-_FREE = msgspec.json.Decoder(dict[str, str]).decode
-
-
-def _ids(*texts: str | None) -> Iterator[UUID]:
-    """Those of the texts that are ids: a message of another system may have caused an event."""
-    for text in texts:
-        try:
-            yield UUID(text)
-        except (TypeError, ValueError):
-            continue
 
 
 async def carry_out(
@@ -172,21 +135,58 @@ async def carry_out(
     Its events have ids that follow from those of the events that they undo, so repeating it appends nothing twice.
 
     Raises:
-        CannotUndo: something is in the way, or the events were undone by another plan meanwhile.
+        CannotUndo: something is in the way, or has come into it, or the events were undone by another plan meanwhile.
         Conflict: a stream is no longer what the plan was made for.
-        UsageError: it is a plan for the other way.
+        UsageError: it is a plan for the other way, or for another store.
     """
     if not isinstance(plan, kind):
         raise UsageError(f"store.{kind.way}() takes what store.plan_{kind.way}() gives, not {shortened(plan)}.")
     if plan.obstacles:
         raise CannotUndo(*plan.obstacles)
+    facts = await facts_of(backend, sorted(step.event.id for step in plan.steps))
+    if len(facts) < len(plan.steps):
+        raise UsageError(
+            f"the events of this plan are not in this store: {kind.way} it in the one that it was made for."
+        )
+    trail = await (await begun(backend, kind.way, facts)).further(backend)
     writes = [_write(runtime, step, plan, context) for step in plan.steps]
     try:
-        return await append_all(backend, runtime, writes, checks=(), context=context)
+        if backend.capabilities.together:
+            return await backend.within(lambda inside: _done(inside, runtime, plan, writes, trail, context))
+        return await _done(backend, runtime, plan, writes, trail, context)
     except IdReused as error:
         raise CannotUndo(
             f"some of these events were {plan.way}ne meanwhile, by another plan: make a new one"
         ) from error
+
+
+async def _done(
+    backend: Backend, runtime: Runtime, plan: Plan, writes: Sequence[Write], trail: Trail, context: Context
+) -> tuple[Receipt, ...]:
+    """Look whether anything has come into the way since the plan, and append if nothing comes between; else look again.
+
+    In a transaction that is at most twice: whoever was refused once holds the lock.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        trail = await trail.further(backend)
+        obstacles = tuple(_in_the_way(plan, trail))
+        if obstacles and not await backend.find([row.id for write in writes for row in write.rows]):
+            raise CannotUndo(*obstacles)
+        unseen = AppendCondition(Query.all(), trail.reached)
+        try:
+            return await append_all(backend, runtime, writes, checks=(unseen,), context=context)
+        except Conflict as conflict:
+            moved = tuple(failure for failure in conflict.failures if isinstance(failure, StreamMoved))
+            if moved or not left:
+                raise Conflict(moved or conflict.failures) from None
+    raise AssertionError  # the last attempt returned or raised
+
+
+def _in_the_way(plan: Plan, trail: Trail) -> Iterator[Obstacle]:
+    marks, chosen = Marks(trail.facts.values()), {step.event.id for step in plan.steps}
+    for fact in map(trail.facts.__getitem__, sorted(chosen)):
+        for reason in caused(plan.way, marks, fact, chosen):
+            yield Obstacle(fact.id, fact.place, reason)
 
 
 def _write(runtime: Runtime, step: UndoStep, plan: Plan, context: Context) -> Write:

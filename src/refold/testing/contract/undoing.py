@@ -14,7 +14,7 @@ from refold.fold import Fold
 from refold.inverse import redoes, undoes
 from refold.messages import Metadata, NewEvent, Recorded, event
 from refold.ports import StreamMoved
-from refold.testing.contract.base import Contract, listed
+from refold.testing.contract.base import Contract, Stores, listed, outcomes
 from refold.testing.contract.sample import notes
 from refold.undoing import Obstacle, Undo, UndoStep
 
@@ -153,6 +153,15 @@ async def _an_order(store: AsyncStore) -> tuple[Recorded[Any], Recorded[Any]]:
     return placed, (await _recorded(store))[-1]
 
 
+async def _an_order_of_two_stories(store: AsyncStore) -> tuple[Recorded[Any], Recorded[Any]]:
+    """As `_an_order`, but what it caused is of another story."""
+    await store.append("stock-1", [Received("nut", 9)])
+    await store.append("order-1", [Placed("nut")])
+    placed = (await _recorded(store))[-1]
+    await store.context(cause=placed, correlation_id="another").append("stock-1", [Issued("nut", 2)])
+    return placed, (await _recorded(store))[-1]
+
+
 def _obstacle(event: Recorded[Any], reason: str) -> Obstacle:
     return Obstacle(event.id, _place(event), reason)
 
@@ -231,6 +240,67 @@ class Undoing(Contract):
         again = (await _recorded(store))[-1]
         plan = await store.plan_undo(placed.id, folds=FOLDS)
         assert plan.obstacles == (_obstacle(placed, f"it caused {_place(again)}, which stands"),)
+
+    async def test_what_an_event_caused_in_another_story_is_in_its_way_too(self, store: AsyncStore) -> None:
+        placed, issued = await _an_order_of_two_stories(store)
+
+        plan = await store.plan_undo(placed.id, folds=FOLDS)
+        assert plan.obstacles == (_obstacle(placed, f"it caused {_place(issued)}, which stands"),)
+        of_story = await store.plan_undo(correlation_id=placed.metadata.correlation_id, folds=FOLDS)
+        assert of_story.obstacles == plan.obstacles
+
+        await store.undo(await store.plan_undo(placed.id, issued.id, folds=FOLDS))
+        orphan = await store.plan_redo(correlation_id="another", folds=FOLDS)
+        assert orphan.obstacles == (_obstacle(issued, f"{_place(placed)} caused it, and is undone"),)
+        await store.redo(await store.plan_redo(issued.id, placed.id, folds=FOLDS))
+        assert await store.bind(stocks).state("1") == {"nut": 7}
+
+    @pytest.mark.guarantee("G5")
+    async def test_what_an_event_came_to_cause_after_the_plan_is_in_the_way_of_the_undo(
+        self, store: AsyncStore
+    ) -> None:
+        await store.append("order-1", [Placed("nut")])
+        (placed,) = await _recorded(store)
+        plan = await store.plan_undo(placed.id, folds=FOLDS)
+        await store.context(cause=placed, correlation_id="another").append("stock-1", [Received("nut", 2)])
+        before = await _recorded(store)
+
+        with pytest.raises(CannotUndo) as refused:
+            await store.undo(plan)
+        assert refused.value.reasons == (_obstacle(placed, f"it caused {_place(before[-1])}, which stands"),)
+        assert await _recorded(store) == before
+
+    @pytest.mark.guarantee("G5")
+    async def test_what_an_undo_came_to_cause_after_the_plan_is_in_the_way_of_the_redo(self, store: AsyncStore) -> None:
+        await store.append("order-1", [Placed("nut")])
+        (placed,) = await _recorded(store)
+        await store.undo(await store.plan_undo(placed.id, folds=FOLDS))
+        plan = await store.plan_redo(placed.id, folds=FOLDS)
+        cancelled = (await _recorded(store))[-1]
+        await store.context(cause=cancelled, correlation_id="another").append("stock-1", [Received("nut", 2)])
+        before = await _recorded(store)
+
+        with pytest.raises(CannotUndo) as refused:
+            await store.redo(plan)
+        assert refused.value.reasons == (_obstacle(placed, f"undoing it caused {_place(before[-1])}, which stands"),)
+        assert await _recorded(store) == before
+
+    @pytest.mark.guarantee("G4")
+    async def test_one_plan_carried_out_by_many_at_once_while_others_append_is_carried_out_once(
+        self, stores: Stores
+    ) -> None:
+        crowd = await stores.crowd(8)
+        placed, issued = await _an_order(crowd[0])
+        plan = await crowd[0].plan_undo(placed.id, issued.id, folds=FOLDS)
+
+        others = [each.append(f"note-{number}", [Placed("bolt")]) for number, each in enumerate(crowd)]
+        undone = (await outcomes(*[each.undo(plan) for each in crowd], *others))[: len(crowd)]
+
+        assert sorted(receipts[0].repeated for receipts in undone) == [False] + [True] * (len(crowd) - 1)
+        assert {tuple(receipt.positions for receipt in receipts) for receipts in undone} == {
+            tuple(receipt.positions for receipt in undone[0])
+        }
+        assert await crowd[0].bind(stocks).state("1") == {"nut": 9}
 
     async def test_a_later_event_that_needs_it_is_in_the_way_unless_it_goes_too(self, store: AsyncStore) -> None:
         await store.append("stock-1", [Labelled("nut"), Received("nut", 9), Labelled("bolt"), Labelled("nut")])
