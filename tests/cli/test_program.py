@@ -99,6 +99,10 @@ def test_an_unknown_command_is_a_usage_error_that_names_the_known_ones(refold: R
     assert f"there is no command 'frobnicate': known are {', '.join(COMMANDS)}." in err
 
 
+def test_a_misspelt_command_is_answered_by_what_was_meant(refold: Run) -> None:
+    assert "there is no command 'statee': did you mean state or stats?" in refold("statee").err
+
+
 def test_without_a_store_it_says_how_to_name_one(refold: Run) -> None:
     code, _, err = refold("streams")
     assert (code, "Missing option '--store' (env var: 'REFOLD_STORE')" in err) == (2, True)

@@ -230,7 +230,7 @@ def test_a_time_that_is_none_is_told(refold: Run) -> None:
 # trace ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("what", ["order-1", str(id_of(6))])
+@pytest.mark.parametrize("what", ["order-1", str(id_of(6)), "payment-1@1", "#6"])
 def test_a_story_is_a_tree_of_what_caused_what(refold: Run, what: str) -> None:
     assert [line.rstrip() for line in shop(refold, "trace", what, "--output", "table").out.splitlines()] == [
         "story order-1",
@@ -271,7 +271,7 @@ def test_a_story_that_is_not_there_is_not_found(refold: Run) -> None:
     assert shop(refold, "trace", "nothing") == (
         3,
         "",
-        "refold: there is no story 'nothing': give a correlation id, or the id of an event.\n",
+        "refold: there is no story 'nothing': give a correlation id, or an event.\n",
     )
 
 

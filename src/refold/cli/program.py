@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final
 
@@ -13,7 +15,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from refold._version import __version__
-from refold.cli.exits import EXITS, code_of
+from refold.cli.exits import EXITS, Exit, code_of
+from refold.cli.saying import harmless, say
+from refold.cli.standard import abandon, flush
 from refold.errors import RefoldError
 from refold.secrecy import scrubbed
 
@@ -65,6 +69,7 @@ COMMANDS: Final = {
 """Each stands in a module of its name, in `command`; kept here so that the list of them loads none."""
 
 _GIVEN: Final = "refold.given"
+_TRACEBACK: Final = "REFOLD_TRACEBACK"
 _MODULES: Final = {"import": "importing", "export": "exporting", "dead-letters": "dead_letters"}
 
 
@@ -86,8 +91,9 @@ class Program(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.NoSuchCommand as error:
-            known = ", ".join(COMMANDS)
-            raise click.UsageError(f"there is no command {args[0]!r}: known are {known}.", ctx) from error
+            near = get_close_matches(args[0], COMMANDS, 3)
+            known = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(COMMANDS)}."
+            raise click.UsageError(f"there is no command {args[0]!r}: {known}", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -107,23 +113,53 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         try:
-            with _no_secrets(ctx.meta[_GIVEN]):
-                result = super().invoke(ctx)
-            sys.stdout.flush()
-        except RefoldError as error:
-            _say(scrubbed(str(error), ctx.meta[_GIVEN]))
-            ctx.exit(code_of(error))
+            return self._done(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:  # whoever reads has read enough
+            abandon()
+            ctx.exit(Exit.OK)
         except KeyboardInterrupt:
             _say("interrupted.")
             ctx.exit(code_of(None))
-        except BrokenPipeError:  # whoever reads has read enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(0)
+        except RefoldError as error:
+            _say(scrubbed(str(error), ctx.meta[_GIVEN]))
+            ctx.exit(code_of(error))
+        except Exception as error:  # noqa: BLE001 - whatever nobody foresaw
+            ctx.exit(_unforeseen(error, ctx.meta[_GIVEN]))
+        finally:
+            flush()
+
+    def _done(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
+        """What is told is written when this ends."""
+        try:
+            with _no_secrets(ctx.meta[_GIVEN]):
+                result = super().invoke(ctx)
+        except click.exceptions.Exit:
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
         return result
 
 
 def _say(what: object) -> None:
-    click.echo(f"refold: {what}", err=True)
+    say(f"refold: {what}", err=True)
+
+
+def _unforeseen(error: Exception, given: Sequence[str]) -> Exit:
+    """Tell of an error that has no sentence of its own: what the system refuses, or a fault, and where it stands."""
+    if os.environ.get(_TRACEBACK):
+        sys.excepthook(type(error), error, error.__traceback__)
+    if isinstance(error, OSError):
+        _say(scrubbed(f"the system refuses something: {error}.", given))
+        return Exit.UNREACHABLE
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    what = scrubbed(f"{type(error).__name__}: {error}".rstrip(": "), given)
+    _say(
+        f"{what} ({place.filename}, line {place.lineno}). That is a fault: of the application, if its code is there; else of "
+        f"Refold, and please report it, with all that {_TRACEBACK}=1 shows."
+    )
+    return Exit.FAULT
 
 
 @contextmanager
@@ -132,7 +168,7 @@ def _no_secrets(given: Sequence[str]) -> Generator[None]:
     try:
         yield
     except click.ClickException as error:
-        vars(error)["message"] = scrubbed(error.message, given)
+        vars(error)["message"] = harmless(scrubbed(error.message, given))
         raise
 
 

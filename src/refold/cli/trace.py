@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import click
 
 from refold.cli.events import OF_THE_STORE
 from refold.cli.exits import NotFound
 from refold.cli.options import output_option, reading, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
-from refold.cli.show import is_uuid
+from refold.cli.saying import say
+from refold.cli.show import one_event
 from refold.cli.story import Node, trees
 from refold.cli.values import for_people, on_one_line
 from refold.marks import REDOES, UNDOES
@@ -28,12 +27,13 @@ _LISTING: Listing[Node] = Listing(
     help="""Show all events of one story as a tree: each event under the command that yielded it, each command under the
     event that caused it.
 
-    WHAT is a correlation id, or the id of any event of the story. An imported log has one story a stream, of its name.
+    WHAT is a correlation id, or any event of the story: STREAM@VERSION, '#POSITION', or its id. An imported log has one story
+    a stream, of its name.
 
     \b
     Examples:
       refold trace order-1 --store shop.db
-      refold trace order-1 --store shop.db --list
+      refold trace cart-c-1@2 --store shop.db --list
       refold trace order-1 --store shop.db --output json
     """,
 )
@@ -47,7 +47,7 @@ def command(what: str, url: str, output: str, *, tree: bool) -> None:
         story = _story(store, what)
         events = store.read(correlation_id=story)
         if next(store.read(correlation_id=story, limit=1), None) is None:
-            raise NotFound(f"there is no story {what!r}: give a correlation id, or the id of an event.")
+            raise NotFound(f"there is no story {what!r}: give a correlation id, or an event.")
         if not tree:
             print_list(OF_THE_STORE, events, output)
             return
@@ -64,13 +64,15 @@ def command(what: str, url: str, output: str, *, tree: bool) -> None:
 
 
 def _story(store: Store, what: str) -> str:
-    found = store.find(UUID(what)) if is_uuid(what) else ()
-    return found[0].metadata.correlation_id if found else what
+    if next(store.read(correlation_id=what, limit=1), None) is not None:
+        return what
+    event = one_event(store, what)
+    return event.metadata.correlation_id if event else what
 
 
 def _indent(nodes: list[Node], margin: str) -> None:
     for node in nodes:
-        click.echo(margin + "".join(text for text, _ in _line(node)))
+        say(margin + "".join(text for text, _ in _line(node)))
         _indent(node.children, margin + "  ")
 
 
