@@ -159,7 +159,7 @@ class _Reacting:
             case At(moment, timeout):
                 yield TimerSet(moment, self._event(timeout))
             case Cancel(cls):
-                yield from self._cancelled(spec_of(cls).name)
+                yield from self._cancelled(cls)
             case Noting(entry):
                 yield entry
             case Unsetting(step):
@@ -174,8 +174,11 @@ class _Reacting:
                     "after(...), at(...), cancel(...), finish() or fail(...) give."
                 )
 
-    def _cancelled(self, type: str) -> Iterator[Entry]:
-        timers = [timer for timer, its in self._instance.timers.items() if its.timeout["type"] == type]
+    def _cancelled(self, cls: type[Any]) -> Iterator[Entry]:
+        """A timer may have been set under an earlier name of the class, so what counts is what its timeout is read as."""
+        type, decoders = spec_of(cls).name, self._runtime.codec.selecting((cls,))
+        read_as = ((timer, decoders.ends(_shape(its.timeout))) for timer, its in self._instance.timers.items())
+        timers = [timer for timer, ends in read_as if any(name == type for name, _ in ends)]
         if timers:
             yield TimersCancelled(type, timers)
 
@@ -201,6 +204,10 @@ class _Reacting:
 
     def _fallback(self, event: object | None) -> Message | None:
         return None if event is None else self._event(event)
+
+
+def _shape(message: Message) -> tuple[str, int]:
+    return message["type"], message["version"]
 
 
 def _message(type: str, version: int, data: bytes) -> Message:
