@@ -174,6 +174,19 @@ def test_read_models_that_the_target_keeps_inline_are_brought_along(source: Stor
     assert target.query("select count(*) from seen") == [(7,)]
 
 
+def test_a_page_that_becomes_more_than_a_thousand_events_brings_them_along_too(target: Store) -> None:
+    seen = Projection("seen", schema="create table seen (position integer primary key)")
+
+    @seen.on(RawEvent)
+    def see(e: Any) -> Iterator[Any]:
+        yield sql("insert into seen values (:position)", position=e.position)
+
+    with Store.open("memory://", events=[RawEvent]) as source:
+        source.append("a-1", [RawEvent("t", {})] * 700)
+        source.copy_to(target.inline(seen), transform=lambda e: (e, replace(e, type="u")))
+    assert target.query("select count(*), max(position) from seen") == [(1_400, 1_400)]
+
+
 def test_a_copy_is_told_of_page_by_page(target: Store) -> None:
     told: list[Copied] = []
     with Store.open("memory://", events=[RawEvent]) as source:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from refold import AsyncStore, Projection, RawEvent, Recorded, Statement, Store, StoreFull, sql
+from refold.backends.sqlite import SqliteBackend
 from refold.testing.contract.base import outcomes
 from refold.testing.contract.sample import EVENTS, Noted
 
@@ -76,3 +77,25 @@ def test_a_projection_that_finds_no_space_stands_where_it_stood(tmp_path: Path) 
         assert store.query("select count(*) from copies") == [(0,)]
         limit(store, 10_000)
         assert store.catch_up(projection) == 20
+
+
+def test_a_read_model_kept_inline_misses_nothing_after_a_commit_that_found_no_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projection = Projection("notes", schema="create table notes (text text)")
+
+    @projection.on(Noted)
+    def note(event: Recorded[Noted]) -> Iterator[Statement]:
+        yield sql("insert into notes values (:text)", text=event.data.text)
+
+    def full(backend: SqliteBackend) -> None:
+        raise StoreFull("no space is left for it")
+
+    with Store.open(f"sqlite:///{tmp_path}/store.db", events=EVENTS) as store:
+        inline = store.inline(projection)
+        with monkeypatch.context() as patched:
+            patched.setattr(SqliteBackend, "commit", full)
+            with pytest.raises(StoreFull):
+                inline.append("note-1", [Noted("lost")])
+        inline.append("note-1", [Noted("kept")])
+        assert store.query("select text from notes") == [("kept",)]

@@ -72,6 +72,6 @@ def test_an_append_goes_on_however_often_a_runner_was_quicker(tmp_path: Path) ->
         store.catch_up(numbers())
         store.append("count-1", [Counted(7)])
         backend = Overtaken(Location(str(path)))
-        run_sync(Inline([numbers()]).keep_up(backend, store._runtime))
+        run_sync(Inline([numbers()]).keep_up(backend, store._runtime, 0, 1))
         run_sync(backend.close())
         assert (backend.times, store.query("select number from numbers")) == (0, [(7,)])

@@ -18,13 +18,13 @@ from refold.testing.contract.sample import Deposited
 
 
 class Following:
-    """Notes how far the store was each time it was told to keep up."""
+    """Notes between which positions it was told to keep up."""
 
     def __init__(self) -> None:
-        self.heads: list[int] = []
+        self.told: list[tuple[int, int]] = []
 
-    async def keep_up(self, inside: Backend, runtime: object) -> None:
-        self.heads.append(await inside.head())
+    async def keep_up(self, inside: Backend, runtime: object, after: int, until: int) -> None:
+        self.told.append((after, until))
 
 
 def test_read_models_follow_what_was_written_and_neither_a_conflict_nor_a_repetition() -> None:
@@ -41,4 +41,4 @@ def test_read_models_follow_what_was_written_and_neither_a_conflict_nor_a_repeti
     once = NewEvent(Deposited(1), id=UUID(int=2))
     with pytest.raises(Conflict):
         appended(NO_STREAM)
-    assert following.heads == [1]
+    assert following.told == [(0, 1)]

@@ -118,6 +118,23 @@ WAYS = [
 ]
 
 
+def test_a_read_model_kept_inline_misses_nothing_after_a_transaction_that_was_undone(place: str) -> None:
+    seen = Projection("seen", schema="create table seen (amount integer)")
+
+    @seen.on(Deposited)
+    def see(e: Any) -> Any:
+        yield sql("insert into seen values (:amount)", amount=e.data.amount)
+
+    with Store.open(place, events=EVENTS) as store:
+        inline = store.inline(seen)
+        with suppress(Undone), by_psycopg(place) as (connection, run):
+            run(INSERT)
+            inline.join(connection).append("account-1", [Deposited(1)])
+            raise Undone
+        inline.append("account-1", [Deposited(2)])
+        assert store.query("select amount from seen") == [(2,)]
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_appended_commits_with_the_applications_rows(place: str, way: Any) -> None:
     with Store.open(place, events=EVENTS) as store:

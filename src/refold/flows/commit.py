@@ -18,6 +18,6 @@ async def commit(backend: Backend, runtime: Runtime, append: Append) -> AppendRe
 
 async def _with_read_models(inside: Backend, runtime: Runtime, append: Append) -> AppendResult:
     result = await inside.append(append)
-    if runtime.inline is not None and isinstance(result, Appended) and not result.repeated:
-        await runtime.inline.keep_up(inside, runtime)
+    if runtime.inline is not None and isinstance(result, Appended) and result.positions and not result.repeated:
+        await runtime.inline.keep_up(inside, runtime, result.positions[0] - 1, result.positions[-1])
     return result

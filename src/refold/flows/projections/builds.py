@@ -47,9 +47,8 @@ class Build(Struct, frozen=True):
         return {"projection": self.projection, "build": self.number}
 
 
-_FIND: Final = """
-select projection, build, version, role, audited_after, effects_after, objects
-from {refold}builds where projection = :projection order by build"""
+COLUMNS: Final = "projection, build, version, role, audited_after, effects_after, objects"
+_FIND: Final = f"select {COLUMNS} from {{refold}}builds where projection = :projection order by build"  # noqa: S608
 BEGIN: Final = """
 insert into {refold}builds (projection, build, version, role, began_at, audited_after, effects_after, objects)
 values (:projection, :build, :version, :role, {now}, 0, 0, :objects) on conflict do nothing returning build"""
@@ -62,11 +61,13 @@ values (:projection, :build, :first, :last, :position, null, 'running', '', {now
 
 async def builds(backend: Backend, projection: str) -> Sequence[Build]:
     """Every build of a projection that there is, the oldest first."""
-    rows: Any = await backend.query(Own(_FIND, {"projection": projection}))
-    return [
-        Build(name, number, version, role, audited, effects, _objects(objects))
-        for name, number, version, role, audited, effects, objects in rows
-    ]
+    return [build_of(row) for row in await backend.query(Own(_FIND, {"projection": projection}))]
+
+
+def build_of(row: Sequence[Any]) -> Build:
+    """What a row of `COLUMNS` tells."""
+    name, number, version, role, audited, effects, objects = row
+    return Build(name, number, version, role, audited, effects, _objects(objects))
 
 
 _objects: Final = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode

@@ -46,13 +46,13 @@ class Partition(Struct, frozen=True):
     rate: float
 
 
-_COLUMNS: Final = (
+COLUMNS: Final = (
     "first_slot, last_slot, position, stop_at, state, reason, fence, owner, leased_until, moved_at, applied, rate"
 )
 _PARTITIONS: Final = (
-    f"select {_COLUMNS} from {{refold}}partitions where projection = :projection and build = :build order by first_slot"  # noqa: S608
+    f"select {COLUMNS} from {{refold}}partitions where projection = :projection and build = :build order by first_slot"  # noqa: S608
 )
-_PARKED: Final = """
+PARKED: Final = """
 select distinct key from {refold}dead_letters
 where projection = :projection and build = :build and state in ('failed', 'waiting')"""
 _PARK: Final = """
@@ -126,7 +126,7 @@ async def take_up(backend: Backend, projection: Projection, build: Build, first:
     found = [part for part in await partitions(backend, build) if part.first == first]
     if not found:
         return None
-    parked: Any = await backend.query(Own(_PARKED, build.key))
+    parked: Any = await backend.query(Own(PARKED, build.key))
     newest: Any = await backend.query(Own(NEWEST, {**build.key, "first": first}))
     return Work(projection, build, found[0], (key for (key,) in parked), Applied(newest))
 

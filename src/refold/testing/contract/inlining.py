@@ -57,6 +57,28 @@ class Inlining(ModelContract):
         await store.append("account-1", [Deposited(3)])
         assert await amounts(store) == [1, 3]
 
+    @pytest.mark.guarantee("G15")
+    async def test_what_one_read_model_refuses_is_taken_back_from_the_others_which_miss_nothing_later(
+        self, sql_store: AsyncStore
+    ) -> None:
+        store = await sql_store.inline(seen(), seen("picky", poison=2))
+        await store.append("account-1", [Deposited(1)])
+        with pytest.raises(UsageError, match="cannot run this"):
+            await store.append("account-1", [Deposited(2)])
+        await store.append("account-1", [Deposited(3)])
+        assert (await amounts(store), await amounts(store, "picky")) == ([1, 3], [1, 3])
+        assert (await sql_store.model(seen()).audit()).is_sound
+
+    @pytest.mark.guarantee("G15")
+    async def test_of_many_appends_at_once_each_that_was_acknowledged_is_in_every_read_model(
+        self, sql_store: AsyncStore
+    ) -> None:
+        store = await sql_store.inline(seen(), seen("picky", poison=7))
+        results = await outcomes(*(store.append(f"account-{i % 3}", [Deposited(i % 10)]) for i in range(40)))
+        assert [i for i, told in enumerate(results) if isinstance(told, UsageError)] == [7, 17, 27, 37]
+        kept = sorted(i % 10 for i in range(40) if i % 10 != 7)
+        assert [sorted(await amounts(store, name), key=str) for name in ("seen", "picky")] == [kept, kept]
+
     async def test_an_append_that_is_refused_or_repeated_changes_nothing(self, sql_store: AsyncStore) -> None:
         store = await sql_store.inline(seen())
         await store.append("account-1", [Deposited(1)])
@@ -84,6 +106,12 @@ class Inlining(ModelContract):
         await sql_store.catch_up(seen())
         await store.append("account-1", [Deposited(1_200)])
         assert await amounts(sql_store) == list(range(1_201))
+
+    async def test_what_an_append_writes_itself_does_not_count_as_behind(self, sql_store: AsyncStore) -> None:
+        store = await sql_store.inline(seen())
+        await sql_store.append("account-1", [Deposited(i) for i in range(600)])
+        await store.append("account-1", [Deposited(600 + i) for i in range(600)])
+        assert await amounts(store) == list(range(1_200))
 
     async def test_a_runner_may_work_beside_it(self, sql_store: AsyncStore, place: Place) -> None:
         store = await sql_store.inline(seen())
