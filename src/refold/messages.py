@@ -68,7 +68,7 @@ def several(what: str, given: Iterable[T]) -> Iterable[T]:
 
 
 OWN: Final = "$"
-"""What the name of every stream begins with that is Refold's: read only if it is asked for."""
+"""What the name of every stream begins with that is Refold's: read only if it is asked for; and every key of metadata."""
 JOURNALS: Final = "$process."
 """What the category of every stream begins with in which a process keeps what an instance saw and did."""
 
@@ -196,6 +196,24 @@ class NewEvent(Generic[E]):
     metadata: Mapping[str, str] | Metadata = field(default_factory=_nothing)
 
 
+class OwnEvent(NewEvent[E]):
+    """One of Refold's own, whose metadata may have keys that begin with `$`."""
+
+    __slots__ = ()
+
+
+def checked_keys(free: Mapping[str, str]) -> Mapping[str, str]:
+    """Free keys of metadata, if none of them is Refold's own.
+
+    Raises:
+        UsageError: one begins with `$`.
+    """
+    for key in free:
+        if str(key).startswith(OWN):
+            raise UsageError(f"metadata key {shortened(key)}: keys that begin with '$' are Refold's own. Take another.")
+    return free
+
+
 @dataclass(frozen=True, slots=True)
 class RawEvent:
     """An event without a class: its wire name and a JSON object. For imports and tools."""
@@ -223,7 +241,12 @@ class Context:
         free: Mapping[str, str],
         story: str | None = None,
     ) -> Context:
-        """The context of what happens because of `cause`, in the story that it tells, or in another one."""
+        """The context of what happens because of `cause`, in the story that it tells, or in another one.
+
+        Raises:
+            UsageError: a free key begins with `$`.
+        """
+        checked_keys(free)
         if cause is None:
             return Context(actor, story, valid_at=valid_at, free=free)
         return Context(

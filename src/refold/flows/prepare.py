@@ -20,7 +20,17 @@ from refold.flows.pages import Reads
 from refold.flows.shortcuts import Shortcut, StateCache
 from refold.fold import Fold, OwnDecider
 from refold.limits import Limits
-from refold.messages import Context, Metadata, NewEvent, RawEvent, StreamName, checked_name, several
+from refold.messages import (
+    Context,
+    Metadata,
+    NewEvent,
+    OwnEvent,
+    RawEvent,
+    StreamName,
+    checked_keys,
+    checked_name,
+    several,
+)
 from refold.ports import Backend
 from refold.projection import Projection
 from refold.query import Expected, ExpectedVersion
@@ -192,7 +202,8 @@ def _row_of_new(runtime: Runtime, new: NewEvent[object], cause: Cause, correlati
         cause = Cause.recorded(new.metadata)
         metadata, correlation_id = free_json(cause.free), cause.correlation_id
     else:
-        metadata = free_json({**cause.free, **new.metadata})
+        free = new.metadata if isinstance(new, OwnEvent) else checked_keys(new.metadata)
+        metadata = free_json({**cause.free, **free})
     runtime.limits.check_event(type, data, metadata)
     id = runtime.clock.new_id() if new.id is None else _id(new.id)
     story = correlation_id or as_text(id)

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from refold.errors import UsageError, shortened
-from refold.messages import OWN, NewEvent, RawEvent, Recorded, StreamName, checked_name
+from refold.messages import OWN, NewEvent, OwnEvent, RawEvent, Recorded, StreamName, checked_name
 from refold.rpc.notes import KEY, Note, note_in, placed, places_of
 from refold.rpc.payloads import given_back, kept
 from refold.rpc.protocol import umadb_pb2 as pb
@@ -43,7 +43,7 @@ class Draft(Struct, frozen=True):
         tags = {*self.tags, TRACKING + tracking[0]} if tracking is not None and last else self.tags
         note = Note(self.note.written, self.note.places, tracking)
         data = RawEvent(self.type, self.data, self.schema_version)
-        return NewEvent(data, self.id, tags=frozenset(tags), metadata={**self.free, **note.entry()})
+        return OwnEvent(data, self.id, tags=frozenset(tags), metadata={**self.free, **note.entry()})
 
 
 def draft(event: pb.Event) -> Draft:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from refold.aio import AsyncStore
 from refold.errors import Refused, UsageError, shortened
-from refold.messages import NAME_LIMIT, NewEvent, RawEvent, checked_name
+from refold.messages import NAME_LIMIT, NewEvent, OwnEvent, RawEvent, checked_name
 from refold.query import AppendCondition, Query
 from refold.rpc.events import TRACKING
 from refold.rpc.notes import Note, note_in
@@ -74,7 +74,7 @@ async def mark_of(store: AsyncStore, source: str) -> Mark:
 def passed(tracking: tuple[str, int]) -> NewEvent[object]:
     """The event that keeps what was tracked, and nothing else."""
     tags = frozenset({TRACKING + tracking[0]})
-    return NewEvent(RawEvent(PASSED, {}), tags=tags, metadata=Note(tracking=tracking).entry())
+    return OwnEvent(RawEvent(PASSED, {}), tags=tags, metadata=Note(tracking=tracking).entry())
 
 
 def tracking_in(request: pb.AppendRequest) -> tuple[str, int] | None:

@@ -81,6 +81,15 @@ class Envelope(Contract):
         assert first.metadata.free == {"channel": "file", "run": "1", "line": "17"}
         assert second.metadata.free == {"channel": "web", "run": "1"}
 
+    async def test_keys_of_metadata_that_are_refolds_own_are_refused(self, store: AsyncStore) -> None:
+        told = r"^metadata key '\$undoes': keys that begin with '\$' are Refold's own\."
+        own: dict[str, Any] = {"$undoes": "an event"}
+        with pytest.raises(UsageError, match=told):
+            store.context(**own)
+        with pytest.raises(UsageError, match=told):
+            await store.append("note-1", [NewEvent(Noted("a"), metadata=own)])
+        assert await listed(store.read()) == []
+
     async def test_an_event_from_elsewhere_keeps_its_story_cause_and_actor(self, store: AsyncStore) -> None:
         metadata = Metadata("story", "cause", "eve", None, {"from": "there"})
         await store.context(actor="importer").append("note-1", [NewEvent(Noted("a"), metadata=metadata)])
