@@ -117,4 +117,4 @@ def capabilities(config: Mapping[str, Any], location: NatsLocation) -> Capabilit
         level = "quorum-disk" if replicated else "disk"
     elif replicated:
         level = "quorum-memory"
-    return Capabilities("nats", durability=level, sql=False, gapless=False)
+    return Capabilities("nats", durability=level, sql=False, gapless=False, together=False)

@@ -59,7 +59,7 @@ class Inline:
                     f"publication {projection.name!r} cannot be kept inline: nothing is sent before its event is committed. "
                     "Let store.run(...) or `refold run` publish."
                 )
-        if not backend.capabilities.together:
+        if backend.capabilities.sql and not backend.capabilities.together:
             raise Unsupported(
                 "the events stand elsewhere than their read models (models=), so no append can bring these along: let "
                 "store.run(...) keep them, and wait for a position where you must see your own append."
