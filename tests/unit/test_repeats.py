@@ -40,6 +40,11 @@ def test_a_repeat_is_told_what_came_of_the_first_whoever_it_is_by() -> None:
     assert repeated(APPEND, STORED) == Appended(positions=(10, 20, 30), versions=(5, 1), repeated=True)
 
 
+def test_a_repeat_is_told_the_version_that_a_stream_was_brought_to_with_each_of_its_writes() -> None:
+    append = Append((Write("a-1", (new(1),)), Write("b-1", (new(3),)), Write("a-1", (new(2),))), now=5)
+    assert repeated(append, STORED) == Appended(positions=(10, 30, 20), versions=(5, 1, 5), repeated=True)
+
+
 def test_the_rest_of_what_was_found_is_not_told() -> None:
     append = Append((Write("b-1", (new(3),)),), now=5)
     assert repeated(append, STORED) == Appended(positions=(30,), versions=(1,), repeated=True)

@@ -135,10 +135,14 @@ async def consumed(
 
 
 async def _remembered(backend: Backend, runtime: Runtime, part: Scoped[Any, E], outcome: Outcome) -> Decided[E]:
-    """The first outcome again: the events that it appended."""
+    """The first outcome again: the events that it appended, which may be others than those that the fold takes.
+
+    Of an outcome without events is not known which ones it was decided upon: they stand up to the head.
+    """
     if not outcome.first_position:
-        return Decided((), Position(0), repeated=True)
-    decoders = runtime.codec.decoders(part.fold.event_types)
+        return Decided((), Position(await backend.head()), repeated=True)
+    runtime.codec.decoders(part.fold.event_types)  # known from now on
+    decoders = runtime.codec.known
     between = Selection(EVERYTHING, outcome.first_position - 1, position_until=outcome.last_position)
     events = tuple([event.data async for row in all_rows(backend, between) for event in opened(decoders, row)])
     return Decided(events, Position(outcome.last_position), repeated=True)

@@ -161,7 +161,8 @@ async def transact(
         result = await commit(backend, runtime, append)
         match result:
             case Appended(positions):
-                position, version = positions[-1] if positions else loaded.position, loaded.version + len(events)
+                position = Position(positions[-1]) if positions else loaded.position
+                version = loaded.version + len(events)
                 hand_on(backend, runtime, fold, stream, Loaded(after, version, position))
                 return _handled(loaded, after, version, events, position)
             case AlreadyAsked(outcome):
@@ -220,8 +221,8 @@ def _append(runtime: Runtime, asked: _Asked, events: tuple[Any, ...], version: i
     return Append((), runtime.clock.now(), (decided_on,), asked.request)
 
 
-def _handled(loaded: Loaded[Any], after: S, version: int, events: tuple[E, ...], position: int) -> Handled[S, E]:
-    return Handled(after, version, events, Position(position), began=loaded.began, cost=loaded.cost)
+def _handled(loaded: Loaded[Any], after: S, version: int, events: tuple[E, ...], position: Position) -> Handled[S, E]:
+    return Handled(after, version, events, position, began=loaded.began, cost=loaded.cost)
 
 
 async def _after(
@@ -258,4 +259,5 @@ async def _remembered(backend: Backend, runtime: Runtime, fold: Fold[S, E], id: 
         after = folded(fold, decoders, after, outcome.stream, page)
         for version, position, type, schema_version, data in page:
             events += events_of(decoders, type, schema_version, data, outcome.stream, version, position)
-    return Handled(after.state, after.version, tuple(events), Position(after.position), repeated=True)
+    position = Position(outcome.last_position) if outcome.last_position else after.position
+    return Handled(after.state, after.version, tuple(events), position, repeated=True)

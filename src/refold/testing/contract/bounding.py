@@ -8,8 +8,9 @@ import pytest
 
 from refold.aio import AsyncStore
 from refold.errors import Conflict, KeyReused
+from refold.flows.decide import Decided
 from refold.fold import Decider, compose
-from refold.messages import command
+from refold.messages import command, event
 from refold.query import Query
 from refold.testing.contract.base import Contract, Stores, listed, outcomes
 from refold.testing.contract.sample import Course, CourseDefined, Joined, course_evolve, courses
@@ -35,6 +36,44 @@ def decide(command: Join, course: Course) -> Iterator[CourseDefined | Joined]:
 
 
 seats = Decider("course", initial=Course, evolve=course_evolve, decide=decide)
+
+
+@event("seat.taken", tags=("seat",))
+class Seated:
+    """What the fold of seats takes."""
+
+    seat: int
+
+
+@event("seat.mailed", tags=("seat",))
+class Mailed:
+    """What it does not."""
+
+    seat: int
+
+
+@command("seat.take")
+class Seat:
+    """Take a seat, once."""
+
+    seat: int
+
+
+def seated(count: int, _: Seated | Mailed) -> int:
+    """How often it was taken."""
+    return count + 1
+
+
+def seat(command: Seat, count: int) -> Iterator[Seated | Mailed]:
+    """Taken once, and told by mail."""
+    if not count:
+        yield Seated(command.seat)
+        yield Mailed(command.seat)
+
+
+mailing: Decider[Seat, int, Seated | Mailed] = Decider(
+    "seat", initial=int, evolve=seated, decide=seat, events=(Seated,)
+)
 
 
 class Bounding(Contract):
@@ -70,6 +109,27 @@ class Bounding(Contract):
         assert await bound.state() == Course(2, 1)
         with pytest.raises(KeyReused):
             await bound.handle(Join("db", "bob"), stream="seat-bob", idempotency_key="k")
+
+    @pytest.mark.guarantee("G4")
+    async def test_its_repeated_command_gives_events_too_that_its_fold_does_not_take(self, stores: Stores) -> None:
+        async def mailed(store: AsyncStore) -> Decided[Seated | Mailed]:
+            bound = store.bind(mailing.tagged("seat:1"))
+            return await bound.handle(Seat(1), stream="seat-1", idempotency_key="k")
+
+        first = await mailed(await stores.open(events=[Mailed]))
+        again = await mailed(await stores.reopen(events=[Mailed]))
+        assert (again.events, again.position, again.repeated) == ((Seated(1), Mailed(1)), first.position, True)
+
+    @pytest.mark.guarantee("G4")
+    async def test_who_changed_nothing_waits_for_all_that_was_decided_upon_when_asked_again(
+        self, store: AsyncStore
+    ) -> None:
+        bound = store.bind(mailing.tagged("seat:1"))
+        await bound.handle(Seat(1), stream="seat-1")
+        first = await bound.handle(Seat(1), stream="seat-1", idempotency_key="k")
+        again = await bound.handle(Seat(1), stream="seat-1", idempotency_key="k")
+        assert (first.events, again.events, again.repeated) == ((), (), True)
+        assert again.position >= first.position > 0
 
     @pytest.mark.guarantee("G5")
     async def test_many_at_once_do_not_take_more_seats_than_there_are(self, stores: Stores) -> None:

@@ -12,11 +12,13 @@ import pytest
 from refold.aio import AsyncStore
 from refold.aio_periods import AsyncPeriods
 from refold.closing import Closing
-from refold.errors import InvalidName, KeyReused, NoSuchVersion, UsageError
-from refold.fold import Decider
+from refold.errors import Conflict, InvalidName, KeyReused, NoSuchVersion, UsageError
+from refold.fold import Decider, Fold
+from refold.inverse import undoes
 from refold.messages import Position, command, event
 from refold.testing.clock import ManualClock
 from refold.testing.contract.base import Contract, Stores, listed
+from refold.undoing import Obstacle
 
 Book: TypeAlias = tuple[int, int]
 """The balance, and the year."""
@@ -89,6 +91,15 @@ books = Decider("book", initial=lambda: (0, 1), evolve=evolve, decide=decide)
 closing = Closing(books, Closed, lambda book: Opened(*book))
 
 
+@undoes(Written)
+def unwritten(event: Written, _: Book) -> Iterator[BookEvent]:
+    """What was written is written back."""
+    yield Written(-event.amount)
+
+
+undoable = Fold("book", initial=books.initial, evolve=evolve, inverses=(unwritten,))
+
+
 class ClosingBooks(Contract):
     """`bind(Closing(...))`."""
 
@@ -149,6 +160,16 @@ class ClosingBooks(Contract):
                 NoSuchVersion, match=f"no version {version}: .* 6, counted over all its periods"
             ) as caught:
                 await ledger.state("a", as_of=version)
+    @pytest.mark.guarantee("G4")
+    async def test_who_closed_and_asks_again_waits_for_the_next_period_too(self, store: AsyncStore) -> None:
+        ledger = bound(store)
+        await ledger.handle("a", Write(5))
+        first = await ledger.handle("a", Close(1), idempotency_key="k")
+        again = await ledger.handle("a", Close(1), idempotency_key="k")
+        assert (again.state, again.version, again.events, again.position, again.repeated) == (
+            first.state, first.version, first.events, await store.head(), True,
+        )  # fmt: skip
+
             assert (caught.value.stream, caught.value.version, caught.value.actual) == ("book-a", version, 6)
             with pytest.raises(NoSuchVersion):
                 await ledger.state("a", as_of=version, valid_at=datetime(2026, 1, 1, tzinfo=UTC))

@@ -416,6 +416,16 @@ class Undoing(Contract):
         assert await _recorded(store) == before
 
     @pytest.mark.guarantee("G4")
+    async def test_two_events_of_one_stream_bring_it_to_one_version_however_often_they_are_undone(
+        self, store: AsyncStore
+    ) -> None:
+        await store.append("stock-1", [Received("nut", 5), Received("nut", 6)])
+        plan = await store.plan_undo(*[event.id for event in await _recorded(store)], folds=FOLDS)
+        first, again = await store.undo(plan), await store.undo(plan)
+        assert [[receipt.version for receipt in receipts] for receipts in (first, again)] == [[4, 4], [4, 4]]
+        assert [receipt.positions for receipt in again] == [receipt.positions for receipt in first]
+
+    @pytest.mark.guarantee("G4")
     async def test_repeating_it_after_an_unknown_outcome_appends_nothing_twice(self, store: AsyncStore) -> None:
         placed, _ = await _an_order(store)
         plan = await store.plan_undo(correlation_id=placed.metadata.correlation_id, folds=FOLDS)
