@@ -9,13 +9,13 @@ import pytest
 from msgspec.structs import replace
 from tests.flows.counting import runtime
 
-from refold import Fold
+from refold import Fold, Position
 from refold.flows.handing import hand_on, take_over
 from refold.flows.load import Loaded
 from refold.flows.shortcuts import Shortcut
 from refold.testing.contract.sample import Deposited, accounts, notes
 
-LEFT = Loaded(7, 2, 5)
+LEFT = Loaded(7, 2, Position(5))
 OF_NOTES = replace(runtime(), shortcuts={notes: Shortcut(None, None)})
 
 
@@ -48,7 +48,7 @@ def test_without_a_transaction_that_is_shared_nothing_is_handed_on() -> None:
 )
 def test_a_state_that_has_another_way_is_neither_left_nor_taken(runtime: Any) -> None:
     group = with_group({})
-    left: Loaded[tuple[str, ...]] = Loaded(("a",), 1, 1)
+    left: Loaded[tuple[str, ...]] = Loaded(("a",), 1, Position(1))
     hand_on(group, runtime, notes, "note-1", left)
     assert group.handed == {}
     assert take_over(with_group({(notes, "note-1"): LEFT}), runtime, notes, "note-1") is None
@@ -56,6 +56,6 @@ def test_a_state_that_has_another_way_is_neither_left_nor_taken(runtime: Any) ->
 
 def test_a_state_that_can_be_changed_in_place_is_not_handed_on() -> None:
     group, fold = with_group({}), Fold[list[int], Deposited]("grown", list, growing)
-    left: Loaded[list[int]] = Loaded([7], 1, 1)
+    left: Loaded[list[int]] = Loaded([7], 1, Position(1))
     hand_on(group, runtime(), fold, "grown-1", left)
     assert group.handed == {}

@@ -68,16 +68,16 @@ KNOWN = Standing(15, 2, Position(2), 1)
 
 def test_a_state_costs_one_read_of_the_stream_and_one_that_is_known_no_more() -> None:
     backend = deposited(10, 5, 1)
-    assert (loaded(backend, runtime()), backend.calls) == (Loaded(16, 3, 3), {"payloads": 1})
+    assert (loaded(backend, runtime()), backend.calls) == (Loaded(16, 3, Position(3)), {"payloads": 1})
     backend.calls.clear()
-    assert (loaded(backend, knows(KNOWN)), backend.calls) == (Loaded(16, 3, 3, 1), {"payloads": 1})
+    assert (loaded(backend, knows(KNOWN)), backend.calls) == (Loaded(16, 3, Position(3), 1), {"payloads": 1})
 
 
 def test_what_is_known_is_gone_on_from_at_its_version_and_not_before() -> None:
     backend, known = deposited(10, 5, 1), knows(KNOWN)
-    assert loaded(backend, known, 1) == Loaded(10, 1, 1)
-    assert loaded(backend, known, 2) == Loaded(15, 2, 2, 1)
-    assert loaded(backend, known, 3) == Loaded(16, 3, 3, 1)
+    assert loaded(backend, known, 1) == Loaded(10, 1, Position(1))
+    assert loaded(backend, known, 2) == Loaded(15, 2, Position(2), 1)
+    assert loaded(backend, known, 3) == Loaded(16, 3, Position(3), 1)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_what_is_known_and_not_so_is_forgotten_and_loaded_anew(standing: Standin
 
 
 def test_a_stream_of_which_nothing_is_known_or_that_is_empty_begins_at_its_first_event() -> None:
-    assert loaded(deposited(10), knows(None)) == Loaded(10, 1, 1)
-    assert loaded(CountingBackend(), knows(None)) == Loaded(0, 0, 0)
-    assert loaded(CountingBackend(), runtime()) == Loaded(0, 0, 0)
+    assert loaded(deposited(10), knows(None)) == Loaded(10, 1, Position(1))
+    assert loaded(CountingBackend(), knows(None)) == Loaded(0, 0, Position(0))
+    assert loaded(CountingBackend(), runtime()) == Loaded(0, 0, Position(0))
 
 
 @pytest.mark.parametrize("more", [PAGE - 2, PAGE - 1, PAGE, PAGE + 5])
@@ -120,9 +120,9 @@ def test_as_of_a_position_is_what_the_stream_held_there_wherever_others_stood() 
     backend = deposited(10)
     deposited(1, 2, 3, stream="account-2", backend=backend)
     deposited(5, backend=backend)
-    assert loaded(backend, runtime(), Position(4)) == Loaded(10, 1, 1)
-    assert loaded(backend, runtime(), Position(5)) == Loaded(15, 2, 5)
-    assert loaded(backend, runtime(), Position(0)) == Loaded(0, 0, 0)
+    assert loaded(backend, runtime(), Position(4)) == Loaded(10, 1, Position(1))
+    assert loaded(backend, runtime(), Position(5)) == Loaded(15, 2, Position(5))
+    assert loaded(backend, runtime(), Position(0)) == Loaded(0, 0, Position(0))
 
 
 def test_what_was_true_at_a_time_stands_where_the_last_of_it_was_recorded() -> None:
@@ -130,8 +130,13 @@ def test_what_was_true_at_a_time_stands_where_the_last_of_it_was_recorded() -> N
     for amount, after in ((1, 2), (10, 1), (100, 3)):
         appended(backend, NewEvent(Deposited(amount), valid_at=THEN + after * SECOND))
     states = [loaded(backend, runtime(), valid_at=THEN + after * SECOND) for after in range(4)]
-    assert states == [Loaded(0, 0, 0), Loaded(10, 2, 2), Loaded(11, 2, 2), Loaded(111, 3, 3)]
-    assert loaded(backend, runtime(), 1, THEN + 3 * SECOND) == Loaded(1, 1, 1)
+    assert states == [
+        Loaded(0, 0, Position(0)),
+        Loaded(10, 2, Position(2)),
+        Loaded(11, 2, Position(2)),
+        Loaded(111, 3, Position(3)),
+    ]
+    assert loaded(backend, runtime(), 1, THEN + 3 * SECOND) == Loaded(1, 1, Position(1))
 
 
 # Verifying, and what it takes --------------------------------------------------------------------------------------------
@@ -139,7 +144,10 @@ def test_what_was_true_at_a_time_stands_where_the_last_of_it_was_recorded() -> N
 
 def test_a_store_that_verifies_holds_a_state_against_all_events_up_to_its_version() -> None:
     backend, known = deposited(10, 5, 1), knows(KNOWN, verifying=True)
-    assert [loaded(backend, known, as_of) for as_of in (2, None)] == [Loaded(15, 2, 2, 1), Loaded(16, 3, 3, 1)]
+    assert [loaded(backend, known, as_of) for as_of in (2, None)] == [
+        Loaded(15, 2, Position(2), 1),
+        Loaded(16, 3, Position(3), 1),
+    ]
 
 
 def test_a_state_that_all_events_do_not_give_is_told_with_the_one_that_they_do() -> None:

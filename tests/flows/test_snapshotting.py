@@ -45,16 +45,16 @@ def test_where_what_is_read_may_be_rolled_back_nothing_is_kept() -> None:
 def test_the_newest_state_is_kept_and_none_of_an_outcome_that_was_told_before() -> None:
     knows = with_shortcuts(runtime(), accounts, None, 4)
     nothing: list[Loaded[int] | Handled[int, Deposited]] = [
-        Loaded(0, 0, 0),
+        Loaded(0, 0, Position(0)),
         Handled(9, 9, (), Position(9), repeated=True),
     ]
     for told in nothing:
         assert afterwards(knows, accounts, "1", told) is None
-    assert afterwards(knows, accounts, "1", Loaded(9, 9, 9), newest=False) is None
+    assert afterwards(knows, accounts, "1", Loaded(9, 9, Position(9)), newest=False) is None
     assert cache_of(knows).get(STREAM) is None
-    assert afterwards(knows, accounts, "1", Loaded(7, 2, 5, 1)) is None
+    assert afterwards(knows, accounts, "1", Loaded(7, 2, Position(5), 1)) is None
     assert cache_of(knows).get(STREAM) == Standing(7, 2, 5, 1)
-    assert afterwards(runtime(), accounts, "1", Loaded(7, 2, 5, 1)) is None
+    assert afterwards(runtime(), accounts, "1", Loaded(7, 2, Position(5), 1)) is None
 
 
 def test_a_state_that_was_saved_is_known_to_begin_there() -> None:
@@ -63,9 +63,9 @@ def test_a_state_that_was_saved_is_known_to_begin_there() -> None:
     run_sync(append(backend, runtime(), STREAM, events, expected=ANY, condition=None, context=Context()))
     knows = with_shortcuts(runtime(), accounts, Snapshots(every=2), 4)
     for newest, known in ((False, None), (True, Standing(15, 2, 2, 2))):
-        keep = afterwards(knows, accounts, "1", Loaded(15, 2, 2), newest=newest)
+        keep = afterwards(knows, accounts, "1", Loaded(15, 2, Position(2)), newest=newest)
         assert keep is not None
         run_sync(keep(backend))
         assert cache_of(knows).get(STREAM) == known
-    assert afterwards(knows, accounts, "1", Loaded(16, 3, 3, 2)) is None
+    assert afterwards(knows, accounts, "1", Loaded(16, 3, Position(3), 2)) is None
     run_sync(backend.close())

@@ -12,7 +12,7 @@ from refold.flows.load import AsOf, Loaded, load, place, version_at
 from refold.flows.prepare import Runtime, checked_stream
 from refold.flows.read import opened
 from refold.fold import Fold
-from refold.messages import Recorded
+from refold.messages import Position, Recorded
 from refold.patching import Operation, difference
 from refold.ports import PAGE, Backend, InStream, Selection
 from refold.rows import Row
@@ -87,7 +87,7 @@ async def walk(
     """
     stream = checked_stream(fold.stream(id))
     end = None if until is None else await version_at(backend, stream, place("until", until))
-    start = Loaded(fold.initial(), 0, 0)
+    start = Loaded(fold.initial(), 0, Position(0))
     if after is not None:
         start = await load(backend, runtime, fold, id, place("after", after))
     return Walk(fold, runtime.codec.decoders(fold.event_types), stream, start, end)

@@ -37,7 +37,7 @@ class Loaded(Struct, Generic[S], frozen=True):
 
     state: S
     version: int
-    position: int
+    position: Position
     began: int = 0
     cost: int = 0
 
@@ -78,7 +78,7 @@ async def reached(
     loaded = await _from_the_cache(backend, runtime, fold, shortcut.cache, stream, until)
     if loaded is None:
         saved = None if shortcut.saving is None else await nearest(backend, shortcut.saving, stream, until)
-        start = Loaded(fold.initial(), 0, 0) if saved is None else as_loaded(saved)
+        start = Loaded(fold.initial(), 0, Position(0)) if saved is None else as_loaded(saved)
         loaded = await advance(backend, runtime, fold, start, stream, until)
     if runtime.verifying:
         await _verify(backend, runtime, fold, stream, loaded)
@@ -87,7 +87,7 @@ async def reached(
 
 def as_loaded(standing: Standing[S]) -> Loaded[S]:
     """A state that was kept, as one to go on from."""
-    return Loaded(standing.state, standing.version, standing.position, standing.began)
+    return Loaded(standing.state, standing.version, Position(standing.position), standing.began)
 
 
 def _is_timed(shortcut: Shortcut) -> bool:
@@ -97,7 +97,7 @@ def _is_timed(shortcut: Shortcut) -> bool:
 async def _from_the_first_event(
     backend: Backend, runtime: Runtime, fold: Fold[S, Any], stream: str, until: int | None
 ) -> Loaded[S]:
-    return await advance(backend, runtime, fold, Loaded(fold.initial(), 0, 0), stream, until)
+    return await advance(backend, runtime, fold, Loaded(fold.initial(), 0, Position(0)), stream, until)
 
 
 async def _from_the_cache(
@@ -136,7 +136,7 @@ def of_rows(runtime: Runtime, fold: Fold[S, Any], rows: Sequence[Row]) -> Loaded
         for event in events_of(decoders, r.type, r.schema_version, r.data, r.stream, r.version, r.position)
     )
     last = max(rows, key=lambda row: row.position, default=None)
-    return Loaded(fold(events), last.version if last else 0, last.position if last else 0)
+    return Loaded(fold(events), last.version if last else 0, Position(last.position if last else 0))
 
 
 async def advance(
@@ -155,7 +155,8 @@ def folded(
     fold: Fold[S, Any], decoders: Decoders, loaded: Loaded[S], stream: str, page: Iterable[Payload]
 ) -> Loaded[S]:
     """Fold a page on top of a loaded state: the hot loop."""
-    state, version, position = loaded.state, loaded.version, loaded.position
+    state, version = loaded.state, loaded.version
+    position: int = loaded.position
     evolve = fold.evolve
     for version, position, type, schema_version, data in page:
         try:
@@ -167,7 +168,7 @@ def folded(
             continue
         for event in events:
             state = evolve(state, event)
-    return Loaded(state, version, position, loaded.began)
+    return Loaded(state, version, Position(position), loaded.began)
 
 
 def place(what: str, given: object) -> AsOf:

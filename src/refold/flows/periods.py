@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from refold.closing import Closing
+from refold.closing import Closing, periods_of
 from refold.commands import Commands
 from refold.errors import Conflict, NoSuchVersion
 from refold.flows.commit import commit
@@ -50,6 +50,16 @@ async def current(backend: Backend, closing: Closing[C, S, E], id: str, as_of: A
     newest = Selection(Matching(closing.openings(id)), backward=True, limit=1)
     opened = await backend.read(known(newest, as_of))
     return Period(parsed(opened[0].stream), opened[0].position) if opened else Period(closing.stream(id), 0)
+
+
+async def newest_of(backend: Backend, stream: StreamName) -> StreamName | None:
+    """The stream that a thing has gone on in, if a stream is a period of it that is closed."""
+    openings = periods_of(stream)
+    if openings is None:
+        return None
+    opened = await backend.read(Selection(Matching(openings), backward=True, limit=1))
+    newest = parsed(opened[0].stream) if opened else stream
+    return None if newest == stream else newest
 
 
 async def load_period(
@@ -144,11 +154,11 @@ async def handle_in_period(
         request = None if key is None else request_of(key, command, stream)
         decided = _decided(runtime, closing, period, loaded, command, cause, request, kept=kept)
         if not decided.events and request is None:
-            return Handled(loaded.state, loaded.version, (), Position(loaded.position))
+            return Handled(loaded.state, loaded.version, (), loaded.position)
         result = await commit(backend, runtime, decided.append)
         match result:
             case Appended(positions):
-                position = Position(positions[-1] if positions else loaded.position)
+                position = Position(positions[-1]) if positions else loaded.position
                 return Handled(decided.state, loaded.version + len(decided.events), decided.events, position)
             case Conflicted(failures):
                 if not left:

@@ -14,7 +14,7 @@ from refold.flows.history import Walk
 from refold.flows.load import AsOf, Loaded, version_at
 from refold.flows.prepare import Runtime, checked_stream
 from refold.fold import Decider
-from refold.messages import RawEvent, Recorded, StreamName, parsed, spec_of
+from refold.messages import Position, RawEvent, Recorded, StreamName, parsed, spec_of
 from refold.patching import Operation, difference
 from refold.ports import Backend
 from refold.rows import Row
@@ -90,7 +90,7 @@ class Redeciding(Generic[C, S, E]):
     def __init__(self, decider: Decider[C, S, E], runtime: Runtime, stream: str, until: int | None) -> None:
         self._decider, self._runtime, self._until = decider, runtime, until
         decoders = runtime.codec.decoders(decider.event_types)
-        self._walk = Walk(decider, decoders, stream, Loaded(decider.initial(), 0, 0))
+        self._walk = Walk(decider, decoders, stream, Loaded(decider.initial(), 0, Position(0)))
         self._open: _Asked[S] | None = None
         self._is_over = False
 

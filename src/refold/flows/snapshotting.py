@@ -90,6 +90,8 @@ async def snapshot(backend: Backend, runtime: Runtime, fold: Fold[Any, Any], id:
     stream, saving = checked_stream(fold.stream(id)), _saving(runtime, fold)
     until = None if as_of is None else await version_at(backend, stream, as_of)
     loaded = await reached(backend, runtime, fold, stream, until)
+    if fold not in runtime.shortcuts:
+        runtime = with_shortcuts(runtime, fold, Snapshots(), 0)
     if loaded.version:
         await save(
             backend,
@@ -142,7 +144,7 @@ async def check_snapshots(
     rows: Any = await backend.query(Own(_LISTED, _scope(fold, id)))
     saving, found = _saving(runtime, fold), list[SnapshotCheck]()
     for stream, of_stream in groupby(rows, lambda row: str(row[0])):
-        loaded: Loaded[Any] = Loaded(fold.initial(), 0, 0)
+        loaded: Loaded[Any] = Loaded(fold.initial(), 0, Position(0))
         for _, fingerprint, version, position, state, checksum, last_id, id_there in of_stream:
             is_ours = id_there is not None or not backend.capabilities.together
             is_ours = is_ours and await stands_there(backend, stream, version, position, last_id)

@@ -13,7 +13,7 @@ from refold.flows.history import Walk
 from refold.flows.load import AsOf, Loaded, version_at
 from refold.flows.prepare import Runtime, checked_stream
 from refold.fold import Fold
-from refold.messages import Recorded
+from refold.messages import Position, Recorded
 from refold.patching import Operation, difference
 from refold.ports import Backend
 
@@ -182,7 +182,7 @@ async def whatif(
     stream = checked_stream(fold.stream(id))
     last = await backend.version(stream) if as_of is None else await version_at(backend, stream, as_of)
     edits.checked(fold, stream, last)
-    walk = Walk(fold, runtime.codec.decoders(fold.event_types), stream, Loaded(fold.initial(), 0, 0), last)
+    walk = Walk(fold, runtime.codec.decoders(fold.event_types), stream, Loaded(fold.initial(), 0, Position(0)), last)
     hypothesis, comparing = Hypothesis(fold, edits), Comparing[S, E](limit)
     comparing.take(0, (), hypothesis.after(0, ()), walk.state, hypothesis.state)
     while rows := await walk.page(backend):

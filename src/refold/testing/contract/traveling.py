@@ -64,12 +64,14 @@ class Traveling(Contract):
 
     async def test_load_tells_how_far_the_state_reaches(self, store: AsyncStore) -> None:
         account = store.bind(accounts)
+        await account.handle("2", Deposit(5))
         first = await account.handle("1", Deposit(1))
         last = await account.handle("1", Deposit(10))
         now, then, before = [await account.load("1", as_of=as_of) for as_of in (None, 1, 0)]
         assert (now.state, now.version, now.position) == (11, 2, last.position)
         assert (then.state, then.version, then.position) == (1, 1, first.position)
         assert (before.state, before.version, before.position) == (0, 0, 0)
+        assert [await account.state("1", as_of=loaded.position) for loaded in (now, then, before)] == [11, 1, 0]
 
     async def test_valid_at_orders_events_by_when_they_were_true(self, store: AsyncStore) -> None:
         await store.append("note-1", [true_since(MAY, "may"), true_since(MARCH, "march"), true_since(APRIL, "april")])
