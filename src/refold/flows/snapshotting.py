@@ -16,6 +16,7 @@ from refold.flows.shortcuts import Saving, Shortcut, Standing, cache_for
 from refold.flows.snapshots import Saved, opened, save, stands_there, try_to_save
 from refold.flows.transact import Handled
 from refold.fold import Fold
+from refold.messages import Position
 from refold.ports import Backend, Own, Within
 from refold.sameness import identical
 from refold.snapshot import Snapshots
