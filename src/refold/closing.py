@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from refold.errors import UsageError
 from refold.fold import Decider
-from refold.messages import StreamName
+from refold.messages import NAME_LIMIT, StreamName
 from refold.query import Query
 
 C = TypeVar("C")
@@ -16,6 +16,22 @@ S = TypeVar("S")
 E = TypeVar("E")
 
 _MARK: Final = "@"
+
+
+def _tag(first: StreamName) -> str:
+    return f"$period:{first}"
+
+
+def periods_of(stream: StreamName) -> Query | None:
+    """Every event that opened a period of the thing that a stream would be a period of; `None` if it cannot be one.
+
+    Whether its books are ever closed is not known here: if not, there is no such event.
+    """
+    id, mark, number = stream.id.partition(_MARK)
+    tag = _tag(StreamName(stream.category, id)) if id else ""
+    if not tag or len(tag) > NAME_LIMIT or (mark and not number.isdigit()):
+        return None
+    return Query.of(tags=[tag])
 
 
 @dataclass(frozen=True)
@@ -59,7 +75,7 @@ class Closing(Generic[C, S, E]):
 
     def tag(self, id: str) -> str:
         """What every opening event of a thing is tagged with, so that the newest is found at once."""
-        return f"$period:{self.stream(id)}"
+        return _tag(self.stream(id))
 
     def openings(self, id: str) -> Query:
         """Every event that opened a period of a thing, but the first, which nothing opens."""

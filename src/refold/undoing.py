@@ -12,7 +12,7 @@ from refold.errors import CannotUndo
 from refold.fold import Fold
 from refold.inverse import Way
 from refold.marks import Fact, Marks
-from refold.messages import Recorded
+from refold.messages import Recorded, StreamName
 
 P = TypeVar("P", bound="Plan")
 
@@ -71,19 +71,25 @@ def id_of(way: Way, undone: UUID, number: int) -> UUID:
 
 
 class History(Struct, frozen=True):
-    """One stream at a version: its fold, and its events by id, in order; a stored event may be read as several, or as none."""
+    """One stream at a version: its fold, and its events by id, in order; a stored event may be read as several, or as none.
+
+    `newest`: the period in which it has gone on, if it is one whose books are closed.
+    """
 
     fold: Fold[Any, Any]
     version: int
     events: Mapping[UUID, Sequence[Recorded[Any]]]
+    newest: StreamName | None = None
 
     @staticmethod
-    def of(fold: Fold[Any, Any], version: int, events: Iterable[Recorded[Any]]) -> History:
+    def of(
+        fold: Fold[Any, Any], version: int, events: Iterable[Recorded[Any]], newest: StreamName | None = None
+    ) -> History:
         """The history of these events, in their order."""
         found: dict[UUID, list[Recorded[Any]]] = {}
         for event in events:
             found.setdefault(event.id, []).append(event)
-        return History(fold, version, found)
+        return History(fold, version, found, newest)
 
     @property
     def state(self) -> Any:  # noqa: ANN401 - of any fold
@@ -159,6 +165,8 @@ class _Planning:
             yield f"no fold of category {fact.stream.partition('-')[0]!r} was given"
         elif fact.id not in history.events:
             yield f"it is read as nothing, so there is nothing to {self._way}"
+        elif history.newest is not None:
+            yield f"its books are closed, so what is appended here has no effect: make up for it in {history.newest}"
         elif self._way == "undo":
             yield from self._against_undoing(fact, history)
         else:

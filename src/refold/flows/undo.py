@@ -8,6 +8,7 @@ from uuid import UUID
 
 from refold.errors import CannotUndo, Conflict, IdReused, UsageError, shortened
 from refold.flows.append import Receipt
+from refold.flows.periods import newest_of
 from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.read import all_rows, opened_all
 from refold.flows.together import append_all
@@ -16,7 +17,7 @@ from refold.flows.transact import ATTEMPTS
 from refold.fold import Fold
 from refold.inverse import Way
 from refold.marks import REDOES, UNDOES, Fact, Marks
-from refold.messages import Context, Metadata, NewEvent, StreamName
+from refold.messages import Context, Metadata, NewEvent, parsed
 from refold.ports import Backend, InStory, InStream, Selection, StreamMoved, Write
 from refold.query import AppendCondition, Query
 from refold.rows import Row
@@ -73,11 +74,13 @@ async def _histories(
     histories: dict[str, History] = {}
     facts: dict[UUID, Fact] = {}
     for stream in sorted({row.stream for row in asked}):
-        fold = folds.get(StreamName.parse(stream).category)
+        name = parsed(stream)
+        fold = folds.get(name.category)
         if fold is not None:
             rows = [row async for row in all_rows(backend, Selection(InStream(stream)))]
             decoders = runtime.codec.decoders(fold.event_types)
-            histories[stream] = History.of(fold, rows[-1].version, opened_all(decoders, rows))
+            newest = await newest_of(backend, name)
+            histories[stream] = History.of(fold, rows[-1].version, opened_all(decoders, rows), newest)
             facts |= as_facts(rows)
     return histories, facts
 

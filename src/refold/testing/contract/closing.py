@@ -103,6 +103,46 @@ undoable = Fold("book", initial=books.initial, evolve=evolve, inverses=(unwritte
 class ClosingBooks(Contract):
     """`bind(Closing(...))`."""
 
+    async def test_what_stands_in_a_closed_period_is_neither_undone_nor_redone(self, store: AsyncStore) -> None:
+        ledger = bound(store)
+        await ledger.handle("a", Write(5))
+        await ledger.handle("a", Write(3))
+        five, three = [event.id for event in await listed(store.read("book-a"))]
+        await store.undo(await store.plan_undo(five, folds=[undoable]))
+        await ledger.handle("a", Close(1))
+        await ledger.handle("a", Close(2))
+        await ledger.handle("a", Write(2))
+
+        why = "its books are closed, so what is appended here has no effect: make up for it in book-a@3"
+        redo = await store.plan_redo(five, folds=[undoable])
+        assert redo.obstacles == (Obstacle(five, "book-a@1 (book.written)", why),)
+        undo = await store.plan_undo(three, folds=[undoable])
+        assert undo.obstacles == (Obstacle(three, "book-a@2 (book.written)", why),)
+
+        two = (await listed(store.read("book-a@3")))[-1].id
+        await store.undo(await store.plan_undo(two, folds=[undoable]))
+        assert await ledger.state("a") == (3, 3)
+
+    @pytest.mark.guarantee("G5")
+    async def test_a_period_that_is_closed_since_the_plan_to_undo_something_of_it_is_a_conflict(
+        self, store: AsyncStore
+    ) -> None:
+        ledger = bound(store)
+        await ledger.handle("a", Write(5))
+        (five,) = [event.id for event in await listed(store.read("book-a"))]
+        plan = await store.plan_undo(five, folds=[undoable])
+        await ledger.handle("a", Close(1))
+        with pytest.raises(Conflict, match="'book-a' is at version 2, not 1"):
+            await store.undo(plan)
+        assert (await ledger.state("a"), await store.head()) == ((5, 2), 3)
+
+    @pytest.mark.parametrize("id", ["x" * 195, "a@home", "@2"], ids=["a long one", "a mark", "nothing before the mark"])
+    async def test_what_stands_in_a_stream_that_can_be_no_period_is_undone(self, store: AsyncStore, id: str) -> None:
+        bound(store)
+        (written,) = (await store.append(f"book-{id}", [Written(5)])).ids
+        await store.undo(await store.plan_undo(written, folds=[undoable]))
+        assert await store.bind(undoable).state(id) == (0, 1)
+
     async def test_a_closed_stream_goes_on_in_a_new_one_as_one_thing(self, store: AsyncStore) -> None:
         ledger = bound(store)
         await ledger.handle("a", Write(5))
@@ -119,6 +159,16 @@ class ClosingBooks(Contract):
         before, opened = (await listed(ledger.read("a")))[1:3]
         assert (opened.metadata, opened.recorded_at) == (before.metadata, before.recorded_at)
         assert (opened.position, closed.position) == (before.position + 1, opened.position)
+
+    @pytest.mark.guarantee("G4")
+    async def test_who_closed_and_asks_again_waits_for_the_next_period_too(self, store: AsyncStore) -> None:
+        ledger = bound(store)
+        await ledger.handle("a", Write(5))
+        first = await ledger.handle("a", Close(1), idempotency_key="k")
+        again = await ledger.handle("a", Close(1), idempotency_key="k")
+        assert (again.state, again.version, again.events, again.position, again.repeated) == (
+            first.state, first.version, first.events, await store.head(), True,
+        )  # fmt: skip
 
     async def test_any_number_of_periods_follow_each_other(self, store: AsyncStore) -> None:
         ledger = bound(store)
@@ -160,16 +210,6 @@ class ClosingBooks(Contract):
                 NoSuchVersion, match=f"no version {version}: .* 6, counted over all its periods"
             ) as caught:
                 await ledger.state("a", as_of=version)
-    @pytest.mark.guarantee("G4")
-    async def test_who_closed_and_asks_again_waits_for_the_next_period_too(self, store: AsyncStore) -> None:
-        ledger = bound(store)
-        await ledger.handle("a", Write(5))
-        first = await ledger.handle("a", Close(1), idempotency_key="k")
-        again = await ledger.handle("a", Close(1), idempotency_key="k")
-        assert (again.state, again.version, again.events, again.position, again.repeated) == (
-            first.state, first.version, first.events, await store.head(), True,
-        )  # fmt: skip
-
             assert (caught.value.stream, caught.value.version, caught.value.actual) == ("book-a", version, 6)
             with pytest.raises(NoSuchVersion):
                 await ledger.state("a", as_of=version, valid_at=datetime(2026, 1, 1, tzinfo=UTC))
