@@ -158,14 +158,22 @@ class Process(Generic[E, S]):
                 )
 
     @cached_property
-    def event_types(self) -> tuple[type[Any], ...]:
-        """The classes of the events and timeouts that any version of it reacts to, read from the annotation of `react`.
+    def named(self) -> tuple[type[Any], ...]:
+        """The classes of the events and timeouts that this version reacts to, read from the annotation of `react`.
 
         Raises:
             UsageError: they can be read from no annotation, and `events` does not name them.
         """
-        own = self.events or parameter_classes(self.react, 0, f"Process({self.name!r}, ..., events=(...))")
-        return tuple(dict.fromkeys((*own, *(cls for each in self.earlier for cls in each.event_types))))
+        return self.events or parameter_classes(self.react, 0, f"Process({self.name!r}, ..., events=(...))")
+
+    @cached_property
+    def event_types(self) -> tuple[type[Any], ...]:
+        """The classes that any version of it reacts to; an instance is given those that its own version names.
+
+        Raises:
+            UsageError: as for `named`.
+        """
+        return tuple(dict.fromkeys((*self.named, *(cls for each in self.earlier for cls in each.event_types))))
 
     @cached_property
     def versions(self) -> Mapping[int, Process[Any, Any]]:

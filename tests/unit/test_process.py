@@ -52,6 +52,7 @@ def test_what_a_process_yields_is_data() -> None:
 
 def test_a_process_reacts_to_the_classes_of_all_its_versions_each_once() -> None:
     assert (FIRST.event_types, SECOND.event_types) == ((Deposited, Withdrawn), (Deposited, Withdrawn))
+    assert (FIRST.named, SECOND.named) == ((Deposited, Withdrawn), (Deposited,))
     named = Process("paying", int, lambda event, seen: (), evolve, events=(Withdrawn,))
     assert named.event_types == (Withdrawn,)
 

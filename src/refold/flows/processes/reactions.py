@@ -30,7 +30,7 @@ from refold.flows.processes.journal import (
 )
 from refold.fold import Send
 from refold.messages import Recorded, spec_of
-from refold.process import After, At, Cancel, Effect, Fail, Finish
+from refold.process import After, At, Cancel, Effect, Fail, Finish, Process
 
 
 class Noting(Struct, frozen=True):
@@ -64,7 +64,7 @@ def reaction(
     if is_new and instance.process is not None:
         for kept in list(instance.kept.values()):
             if instance.status == "running":
-                _Reacting(runtime, instance, kept, entries).take_in()
+                _Reacting(runtime, instance, kept, entries).hear()
     return entries
 
 
@@ -89,9 +89,16 @@ class _Reacting:
             return self._ignore("ended") if str(recorded.stream) == instance.journal else None
         if instance.process is None and not self._begins():
             return None
-        return self.take_in()
+        return self.hear()
 
-    def take_in(self) -> None:
+    def hear(self) -> None:
+        """Take the input in, if it is one for the version that the instance keeps to."""
+        version = self._next_version()
+        if self._recorded.data.__class__ not in version.named:
+            return self._ignore(f"no input of version {version.version}")
+        return self._take_in()
+
+    def _take_in(self) -> None:
         """React to the input, and then remember it."""
         recorded = self._recorded
         self._migrate()
@@ -118,6 +125,8 @@ class _Reacting:
             UsageError: it may not, and the process says that it is to be parked.
         """
         process, recorded = self._instance.newest, self._recorded
+        if recorded.data.__class__ not in process.named:
+            return False
         if process.starts_on and not isinstance(recorded.data, process.starts_on):
             if process.otherwise == "keep":
                 self._instance.keep(recorded)
@@ -131,10 +140,15 @@ class _Reacting:
         self._note(Started(process.version))
         return True
 
-    def _migrate(self) -> None:
+    def _next_version(self) -> Process[Any, Any]:
+        """The version that the next input is taken in by."""
         current, newest = self._instance.process, self._instance.newest
-        if current is not None and current.version in newest.migrate:
-            self._note(Migrated(newest.version))
+        return newest if current is None or current.version in newest.migrate else current
+
+    def _migrate(self) -> None:
+        current, following = self._instance.process, self._next_version()
+        if current is not None and current is not following:
+            self._note(Migrated(following.version))
 
     def _react(self) -> None:
         instance = self._instance
@@ -192,9 +206,9 @@ class _Reacting:
         return _message(spec.name, spec.version, form_of(type(command), spec).written(command))
 
     def _event(self, event: object) -> Message:
-        """Raises `UsageError` if it is not one of the events that the process reacts to: then it would come back to nobody."""
+        """Raises `UsageError` if it is not one of the events that the version reacts to: then it would come back to nobody."""
         cls = type(event)
-        if cls not in self._instance.newest.event_types:
+        if cls not in self._next_version().named:
             raise UsageError(
                 f"process {self._instance.newest.name!r} lets {event!r} come back, but does not react to it: name "
                 f"{cls.__qualname__} in the annotation of `react`."

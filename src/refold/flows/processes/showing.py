@@ -77,7 +77,7 @@ def _waiting_for(instance: Instance, entries: Sequence[Recorded[Any]], pending: 
     if instance.status != "running":
         return f"nothing: it is {instance.status}"
     own = {each.data.timeout["type"] for each in entries if isinstance(each.data, TimerSet)}
-    names = [spec_of(cls).name for cls in instance.process.event_types]
+    names = [spec_of(cls).name for cls in instance.process.named]
     events = [name for name in names if name not in own and not name.startswith(JOURNALS)]
     return _either([*events, *(_when(timer, as_datetime(now)) for timer in pending)])
 

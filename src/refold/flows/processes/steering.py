@@ -202,7 +202,7 @@ async def start(
         UsageError: no such event begins one.
         InvalidEvent, TooLarge: as for any append.
     """
-    begins = process.starts_on or process.event_types
+    begins = process.starts_on or process.named
     data = _data_of(event)
     if type(data) not in begins:
         known = ", ".join(spec_of(cls).name for cls in begins)

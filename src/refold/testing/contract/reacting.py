@@ -16,6 +16,7 @@ from refold.projection import Projection
 from refold.testing.clock import ManualClock
 from refold.testing.contract.ordering import (
     HOUR,
+    Declined,
     Overdue,
     Paid,
     Placed,
@@ -48,6 +49,16 @@ class Refusing:
         if recorded.data == Paid(13) and not self.is_mended:
             raise ZeroDivisionError("13 cannot be")
         return ()
+
+
+def only(*classes: type[Any]) -> Any:
+    """Reacts to nothing, and is given nothing else than these."""
+
+    def react(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+        assert isinstance(recorded.data, classes)
+        return ()
+
+    return react
 
 
 def moved(state: State) -> State:
@@ -287,6 +298,37 @@ class Reacting(ProcessContract):
         assert [(each.id, each.version, each.state) for each in await instances.list()] == [
             ("1", 1, "running"), ("2", 2, "finished"),
         ]  # fmt: skip
+
+    async def test_and_is_given_no_event_that_only_another_version_names(self, shop: AsyncStore) -> None:
+        first = replace(payment(only(Placed, Paid)), events=(Placed, Paid))
+        second = replace(payment(quiet), events=(Placed, Paid, Declined), version=2, earlier=(first,))
+        await shop.append("order-1", [Placed()])
+        await shop.process(first).catch_up()
+        await shop.append("order-1", [Declined(), Paid()])
+        await shop.append("order-2", [Placed(), Declined()])
+        instances = shop.process(second)
+        for _ in range(2):
+            await instances.catch_up()
+            await shop.model(Projection("$process.payment")).reset()
+        assert [await state_of(instances, id) for id in "12"] == [(Placed(), Paid()), (Placed(), Declined())]
+        assert await led_to(instances) == [
+            ("order.placed", ("it began, as one of version 1",)),
+            ("order.declined", ("ignored: it is no input of version 1",)),
+            ("order.paid", ()),
+        ]  # fmt: skip
+        assert (await instances.show("1")).waiting_for == "order.placed or order.paid"
+
+    async def test_nor_one_that_its_version_does_not_name_any_more(self, shop: AsyncStore) -> None:
+        first = replace(payment(quiet), events=(Placed, Declined))
+        second = replace(payment(only(Placed)), events=(Placed,), version=2, earlier=(first,), migrate={1: moved})
+        await shop.append("order-1", [Placed()])
+        await shop.process(first).catch_up()
+        await shop.append("order-1", [Declined(), Placed()])
+        await shop.append("order-2", [Declined()])
+        instances = shop.process(second)
+        await instances.catch_up()
+        assert [each.id for each in await instances.list()] == ["1"]
+        assert await state_of(instances) == ("moved", Placed(), Placed())
 
     async def test_or_moves_to_the_newest_with_its_next_input(self, shop: AsyncStore) -> None:
         first = payment(quiet)
