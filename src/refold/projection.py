@@ -10,7 +10,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from refold.errors import UsageError
+from refold.errors import UsageError, shortened
 from refold.messages import RawEvent, Recorded, checked_name, spec_of
 from refold.tables import Change, Key, SqlValue, Table
 
@@ -199,7 +199,29 @@ class Projection:
 
     def slot(self, recorded: Recorded[Any]) -> int:
         """Where its key falls, of `SLOTS`."""
-        return slot_of(self.key(recorded))
+        return slot_of(self.key_of(recorded))
+
+    def key_of(self, recorded: Recorded[Any]) -> str:
+        """Its key; where that cannot be told, the name of its stream, as the step that takes it in will say."""
+        try:
+            return self.checked_key(recorded)
+        except Exception:  # noqa: BLE001 - whatever it is, the event is parked somewhere
+            return by_stream(recorded)
+
+    def checked_key(self, recorded: Recorded[Any]) -> str:
+        """Its key.
+
+        Raises:
+            UsageError: it is no text.
+            What `key` raises.
+        """
+        key = cast("object", self.key(recorded))
+        if isinstance(key, str):
+            return key
+        raise UsageError(
+            f"key of projection {self.name!r} gave {shortened(key)} for {recorded.type!r} at position {recorded.position}: "
+            "let it give text."
+        )
 
     def project(self, recorded: Recorded[Any], *rows: object) -> Iterable[Caused]:
         """What an event causes: nothing, if it has no handler. `rows` are those that the handler `get`s."""

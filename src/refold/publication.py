@@ -132,7 +132,7 @@ class Publication(Projection):
 
     def _extensions(self, recorded: Recorded[Any]) -> dict[str, Extension]:
         found: dict[str, Extension] = {
-            "partitionkey": self.key(recorded) or "-",  # it must not be empty
+            "partitionkey": self.checked_key(recorded) or "-",  # it must not be empty
             "sequence": f"{recorded.position:020d}",  # ordered as text, as the specification asks for
             "correlationid": recorded.metadata.correlation_id,
         }

@@ -175,7 +175,7 @@ class _Auditor:
             now = [_raised(part) if part.first == work.partition.first else part for part in now]
 
     async def _delivered(self, work: Work, events: Sequence[Recorded[Any]]) -> bool:
-        key = self._projection.key(events[0])
+        key = self._projection.key_of(events[0])
         letter = {**self._build.key, "position": events[0].position, "key": key}
         park = partial(Own, _PARK)
         if await self._target.query(Own(_BEFORE, letter)):

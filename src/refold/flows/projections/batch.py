@@ -9,7 +9,7 @@ from refold.errors import OutcomeUnknown, StoreError, UsageError
 from refold.flows.projections.statements import lookups, renamed_statement, statement_of
 from refold.messages import Recorded
 from refold.ports import Backend, Performing, Rows
-from refold.projection import Caused, ForTarget, Handling, Projection, Question, Statement, Together
+from refold.projection import Caused, ForTarget, Handling, Projection, Question, Statement, Together, by_stream
 from refold.tables import Change, Delete, Key, Patch, Place, Put, Table
 
 
@@ -129,6 +129,8 @@ class Batch:
         return before[0] == recorded.position and before[1] < recorded.part
 
     def _call(self, handling: Handling, recorded: Recorded[Any]) -> Iterable[Caused] | None:
+        if self._projection.key is not by_stream:
+            self._projection.checked_key(recorded)
         if not handling.gets:
             return handling.call(recorded)
         keys = self._keys(handling, recorded)

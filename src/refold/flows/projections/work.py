@@ -213,7 +213,7 @@ def _check_keys(projection: Projection, events: Sequence[Recorded[Any]]) -> None
     """What is stored once is taken in once, so it belongs to one key, whatever it is read as."""
     keys: dict[int, str] = {}
     for recorded in events:
-        if recorded.parts > 1 and (key := projection.key(recorded)) != keys.setdefault(recorded.position, key):
+        if recorded.parts > 1 and (key := projection.key_of(recorded)) != keys.setdefault(recorded.position, key):
             raise UsageError(
                 f"projection {projection.name!r} gives the parts of one stored event, at position {recorded.position}, the keys "
                 f"{keys[recorded.position]!r} and {key!r}: one of them would be taken in by another worker. Give them one key."
@@ -266,7 +266,7 @@ def _sorted_out(
     for recorded in events:
         if letters and recorded.position == letters[-1].params["position"]:  # a further part of what is parked
             continue
-        key = work.projection.key(recorded)
+        key = work.projection.key_of(recorded)
         error, attempts = work.doomed.get(recorded.position, ("", 0))
         if key in work.parked or key in parked:
             letters.append(_letter(runtime, work.build, recorded, key, "waiting", "", 0))

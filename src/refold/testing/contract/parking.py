@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -13,7 +13,7 @@ from refold.aio_read_model import AsyncReadModel
 from refold.errors import NoSuchProjection, ProjectionChanged, UsageError
 from refold.flows.projections import retrying
 from refold.flows.projections.dead_letters import DeadLetter, DeadLetterGroup
-from refold.messages import Position
+from refold.messages import Position, Recorded
 from refold.ports import Unclaimed
 from refold.projection import Projection
 from refold.testing.clock import ManualClock
@@ -54,6 +54,10 @@ def waiting(position: int, key: str) -> tuple[int, str, str, str, int]:
     return position, key, "waiting", "", 0
 
 
+def _keyed(wrong: object) -> Callable[[Recorded[Any]], Any]:
+    return lambda e: wrong if e.stream.id == "b" else str(e.stream)
+
+
 class Parking(ModelContract):
     """`dead_letters`, `retry` and `skip`."""
 
@@ -75,6 +79,26 @@ class Parking(ModelContract):
             waiting(3, "account-a"),
             waiting(5, "account-a"),
         ]
+
+    @pytest.mark.parametrize("key", [None, 7], ids=["none", "a number"])
+    @pytest.mark.parametrize("parts", [1, 3], ids=["whole", "in parts"])
+    async def test_an_event_whose_key_is_no_text_is_parked_under_its_stream_and_the_others_go_on(
+        self, store: AsyncStore, key: object, parts: int
+    ) -> None:
+        model = store.model(histories(key=_keyed(key)))
+        await model.catch_up()
+        await model.repartition(parts)
+        await deposit(store, "a", 1)
+        await deposit(store, "b", 2, 3)
+        await taken_in(model)
+        assert await rows_of(store) == {"a": " 1"}
+        told = (
+            f"UsageError: key of projection 'histories' gave {key!r} for 'account.deposited' at position 2: let it give text. "
+            "in histories.<locals>.paid_in on 'account.deposited'"
+        )
+        assert await letters_of(model) == [(2, "account-b", "failed", told, 1), waiting(3, "account-b")]
+        assert await store.model(histories(key=_keyed("the same"))).retry() == 2
+        assert await rows_of(store) == {"a": " 1", "b": " 2 3"}
 
     async def test_a_dead_letter_tells_when_it_was_parked(self, stores: Stores, failing: AsyncReadModel) -> None:
         clock = ManualClock()
