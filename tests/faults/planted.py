@@ -122,9 +122,9 @@ def a_switch_in_two_parts(put: Put) -> None:
     """The roles are changed, and then the tables' names."""
     whole: Any = switching._switched
 
-    async def switched(target: Any, steps: Any, active: Any, building: Any) -> None:
+    async def switched(target: Any, steps: Any, active: Any, building: Any, arrive: Any) -> None:
         await target.work(steps)
-        await whole(target, [], active, building)
+        await whole(target, [], active, building, None)
 
     put(switching, "_switched", switched)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from msgspec import structs
 
 from refold.errors import ProjectionChanged, UsageError
 from refold.flows.prepare import Runtime
+from refold.flows.projections.batch import HandlerFailed
 from refold.flows.projections.builds import Build, active_build, begun, builds, made_of, next_number, with_role
 from refold.flows.projections.catching_up import Report, finish
 from refold.flows.projections.splitting import can_be_split
 from refold.flows.projections.switching import can_be_renamed, dropped, switch
-from refold.flows.projections.work import BATCH, Partition, partitions
+from refold.flows.projections.work import BATCH, Partition, partitions, step, take_up
 from refold.ports import Backend, Own, Pace, Unclaimed
 from refold.projection import Projection
 from refold.tables import SqlValue
@@ -115,18 +117,37 @@ async def try_switch(source: Backend, target: Backend, runtime: Runtime, project
         await let_go(target, runtime, active, theirs)
         return False
     at, far = min(part.position for part in mine), max(part.position for part in theirs)
-    if at < far or (not projection.has_effects and at < head - NEAR):
+    arrives = source is target and target.capabilities.together and 0 < far - at < BATCH
+    if (at < far and not arrives) or (not projection.has_effects and at < head - NEAR):
         await _hold(target, runtime, projection, active, far - at)
         await let_go(target, runtime, active, theirs, if_deserted=True)
         return False
     if projection.has_effects:
         await _check_settled(target, active)
     try:
-        await switch(target, runtime, active, build, exactly=projection.has_effects)
-    except Unclaimed:
+        await switch(
+            target, runtime, active, build, exactly=projection.has_effects,
+            arrive=partial(_arrive, runtime, projection, build) if arrives else None,
+        )  # fmt: skip
+    except (Unclaimed, HandlerFailed):
         await _hold(target, runtime, projection, active, far - at)
         return False
     return True
+
+
+async def _arrive(runtime: Runtime, projection: Projection, build: Build, inside: Backend, until: int) -> None:
+    """Apply the last events while the active build cannot move on: each append may bring that along.
+
+    Raises:
+        Unclaimed, HandlerFailed: it cannot; whoever works on the build meets that event next, and knows what to do.
+    """
+    for part in await partitions(inside, build):
+        work = await take_up(inside, projection, build, part.first)
+        try:
+            while work is not None and await step(inside, inside, runtime, work, until=until):
+                pass
+        except UsageError as error:
+            raise Unclaimed from error
 
 
 async def _check_settled(target: Backend, active: Build) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final, cast
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final, TypeAlias, cast
 
 from refold.errors import StoreError, UsageError
 from refold.flows.prepare import Runtime
@@ -34,14 +34,24 @@ _FENCE: Final = """
 update {refold}partitions set fence = fence + 1, stop_at = null
 where projection = :projection and build = :build returning fence"""
 
+# Locks the build that is to arrive before its checkpoints, as `dropped` does.
+_STILL: Final = """
+update {refold}builds set role = role where projection = :projection and build = :build and role = 'building' returning build"""
+
 _FUNCTIONS: Final = frozenset(("function", "procedure", "aggregate"))
 
 
-async def switch(target: Backend, runtime: Runtime, active: Build, building: Build, *, exactly: bool) -> None:
+Arrive: TypeAlias = Callable[[Backend, int], Awaitable[None]]
+"""Brings the new build to a position, inside the transaction that it is given."""
+
+
+async def switch(
+    target: Backend, runtime: Runtime, active: Build, building: Build, *, exactly: bool, arrive: Arrive | None = None
+) -> None:
     """Let readers see the new build, and keep the old one under its number.
 
     `exactly`: both must stand at one position, since effects are run by the active build alone; else the new one may be
-    ahead, so that readers never see an earlier state.
+    ahead, so that readers never see an earlier state. `arrive`: how the new one comes there, when the other cannot move on.
 
     Raises:
         Unclaimed: the new build is not as far as it must be, or somebody else was quicker.
@@ -59,7 +69,7 @@ async def switch(target: Backend, runtime: Runtime, active: Build, building: Bui
         Own(_FENCE, building.key, must=True),
     ]
     try:
-        await _switched(target, steps, active, building)
+        await _switched(target, steps, active, building, arrive)
     except StoreError as error:
         if type(error) is not StoreError:  # busy, or away: that passes
             raise
@@ -68,12 +78,28 @@ async def switch(target: Backend, runtime: Runtime, active: Build, building: Bui
         ) from error
 
 
-async def _switched(target: Backend, steps: Sequence[Own | Statement], active: Build, building: Build) -> None:
-    suffixes = f"__{active.number}", f"__{building.number}"
-    if target.capabilities.name == "sqlite":
-        await target.within(lambda inside: _switched_in_sqlite(inside, steps, active, building, suffixes))
+async def _switched(
+    target: Backend, steps: Sequence[Own | Statement], active: Build, building: Build, arrive: Arrive | None
+) -> None:
+    if arrive is not None:
+        await target.within(lambda inside: _arrived(inside, steps, active, building, arrive))
+    elif target.capabilities.name == "sqlite":
+        await target.within(lambda inside: _switched_in_sqlite(inside, steps, active, building))
     else:
-        await target.work([*steps, *_renames(active, "", suffixes[0]), *_renames(building, suffixes[1], "")])
+        await target.work([*steps, *_renaming(active, building)])
+
+
+async def _arrived(
+    inside: Backend, steps: Sequence[Own | Statement], active: Build, building: Build, arrive: Arrive
+) -> None:
+    positions, _ = await inside.work([steps[0], Own(_STILL, building.key, must=True)])
+    await arrive(inside, max(int(str(position)) for (position,) in positions))
+    await _switched(inside, steps[1:], active, building, None)
+
+
+def _renaming(active: Build, building: Build) -> Iterator[Own]:
+    yield from _renames(active, "", f"__{active.number}")
+    yield from _renames(building, f"__{building.number}", "")
 
 
 def can_be_renamed(projection: Projection) -> None:
@@ -100,11 +126,11 @@ def _renames(build: Build, before: str, after: str) -> Iterator[Own]:
 
 
 async def _switched_in_sqlite(
-    inside: Backend, steps: Sequence[Own | Statement], active: Build, building: Build, suffixes: tuple[str, str]
+    inside: Backend, steps: Sequence[Own | Statement], active: Build, building: Build
 ) -> None:
     """SQLite renames tables, and in views what they say of tables, but not views: those are made again under the other name."""
     await inside.work(steps)
-    for build, before, after in ((active, "", suffixes[0]), (building, suffixes[1], "")):
+    for build, before, after in ((active, "", f"__{active.number}"), (building, f"__{building.number}", "")):
         tables = [name for kind, name in build.objects if kind == "table"]
         await inside.work([Own(f'alter table "{name}{before}" rename to "{name}{after}"', {}) for name in tables])
         for view in (name for kind, name in build.objects if kind == "view"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from refold.aio import AsyncStore
@@ -120,3 +122,15 @@ class Inlining(ModelContract):
                 await (store if i % 2 else sql_store).append("account-1", [Deposited(i)])
             await sql_store.wait_for("seen", 30, timeout=30)
         assert await amounts(sql_store) == list(range(30))
+
+    @pytest.mark.guarantee("G20")
+    async def test_it_is_rebuilt_while_appends_go_on_and_is_never_behind(self, sql_store: AsyncStore) -> None:
+        store = await sql_store.inline(seen())
+        await store.append("account-1", [Deposited(0)])
+        rebuilding, last = asyncio.create_task(sql_store.model(seen()).rebuild()), 0
+        while not rebuilding.done():
+            last += 1
+            await store.append("account-1", [Deposited(last)])
+            assert (await amounts(store))[-1] == last
+        await rebuilding
+        assert await amounts(store) == list(range(last + 1))
