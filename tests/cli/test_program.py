@@ -8,15 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 import pytest
 from tests.cli.conftest import Run
 
-from refold import errors
+from refold import RawEvent, Store, errors
 from refold._version import __version__
-from refold.cli.exits import Exit, Interrupted, NotFound, code_of
+from refold.cli.exits import Exit, Interrupted, NotFound, OutputLost, code_of
 from refold.cli.program import COMMANDS, program
 
 REFOLD = [sys.executable, "-c", "from refold.cli import main; main()"]
@@ -130,7 +131,7 @@ CODES = {
     "ProjectionChanged": 7, "ProjectionStopped": 7, "RefoldError": 1, "Refused": 7, "StoreBusy": 5, "StoreClosed": 5,
     "StoreCorrupt": 6, "StoreError": 5, "StoreFull": 5, "StoreReadOnly": 5, "StoreUnreachable": 5, "TooLarge": 7,
     "UndecodableEvent": 6, "UnknownEventType": 6, "Unreadable": 6, "Unsupported": 2, "UsageError": 2, "NotFound": 3,
-    "Interrupted": 130,
+    "Interrupted": 130, "OutputLost": 5,
 }  # fmt: skip
 
 
@@ -140,7 +141,7 @@ def _is_ours(cls: object) -> bool:
 
 def test_every_error_has_its_exit_code() -> None:
     ours = [cls for cls in vars(errors).values() if _is_ours(cls)]
-    classes: list[type[errors.RefoldError]] = [*ours, NotFound, Interrupted]
+    classes: list[type[errors.RefoldError]] = [*ours, NotFound, Interrupted, OutputLost]
     found = {cls.__name__: int(code_of(cls.__new__(cls))) for cls in classes}
     assert found == CODES
 
@@ -188,6 +189,69 @@ def test_a_reader_that_has_enough_is_no_error(refold: Run, directory: Path) -> N
     show.stdout.close()
     assert (first.split(b"\t")[0], show.stderr.read(), show.wait()) == (b"1", b"", 0)
     show.stderr.close()
+
+
+LOST = "refold: stdout cannot be written (No space left on device): what was to be told is not there, or only the beginning of it."
+
+
+def ended(
+    *args: str, out: int = subprocess.PIPE, closed: Sequence[int] = (), env: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
+    """How a process of its own ends, and what it tells."""
+    close = "import os\n" + "".join(f"os.close({handle})\n" for handle in closed)
+    code = f"{close}os.execv({sys.executable!r}, {[*REFOLD, *args]!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=out, stderr=subprocess.PIPE, env={"PATH": os.environ["PATH"], **(env or {})},
+        check=False,
+    )  # fmt: skip
+    return done.returncode, (done.stdout or b"").decode(), done.stderr.decode()
+
+
+@pytest.mark.parametrize("output", ["plain", "jsonl", "json", "csv", "table"])
+def test_a_reader_that_has_enough_of_any_format_is_no_error(directory: Path, output: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert ended("tail", "--store", "shop.db", "--output", output, out=writer) == (0, "", "")
+    os.close(writer)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("command", ["stats", "tail", "tail --output table", "export -", "backup b", "doctor"])
+def test_output_that_cannot_be_written_is_told_and_no_finding(directory: Path, command: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        code, _, err = ended(*command.split(), "--store", "shop.db", out=full.fileno())
+    assert (code, err.splitlines()[-1]) == (5, LOST)
+
+
+def test_a_closed_stdout_is_as_dev_null(directory: Path) -> None:
+    for closed in ((1,), (0, 1), (0, 1, 2)):
+        assert ended("tail", "--store", "shop.db", closed=closed) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    "env",
+    [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "ascii"}],
+    ids=["the locale", "the environment"],
+)
+def test_other_programs_are_given_utf_8_whatever_the_locale(directory: Path, env: dict[str, str]) -> None:
+    with Store.open("sqlite:///uni.db", events=[RawEvent]) as store:
+        store.append("naïve-ü", [RawEvent("wörd", {"ß": "😀"})])
+    code, out, err = ended("tail", "--store", "uni.db", env=env)
+    assert (code, out.split("\t", 2)[2], err) == (0, 'naïve-ü\twörd\t{"ß":"😀"}\n', "")
+
+
+def test_what_nobody_foresaw_is_one_line_with_a_code_of_its_own(directory: Path) -> None:
+    fault = "from refold.cli.stats import command\ndef broken(**given): raise ZeroDivisionError('no')\ncommand.callback = broken\n"
+    for env, lines in (({}, 1), ({"REFOLD_TRACEBACK": "1"}, 10)):
+        done = subprocess.run(
+            [sys.executable, "-c", fault + REFOLD[2], "stats", "--store", "shop.db"], capture_output=True, encoding="utf-8",
+            env={**os.environ, **env}, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines()) >= lines) == (70, "", True)
+        assert done.stderr.splitlines()[-1].startswith(
+            "refold: ZeroDivisionError: no (<string>, line 2). That is a fault: "
+        )
+        assert ("Traceback" in done.stderr) == bool(env)
 
 
 def test_ctrl_c_ends_the_following_with_the_place_to_go_on(directory: Path) -> None:

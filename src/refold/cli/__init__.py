@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from refold.cli.program import program
+from refold.cli.standard import prepare
 
 
 def main() -> None:
     """What `refold` runs."""
+    prepare()
     program()

@@ -18,6 +18,7 @@ from refold.cli.modes import mode_of_store
 from refold.cli.options import live_store_option, output_option, reading
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.progress import progress
+from refold.cli.saying import say
 from refold.clock import as_microseconds
 from refold.flows.archiving import (
     Closed,
@@ -123,7 +124,7 @@ def create(*, place: str, url: str, older_than: timedelta, category: str | None,
             total,
             lambda tell: archive(backend, shelf, streams, as_microseconds(now), uuid.uuid4().hex, tell),
         )
-    click.echo(f"{moved.streams:,} streams with {moved.events:,} events are in {place} now.")
+    say(f"{moved.streams:,} streams with {moved.events:,} events are in {place} now.")
 
 
 @command.command(
@@ -151,7 +152,7 @@ def verify(ctx: click.Context, place: str, url: str, output: str) -> None:
     print_list(_FINDINGS, found, output)
     if chosen(output) in {"table", "plain"} and not found:
         events = sum(record.events for record in records)
-        click.echo(f"all is well: {len(records):,} archived streams with {events:,} events.", err=True)
+        say(f"all is well: {len(records):,} archived streams with {events:,} events.", err=True)
     ctx.exit(Exit.CORRUPT if found else Exit.OK)
 
 
@@ -178,7 +179,7 @@ def bring_back(place: str, streams: Sequence[str], url: str) -> None:
         records = stepped(records_of(backend))
         total = sum(record.events for record in records if not streams or record.stream in streams)
         moved = _told("restore", total, lambda tell: restore(backend, _shelf(place), streams, tell))
-    click.echo(f"{moved.streams:,} streams with {moved.events:,} events are back in the store.")
+    say(f"{moved.streams:,} streams with {moved.events:,} events are back in the store.")
 
 
 def _shelf(place: str, mode: int | None = None) -> Shelf:

@@ -14,6 +14,7 @@ from refold.cli.consent import counted, dry_run_option
 from refold.cli.exits import Interrupted
 from refold.cli.options import archive_given, output_option, reading, store_option
 from refold.cli.progress import progress
+from refold.cli.saying import say
 
 
 @click.command(
@@ -46,9 +47,7 @@ def command(*, target: str, url: str, dry_run: bool, output: str) -> None:
     if dry_run:
         with reading(url) as store:
             stats = store.stats()
-        click.echo(
-            f"{kind.place} would be backed up to {target}: {counted(stats.events, 'event')}, {stats.bytes:,} bytes"
-        )
+        say(f"{kind.place} would be backed up to {target}: {counted(stats.events, 'event')}, {stats.bytes:,} bytes")
         return
     with progress() as tell:
         try:

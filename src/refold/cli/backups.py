@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import click
 import msgspec
 
 from refold.backup.drilling import Drill
@@ -15,6 +14,7 @@ from refold.backup.restoring import Restored
 from refold.backup.sources import named
 from refold.cli.consent import counted
 from refold.cli.output import chosen, print_object
+from refold.cli.saying import say
 from refold.clock import as_datetime
 from refold.flows.contents import Since
 from refold.forms import as_number
@@ -24,7 +24,7 @@ def print_made(made: Made, output: str) -> None:
     """On stdout; what is not in the backup on stderr."""
     _print(made, output, _made(made))
     for line in _missing(made.manifest):
-        click.echo(f"refold: {line}", err=True)
+        say(f"refold: {line}", err=True)
 
 
 def print_restored(restored: Restored, output: str) -> None:
@@ -32,7 +32,7 @@ def print_restored(restored: Restored, output: str) -> None:
     lines = [f"restored and verified in {restored.seconds:.2f} s: {held(restored.manifest)}"]
     _print(restored, output, lines)
     for line in _missing(restored.manifest):
-        click.echo(f"refold: {line}", err=True)
+        say(f"refold: {line}", err=True)
 
 
 def print_drill(drill: Drill, output: str) -> None:
@@ -52,7 +52,7 @@ def held(manifest: Manifest) -> str:
 def _print(told: object, output: str, lines: Iterable[str]) -> None:
     if chosen(output) in {"table", "plain"}:
         for line in lines:
-            click.echo(line)
+            say(line)
     else:
         form: dict[str, Any] = msgspec.to_builtins(told, enc_hook=as_number)
         print_object(form, output, lambda: None)

@@ -11,6 +11,7 @@ from refold.cli.models import Models, into_option, projections_option
 from refold.cli.options import output_option, store_option
 from refold.cli.output import chosen, print_object
 from refold.cli.progress import progress
+from refold.cli.saying import say
 
 limit_option = click.option(
     "--limit",
@@ -86,7 +87,7 @@ def audit(
     with Models.writing(url, into, app) as models, progress() as tell:
         found = models.model(name).audit(repair=repair, progress=lambda done, head: tell("audit", done, head))
     if chosen(output) in {"table", "plain"}:
-        click.echo(str(found))
+        say(str(found))
     else:
         print_object(
             {**msgspec.structs.asdict(found), "applied": found.applied, "is_sound": found.is_sound},

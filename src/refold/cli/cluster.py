@@ -14,6 +14,7 @@ from typing import Final
 import click
 
 from refold.cli.exits import Exit
+from refold.cli.saying import say, write
 from refold.cli.stopping import stopping
 from refold.errors import StoreError, StoreUnreachable
 
@@ -76,7 +77,7 @@ def dev(ctx: click.Context, engine: str, nodes: int, place: Path | None, beside:
 
 def _wait(url: str) -> int:
     with stopping(lambda: _say("stopping; once more ends it at once.")) as stop:
-        click.echo(url)
+        write(url + "\n")
         _say("Ctrl-C stops it.")
         stop.wait()
     return Exit.OK
@@ -125,5 +126,5 @@ def _agree(url: str) -> None:
 
 
 def _say(what: str) -> None:
-    click.echo(f"refold: {what}", err=True)
+    say(f"refold: {what}", err=True)
     sys.stderr.flush()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from refold.cli.saying import say
 from refold.errors import Refused
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,7 +24,7 @@ def consented(plan: Sequence[str], *, yes: bool, dry_run: bool = False) -> bool:
         Refused: nobody can be asked, and nobody said --yes.
     """
     for line in plan:
-        click.echo(line, err=True)
+        say(line, err=True)
     if dry_run or yes:
         return not dry_run
     if not can_ask():

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import click
 import msgspec
 
 from refold.cli.consent import counted
 from refold.cli.output import chosen, print_object
+from refold.cli.saying import say
 from refold.copying.changes import KINDS
 from refold.copying.digests import StreamDigest, Totals
 from refold.copying.report import Copied, Equivalence, StateDifference, StreamDifference
@@ -45,7 +45,7 @@ def print_told(told: Told, output: str, *, streams: bool) -> None:
     """On stdout."""
     if chosen(output) in {"table", "plain"}:
         for line in _lines(told, streams=streams):
-            click.echo(line)
+            say(line)
     else:
         print_object(_form(told, streams=streams), output, lambda: None)
 

@@ -15,6 +15,7 @@ from refold.cli.exits import Exit, Interrupted
 from refold.cli.modes import make_as
 from refold.cli.options import app_option, archive_option, output_option, reading, store_url, writing
 from refold.cli.progress import Tell, progress
+from refold.cli.saying import say
 from refold.cli.stopping import stopping
 from refold.cli.transforms import transform_named
 from refold.copying.report import Copied, Equivalence
@@ -140,9 +141,9 @@ class _Job:
             ) from None
 
     def _follow(self, new: Store) -> None:
-        with stopping(lambda: click.echo("refold: copying what is left, then comparing.", err=True)) as stop:
+        with stopping(lambda: say("refold: copying what is left, then comparing.", err=True)) as stop:
             self._copy(new)
-            click.echo(f"refold: copied up to position {self._copied.position}; following until Ctrl-C.", err=True)
+            say(f"refold: copied up to position {self._copied.position}; following until Ctrl-C.", err=True)
             while not stop.is_set():
                 if self._old.wait(self._copied.position, timeout=_LOOKS) > self._copied.position:
                     self._copy(new)

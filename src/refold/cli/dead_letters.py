@@ -13,6 +13,7 @@ from refold.cli.exits import Exit, NotFound
 from refold.cli.models import Models, into_option, projections_option
 from refold.cli.options import output_option, store_option
 from refold.cli.output import Column, Listing, print_list, print_object
+from refold.cli.saying import say
 from refold.eventlogs.recorded import record_of
 from refold.flows.projections.dead_letters import DeadLetter, DeadLetterGroup
 from refold.messages import Recorded
@@ -163,7 +164,7 @@ def retry(
         left = [
             letter for letter in model.dead_letters() if letter.state != "skipped" and _is_meant(letter, key, until)
         ]
-    click.echo(f"{counted(applied, 'event')} applied, {len(left):,} left.")
+    say(f"{counted(applied, 'event')} applied, {len(left):,} left.")
     ctx.exit(Exit.FINDINGS if left else Exit.OK)
 
 
@@ -211,7 +212,7 @@ def skip(
         if not consented(_plan(letter, behind), yes=yes, dry_run=dry_run):
             ctx.exit()
         applied = model.skip(position)
-    click.echo(f"event #{position} is skipped, {counted(applied, 'event')} behind it applied.")
+    say(f"event #{position} is skipped, {counted(applied, 'event')} behind it applied.")
 
 
 def _plan(letter: DeadLetter, behind: Sequence[DeadLetter]) -> Sequence[str]:

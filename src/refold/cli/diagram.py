@@ -10,6 +10,7 @@ from refold.architect.diagrams import board_of, laid_out, mermaid_of, svg_of
 from refold.architect.model import derive
 from refold.cli.apps import app_having
 from refold.cli.options import app_option_for
+from refold.cli.saying import write
 from refold.errors import Refused, UsageError
 
 
@@ -39,7 +40,7 @@ def command(file: str, app: str | None, format: str, *, yes: bool) -> None:
     board = board_of(derive(app_having("event model", app)))
     text = mermaid_of(board) if format == "mermaid" else svg_of(laid_out(board), label="Event model")
     if file == "-":
-        click.echo(text, nl=False)
+        write(text)
         return
     if Path(file).exists() and not yes:
         raise Refused(f"{file!r} is there already: choose another name, or replace it with --yes.")

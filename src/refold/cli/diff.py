@@ -10,7 +10,7 @@ import msgspec
 from refold.cli.options import app_option, as_of, output_option, reading, snapshots_option, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.states import States
-from refold.cli.values import as_text, for_people
+from refold.cli.values import as_text, for_people, visible
 from refold.flows.load import AsOf
 from refold.patching import Operation, difference
 
@@ -79,9 +79,9 @@ def print_operations(found: Sequence[Operation], indent: str = "", nothing: str 
 
     if nothing and not found:
         print_line((indent + nothing, "dim"))
-    width = max((len(change.path) for change in found), default=0)
+    width = max((len(visible(change.path)) for change in found), default=0)
     for change in found:
         sign, style = _SIGNS[change.op]
         arrow = [(for_people(_told(change.old)), "dim"), (" → ", "dim")] if change.op == "replace" else []
         value = change.old if change.op == "remove" else change.value
-        print_line((f"{indent}{sign} {change.path:<{width}}  ", style), *arrow, (for_people(_told(value)), ""))
+        print_line((f"{indent}{sign} {visible(change.path):<{width}}  ", style), *arrow, (for_people(_told(value)), ""))

@@ -6,10 +6,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import click
-
 from refold.cli.consent import counted
 from refold.cli.output import Column, Listing, chosen, print_list
+from refold.cli.saying import say
 from refold.cli.values import for_people
 from refold.flows.projections.differences import Comparison, RowDifference, TableDifference
 
@@ -33,7 +32,7 @@ def print_comparison(comparison: Comparison, output: str) -> None:
         print_list(_ROWS, comparison.rows, output)
     sys.stdout.flush()
     for line in _summary(comparison):
-        click.echo(line, err=True)
+        say(line, err=True)
 
 
 def _print_table(comparison: Comparison) -> None:

@@ -14,7 +14,8 @@ from refold.cli.exits import Exit
 from refold.cli.models import into_option
 from refold.cli.options import app_option_for, archive_option, output_option, store_url
 from refold.cli.output import Column, Listing, chosen, print_list
-from refold.cli.values import on_one_line
+from refold.cli.saying import say
+from refold.cli.values import visible
 from refold.errors import RefoldError
 
 _WIDTH: Final = 100
@@ -63,7 +64,7 @@ def command(ctx: click.Context, *, url: str | None, app: str | None, into: str |
         print_list(_CHECKS, checks, output)
     findings = sum(each.is_finding for each in checks)
     if chosen(output) in {"table", "plain"}:
-        click.echo(f"{counted(len(checks), 'check')}, {counted(findings, 'finding')}.", err=True)
+        say(f"{counted(len(checks), 'check')}, {counted(findings, 'finding')}.", err=True)
     ctx.exit(Exit.FINDINGS if findings else Exit.OK)
 
 
@@ -82,6 +83,6 @@ def _tell(checks: Sequence[Check]) -> None:
     """Each on lines of its own, with what to do below it: sentences are too long for columns."""
     for each in checks:
         verdict = click.style("finding" if each.is_finding else "ok     ", fg="red" if each.is_finding else "green")
-        click.echo(f"{verdict}  {click.style(each.check, bold=True)}: {on_one_line(each.what)}")
+        click.echo(f"{verdict}  {click.style(each.check, bold=True)}: {visible(each.what)}")
         if each.do:
-            click.echo(click.wrap_text(each.do, _WIDTH, "         ", "         "))
+            say(click.wrap_text(each.do, _WIDTH, "         ", "         "))

@@ -12,6 +12,7 @@ from refold.cli.exits import Exit, NotFound
 from refold.cli.findings import print_findings
 from refold.cli.lockfiles import file_option, lock_at, lock_in, schema_app_option, the_application
 from refold.cli.options import output_option, reading, store_url
+from refold.cli.saying import say
 from refold.schema.checking import Finding, bridged, check
 from refold.schema.lock import Lock
 from refold.schema.present import Present
@@ -58,7 +59,7 @@ def diff(ctx: click.Context, app: str | None, file: str, against: str | None, sa
     print_findings(rows, output)
     sys.stdout.flush()
     serious = [row for row in rows if row.verdict is not Verdict.OK]
-    click.echo(f"{counted(len(rows), 'row')}, {len(serious)} of them not ok.", err=True)
+    say(f"{counted(len(rows), 'row')}, {len(serious)} of them not ok.", err=True)
     ctx.exit(Exit.FINDINGS if serious else Exit.OK)
 
 

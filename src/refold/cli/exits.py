@@ -43,6 +43,7 @@ class Exit(IntEnum):
     UNREACHABLE = 5
     CORRUPT = 6
     REFUSED = 7
+    FAULT = 70
     INTERRUPTED = 130
 
 
@@ -52,9 +53,10 @@ EXITS: Final = """Exit codes:
   2    a wrong call or setting
   3    not found
   4    another writer was first
-  5    the store cannot be reached or used now
+  5    the store, or something else that is needed, cannot be reached or used now
   6    data are damaged: the store, an event, a file
   7    refused
+  70   a fault, of Refold or of the application's code
   130  interrupted"""
 
 
@@ -66,8 +68,13 @@ class Interrupted(RefoldError):
     """Ctrl-C; the sentence says how far it got and how to go on."""
 
 
+class OutputLost(RefoldError):
+    """Stdout takes no more of what a command tells."""
+
+
 _CODES: Final[Sequence[tuple[type[RefoldError], Exit]]] = (
     (Interrupted, Exit.INTERRUPTED),
+    (OutputLost, Exit.UNREACHABLE),
     (NotFound, Exit.NOT_FOUND),
     (NoSuchVersion, Exit.NOT_FOUND),
     (NoSuchInstance, Exit.NOT_FOUND),

@@ -17,7 +17,7 @@ from refold.cli.modes import mode_of_store
 from refold.cli.nearby import no_such_stream
 from refold.cli.options import journals_option, reading, store_option
 from refold.cli.progress import Tell, progress
-from refold.cli.values import harmless
+from refold.cli.saying import say, write
 from refold.errors import Refused, UsageError
 from refold.eventlogs.exporter import FORMATS, Choices, format_of, writer_of
 from refold.eventlogs.recorded import record_of
@@ -83,7 +83,7 @@ def command(
         counted = _Counted(_wanted(store, stream, category, types, journals=journals), int(store.head()), tell)
         write(map(record_of, counted), out, choices)
     if file != "-":
-        click.echo(f"exported {counted.count:,} event{'' if counted.count == 1 else 's'} to {file}")
+        say(f"exported {counted.count:,} event{'' if counted.count == 1 else 's'} to {file}")
 
 
 def _choices(format: str, by: By | None, source: str | None) -> Choices:
@@ -138,7 +138,7 @@ class _Terminal:
     """Bytes for somebody who looks: with nothing in them that a terminal would obey."""
 
     def write(self, some: bytes) -> int:
-        sys.stdout.write(harmless(some.decode("utf-8", "replace")))
+        write(some.decode("utf-8", "replace"))
         return len(some)
 
     def writelines(self, lines: Iterable[bytes]) -> None:

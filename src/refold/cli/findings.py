@@ -9,7 +9,8 @@ from typing import Final
 import click
 
 from refold.cli.output import Column, Listing, chosen, print_list
-from refold.cli.values import on_one_line
+from refold.cli.saying import say
+from refold.cli.values import on_one_line, visible
 from refold.schema.checking import Finding
 
 _COLOURS: Final = {"ok": "green", "needs an upcaster": "yellow", "breaks": "red"}
@@ -33,9 +34,11 @@ def print_findings(findings: Sequence[Finding], output: str) -> None:
         return
     for finding in findings:
         head = click.style(str(finding.verdict), fg=_COLOURS[finding.verdict])
-        click.echo(" ".join(filter(None, (head, click.style(finding.event, bold=True), finding.field))))
+        click.echo(
+            " ".join(filter(None, (head, click.style(visible(finding.event), bold=True), visible(finding.field))))
+        )
         for sentence in filter(None, (finding.what, finding.do)):
-            click.echo(click.wrap_text(f"{on_one_line(sentence)}.", _width(), "    ", "    "))
+            say(click.wrap_text(f"{on_one_line(sentence)}.", _width(), "    ", "    "))
 
 
 def _width() -> int:

@@ -10,6 +10,7 @@ import msgspec
 from refold.cli.consent import consented, counted, dry_run_option, yes_option
 from refold.cli.options import live_store_option, output_option, read_only
 from refold.cli.output import print_object
+from refold.cli.saying import say
 from refold.flows.forgetting import Forgotten
 from refold.messages import RawEvent
 from refold.store import Store
@@ -50,7 +51,7 @@ def command(
     with Store.open(url, events=[RawEvent]) as store:
         forgotten = store.context(actor=actor).forget(subject)
     form = msgspec.to_builtins(forgotten)
-    print_object(form, output, lambda: click.echo(f"{subject} is forgotten."))
+    print_object(form, output, lambda: say(f"{subject} is forgotten."))
 
 
 def _plan(planned: Forgotten) -> Iterator[str]:

@@ -11,6 +11,7 @@ from refold.cli.exits import Exit, Interrupted
 from refold.cli.options import live_store_option, output_option, writing
 from refold.cli.output import chosen, print_object
 from refold.cli.progress import Tell, progress
+from refold.cli.saying import say
 from refold.errors import EventLogError
 from refold.eventlogs.importer import BATCH, CheckedLog, Imported, checked_log
 from refold.eventlogs.mapping import LogMapping
@@ -107,7 +108,7 @@ def command(
     if refused:
         raise EventLogError(f"has {_rows(log.bad_count)}, so nothing was written", path=file)
     if dry_run:
-        click.echo(f"refold: {log.events:,} events are good; nothing was written.", err=True)
+        say(f"refold: {log.events:,} events are good; nothing was written.", err=True)
     summary = Summary(
         imported.events, imported.streams, imported.known, log.bad_count, round(time.perf_counter() - began, 3)
     )
@@ -136,9 +137,9 @@ def _written(url: str, log: CheckedLog, tell: Tell) -> Imported:
 def _report_bad(file: str, log: CheckedLog) -> None:
     for row in log.bad:
         column = "" if row.column is None else f", column {row.column}"
-        click.echo(f"{file}:{row.line}{column}: {row.reason}", err=True)
+        say(f"{file}:{row.line}{column}: {row.reason}", err=True)
     if log.bad_count > len(log.bad):
-        click.echo(f"and {log.bad_count - len(log.bad):,} more bad rows.", err=True)
+        say(f"and {log.bad_count - len(log.bad):,} more bad rows.", err=True)
 
 
 def _rows(count: int) -> str:
@@ -148,7 +149,7 @@ def _rows(count: int) -> str:
 def _print(summary: Summary, output: str) -> None:
     if chosen(output) in {"table", "plain"}:
         rate = f", {summary.events / summary.seconds:,.0f} events/s" if summary.events >= _TELLING else ""
-        click.echo(
+        say(
             f"imported {summary.events:,} events into {summary.streams:,} streams, {summary.known:,} were there already, "
             f"{summary.skipped:,} skipped, in {summary.seconds:.2f} s{rate}"
         )

@@ -14,6 +14,7 @@ from refold.cli.options import output_option, store_option
 from refold.cli.output import print_object
 from refold.cli.parts import AnyProcess
 from refold.cli.running_processes import actor_option, process_of, processes_option, reason_option, steering
+from refold.cli.saying import say
 from refold.errors import UsageError
 from refold.flows.processes.showing import InstanceView
 from refold.flows.processes.steering import Mended
@@ -62,7 +63,7 @@ def cancel(
         _ask(ctx, _cancelling(instances.show(id)), yes=yes, dry_run=dry_run)
         done = instances.cancel(id, reason, timeout=timeout)
     form: dict[str, Any] = msgspec.structs.asdict(done)
-    print_object(form, output, lambda: click.echo(f"{process} {id}: {done.told}."))
+    print_object(form, output, lambda: say(f"{process} {id}: {done.told}."))
 
 
 def _cancelling(view: InstanceView) -> Sequence[str]:
@@ -143,7 +144,7 @@ def _print(ctx: click.Context, mended: Mended, output: str, what: str) -> None:
     form: dict[str, Any] = msgspec.structs.asdict(mended)
     inputs, messages = counted(mended.inputs, "input"), counted(mended.messages, "message")
     told = f"{inputs} taken in, {messages} {what}, {counted(mended.parked, 'input')} left."
-    print_object(form, output, lambda: click.echo(told))
+    print_object(form, output, lambda: say(told))
     ctx.exit(Exit.FINDINGS if mended.parked else Exit.OK)
 
 
@@ -177,7 +178,7 @@ def signal(
     with steering(url, app, process, actor) as instances:
         _ask(ctx, [f"{process} {id} will be given {event!r}."], yes=yes, dry_run=dry_run)
         receipt = instances.signal(id, event)
-    click.echo(f"{process} {id} is given {type} at position {int(receipt.position)}.")
+    say(f"{process} {id} is given {type} at position {int(receipt.position)}.")
 
 
 def _event(process: AnyProcess, type: str, data: str) -> object:
@@ -218,7 +219,7 @@ def reindex(ctx: click.Context, *, process: str, app: str | None, url: str, yes:
         ]
         _ask(ctx, plan, yes=yes, dry_run=dry_run)
         count = instances.reindex()
-    click.echo(f"{process} has {counted(count, 'instance')}.")
+    say(f"{process} has {counted(count, 'instance')}.")
 
 
 def _ask(ctx: click.Context, plan: Sequence[str], *, yes: bool, dry_run: bool) -> None:

@@ -13,6 +13,7 @@ from refold.cli.exits import Exit, NotFound
 from refold.cli.findings import print_findings
 from refold.cli.lockfiles import file_option, lock_in, schema_app_option, the_application
 from refold.cli.options import output_option
+from refold.cli.saying import say
 from refold.errors import UsageError
 from refold.schema.checking import Report, check
 from refold.schema.lock import Lock, to_text
@@ -70,10 +71,10 @@ def lock(
     print_findings(report.findings if checking or report.findings else (), output)
     sys.stdout.flush()
     for note in report.notes if checking else ():
-        click.echo(f"note: {' '.join(filter(None, (note.event, note.field)))}: {note.what}", err=True)
+        say(f"note: {' '.join(filter(None, (note.event, note.field)))}: {note.what}", err=True)
     if not checking and not report.findings and is_stale:
         _write(file, to_text(fresh))
-    click.echo(_summary(file, report, fresh, is_stale=is_stale, checking=checking), err=True)
+    say(_summary(file, report, fresh, is_stale=is_stale, checking=checking), err=True)
     ctx.exit(Exit.FINDINGS if report.findings or (complete and is_stale) else Exit.OK)
 
 

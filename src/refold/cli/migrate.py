@@ -6,6 +6,7 @@ import click
 
 from refold.cli.exits import Exit
 from refold.cli.options import live_store_option, writing
+from refold.cli.saying import say, write
 from refold.limits import Limits
 from refold.opening import migration
 
@@ -34,11 +35,11 @@ def command(ctx: click.Context, url: str, check: bool, sql: bool) -> None:  # no
     """See `help` above."""
     plan = migration(url)
     if sql:
-        click.echo("\n".join(plan.sql), nl=bool(plan.sql))
+        write("".join(f"{each}\n" for each in plan.sql))
         return
     if check or not plan.is_needed:
-        click.echo(f"{plan.where} has format {plan.found or 'none'}, the newest is {plan.newest}.")
+        say(f"{plan.where} has format {plan.found or 'none'}, the newest is {plan.newest}.")
         ctx.exit(Exit.FINDINGS if plan.is_needed else Exit.OK)
     writing(url, Limits()).close()
     done = f"brought from format {plan.found} to {plan.newest}" if plan.found else f"made, of format {plan.newest}"
-    click.echo(f"{plan.where} was {done}.")
+    say(f"{plan.where} was {done}.")

@@ -16,6 +16,7 @@ from refold._version import __version__
 from refold.cli.consent import counted, dry_run_option
 from refold.cli.options import output_option
 from refold.cli.output import chosen, print_object
+from refold.cli.saying import say
 from refold.errors import Refused, UsageError
 
 _LAYERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -61,9 +62,9 @@ def command(*, name: str, template: str, dry_run: bool, output: str) -> None:
     if chosen(output) == "json":
         print_object(form, output, lambda: None)
         return
-    click.echo("\n".join(str(place / path) for path in project))
+    say("\n".join(str(place / path) for path in project))
     would = "would be made; nothing was" if dry_run else "were made: go on with README.md"
-    click.echo(f"{counted(len(project), 'file')} {would}.", err=True)
+    say(f"{counted(len(project), 'file')} {would}.", err=True)
 
 
 def package_of(name: str) -> str:

@@ -18,6 +18,7 @@ from refold.cli.output import chosen, print_list
 from refold.cli.parts import Parts
 from refold.cli.run import Run, logged
 from refold.cli.running_processes import named, names_in
+from refold.cli.saying import say
 from refold.errors import UsageError
 from refold.publication import Publication
 
@@ -68,7 +69,7 @@ def status(*, app: str | None, url: str, output: str) -> None:
         waiting = sum(len(named(models.store, each).outgoing(limit=_MANY)) for each in names_in(models.store))
     print_list(listing(chosen(output), found), found, output, empty="nothing was published yet.")
     if waiting:
-        click.echo(
+        say(
             f"refold: processes have sent {counted(waiting, 'message')} that nobody took: refold processes outgoing.",
             err=True,
         )

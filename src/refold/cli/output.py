@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-import click
 import msgspec
 
-from refold.cli.values import as_text, for_people, harmless, indented, on_one_line, places
+from refold.cli.saying import say, write
+from refold.cli.values import as_text, for_people, indented, on_one_line, places
 from refold.eventlogs.exporter import csv_row
 from refold.forms import as_number, encode
 
@@ -71,9 +71,9 @@ def print_list(
         case "table":
             _print_table(listing, items, empty)
         case "csv":
-            _write(csv_row(listing.csv_header))
+            write(csv_row(listing.csv_header))
             for item in items:
-                _write(csv_row(listing.csv_row(item)))
+                write(csv_row(listing.csv_row(item)))
         case "jsonl":
             _print_lines(encode(listing.form(item)).decode() for item in items)
         case _:
@@ -82,12 +82,7 @@ def print_list(
 
 def _print_lines(lines: Iterable[str]) -> None:
     for line in lines:
-        _write(line + "\n")
-
-
-def _write(text: str) -> None:
-    """As it is for other programs; with nothing that a terminal would obey for one."""
-    sys.stdout.write(harmless(text) if sys.stdout.isatty() else text)
+        write(line + "\n")
 
 
 def _plain(cells: Iterable[str]) -> str:
@@ -95,12 +90,12 @@ def _plain(cells: Iterable[str]) -> str:
 
 
 def _print_json(listing: Listing[T], items: Iterable[T], after: Callable[[], object]) -> None:
-    _write('{"schema":1,"data":[')
+    write('{"schema":1,"data":[')
     separator = ""
     for item in items:
-        _write(separator + encode(listing.form(item)).decode())
+        write(separator + encode(listing.form(item)).decode())
         separator = ","
-    _write(f'],"next":{encode(after()).decode()}}}\n')
+    write(f'],"next":{encode(after()).decode()}}}\n')
 
 
 def _print_table(listing: Listing[T], items: Iterable[T], empty: str) -> None:
@@ -110,7 +105,7 @@ def _print_table(listing: Listing[T], items: Iterable[T], empty: str) -> None:
     rest = iter(items)
     page = list(islice(rest, TABLE_PAGE))
     if not page and empty:
-        click.echo(empty, err=True)
+        say(empty, err=True)
     while page:
         print_table(names, [listing.shown(item) for item in page])
         page = list(islice(rest, TABLE_PAGE))
@@ -127,7 +122,7 @@ def print_object(form: dict[str, Any], output: str, table: Callable[[], None]) -
             _print_lines([encode(form).decode()])
         case "csv":
             for row in (("pointer", "value"), *_pairs(form)):
-                _write(csv_row(row))
+                write(csv_row(row))
         case _:
             _print_lines(_plain(pair) for pair in _pairs(form))
 

@@ -14,6 +14,7 @@ from refold.cli.models import Models, into_option, projections_option
 from refold.cli.options import output_option, store_option
 from refold.cli.output import chosen, print_object
 from refold.cli.progress import Tell, progress
+from refold.cli.saying import say
 from refold.cli.workers import Workers, built_by
 from refold.errors import ProjectionStopped
 from refold.flows.projections.differences import Comparison
@@ -75,7 +76,7 @@ def rebuild(
         model, builds = models.model(name), [each for each in models.statuses() if each.name == name]
         active, building = model.status(), _building(builds, models.projection(name).version)
         if plan:
-            click.echo("\n".join(_plan(model, active, building, parallel or 1)))
+            say("\n".join(_plan(model, active, building, parallel or 1)))
             ctx.exit()
         if building is not None and building.state != "running":
             raise ProjectionStopped(name, building.state, building.reason, building.position)
@@ -88,7 +89,7 @@ def rebuild(
             _show_interrupt(name, lambda tell: model.rebuild(progress=_staged(tell)))
         status = model.status()
     if chosen(output) in {"table", "plain"}:
-        click.echo(_done(status, active))
+        say(_done(status, active))
     else:
         print_object(build_form(status), output, lambda: None)
 
@@ -158,11 +159,11 @@ class _Diff:
             raise
         if not is_wanted:
             self._model.abandon(compared=comparison)
-            click.echo(f"build {comparison.new} was removed; people read build {comparison.old} as before.", err=True)
+            say(f"build {comparison.new} was removed; people read build {comparison.old} as before.", err=True)
             return Exit.FINDINGS
         before = self._model.status()
         _show_interrupt(self._name, lambda tell: self._model.rebuild(compared=comparison, progress=_staged(tell)))
-        click.echo(_done(self._model.status(), before), err=True)
+        say(_done(self._model.status(), before), err=True)
         return Exit.OK
 
     def _compared(self) -> Comparison:
@@ -205,7 +206,7 @@ def abandon(ctx: click.Context, *, name: str, url: str, into: str | None, yes: b
         active = model.status()
         younger = [each for each in models.statuses() if each.name == name and each.build > active.build]
         if not younger:
-            click.echo(f"{name} has no build that is being made.")
+            say(f"{name} has no build that is being made.")
             ctx.exit()
         plan = [
             f"{name}: build {each.build} (version {each.version}) at position {each.position} is removed."
@@ -213,4 +214,4 @@ def abandon(ctx: click.Context, *, name: str, url: str, into: str | None, yes: b
         ]
         if not consented(plan, yes=yes, dry_run=dry_run):
             ctx.exit()
-        click.echo(f"removed {counted(model.abandon(), 'build')} of {name}.")
+        say(f"removed {counted(model.abandon(), 'build')} of {name}.")

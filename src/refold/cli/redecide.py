@@ -18,6 +18,7 @@ from refold.cli.options import app_option_for, output_option, reading, store_opt
 from refold.cli.other_code import AskedDecisions, absolute, directory_of, told_by
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.progress import progress
+from refold.cli.saying import say
 from refold.cli.values import as_text, for_people
 from refold.errors import UsageError
 
@@ -145,16 +146,16 @@ def _differences(
 def _say_summary(found: Found) -> None:
     sys.stdout.flush()
     if not found.commands:
-        click.echo(
+        say(
             f"no command is kept in {counted(found.streams, 'stream')}: store.bind(..., keep_commands=True) keeps those "
             "to come.",
             err=True,
         )
         return
     told = f"{counted(found.commands, 'command')} of {counted(found.streams, 'stream')} decided again"
-    click.echo(f"{told}: {f'{found.differing:,} otherwise' if found.differing else 'all the same'}.", err=True)
+    say(f"{told}: {f'{found.differing:,} otherwise' if found.differing else 'all the same'}.", err=True)
     if found.differing > len(found.shown):
-        click.echo(f"{len(found.shown):,} of {found.differing:,} were shown: --limit shows more.", err=True)
+        say(f"{len(found.shown):,} of {found.differing:,} were shown: --limit shows more.", err=True)
 
 
 def _print_table(found: Found) -> None:

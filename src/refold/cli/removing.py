@@ -9,6 +9,7 @@ import click
 from refold.cli.consent import consented, counted, dry_run_option, yes_option
 from refold.cli.models import Models, into_option, projections_option
 from refold.cli.options import store_option
+from refold.cli.saying import say
 from refold.flows.projections.status import ProjectionStatus
 from refold.read_model import ReadModel
 
@@ -44,7 +45,7 @@ def reset(
         if not consented(plan, yes=yes, dry_run=dry_run):
             ctx.exit()
         model.reset()
-    click.echo(f"{name} is empty, and begins again.")
+    say(f"{name} is empty, and begins again.")
 
 
 def _emptied(model: ReadModel, status: ProjectionStatus) -> Iterator[str]:
@@ -79,12 +80,12 @@ def drop_retired(ctx: click.Context, *, name: str, url: str, into: str | None, y
         model.status()
         retired = [build for build in _builds(models, name) if build.role == "retired"]
         if not retired:
-            click.echo(f"{name} has no builds that were replaced.")
+            say(f"{name} has no builds that were replaced.")
             ctx.exit()
         plan = [*map(_told, retired), "they are removed; to have one again, rebuild that version."]
         if not consented(plan, yes=yes, dry_run=dry_run):
             ctx.exit()
-        click.echo(f"removed {counted(model.drop_retired(), 'build')} of {name}.")
+        say(f"removed {counted(model.drop_retired(), 'build')} of {name}.")
 
 
 def _builds(models: Models, name: str) -> Sequence[ProjectionStatus]:

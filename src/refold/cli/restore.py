@@ -13,6 +13,7 @@ from refold.cli.consent import dry_run_option
 from refold.cli.exits import Interrupted
 from refold.cli.options import archive_given, output_option, store_option
 from refold.cli.progress import progress
+from refold.cli.saying import say
 
 
 @click.command(
@@ -40,7 +41,7 @@ def command(*, backup: str, url: str, dry_run: bool, output: str) -> None:
     if dry_run:
         with opened(Path(backup)) as looked_at:
             kind = checked(looked_at, url, archive)
-            click.echo(f"{backup} is whole, and would be restored to {kind.place}: {held(looked_at.manifest)}")
+            say(f"{backup} is whole, and would be restored to {kind.place}: {held(looked_at.manifest)}")
         return
     with progress() as tell:
         try:

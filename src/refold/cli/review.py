@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,8 @@ from refold.cli.exits import Exit, NotFound
 from refold.cli.measuring import stored_in
 from refold.cli.options import app_option_for, archive_option, output_option, reading, store_url
 from refold.cli.output import Column, Listing, chosen, print_list
-from refold.cli.values import indented
+from refold.cli.saying import say, write
+from refold.cli.values import indented, visible
 from refold.errors import UsageError
 
 _COLOURS: Final = {"fact": "red", "heuristic": "yellow", "runtime": "blue"}
@@ -102,14 +102,14 @@ def _found(app: App, url: str | None) -> Sequence[Finding]:
 
 def _print(found: Sequence[Finding], report: str | None, output: str) -> None:
     if report == "sarif":
-        sys.stdout.write(indented(sarif(found, Path.cwd())) + "\n")
+        write(indented(sarif(found, Path.cwd())) + "\n")
     elif report == "github":
-        sys.stdout.writelines(f"{line}\n" for line in github(found, Path.cwd()))
+        write("".join(f"{line}\n" for line in github(found, Path.cwd())))
     elif chosen(output) == "table":
         for each in found:
             head = click.style(each.tier, fg=_COLOURS[each.tier])
-            click.echo(f"{click.style(_at(each), bold=True)} {each.rule} {head} {each.about}")
-            click.echo(click.wrap_text(f"{each.message} {each.do}", 110, "    ", "    "))
+            click.echo(f"{click.style(visible(_at(each)), bold=True)} {each.rule} {head} {visible(each.about)}")
+            say(click.wrap_text(f"{each.message} {each.do}", 110, "    ", "    "))
     else:
         print_list(_LISTING, found, output)
 
@@ -121,7 +121,7 @@ def _sum_up(new: Sequence[Finding], known: int, gone: int, report: str | None, o
     told = f"{_counted(len(new), 'finding')}, {_counted(facts, 'fact')} among them" if new else "no findings"
     before = f"; {known} known" if known else ""
     stale = f"; {gone} in the baseline no more found, --write-baseline takes them out" if gone else ""
-    click.echo(f"{told}{before}{stale}.", err=True)
+    say(f"{told}{before}{stale}.", err=True)
 
 
 def _counted(count: int, what: str) -> str:
@@ -144,4 +144,4 @@ def _write(file: Path, found: Sequence[Finding]) -> None:
     except OSError as error:
         raise UsageError(f"{str(file)!r} cannot be written: {error.strerror or error}.") from error
     gone = len(before.gone(found))
-    click.echo(f"{file} was written: {_counted(len(found), 'finding')}, {gone} taken out.", err=True)
+    say(f"{file} was written: {_counted(len(found), 'finding')}, {gone} taken out.", err=True)

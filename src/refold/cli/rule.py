@@ -10,6 +10,7 @@ from refold.architect.rules.catalogue import ELSEWHERE, RULES
 from refold.cli.exits import NotFound
 from refold.cli.options import output_option
 from refold.cli.output import Column, Listing, chosen, print_list, print_object
+from refold.cli.saying import say
 
 _LISTING: Listing[Rule] = Listing(
     (
@@ -48,7 +49,7 @@ def command(*, id: str | None, output: str) -> None:
         raise NotFound(f"there is no rule {id!r}: `refold rule` lists them.")
     rule = RULES[wanted]
     if chosen(output) in {"table", "plain"}:
-        click.echo(page_of(rule))
+        say(page_of(rule))
         return
     form = {name: getattr(rule, name) for name in ("id", "tier", "says", "why", "bad", "good", "how", "ignore")}
     print_object(form, output, lambda: None)

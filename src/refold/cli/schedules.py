@@ -12,6 +12,7 @@ from refold.cli.exits import NotFound
 from refold.cli.models import existing
 from refold.cli.options import an_instant, app_option_for, output_option, reading, store_option
 from refold.cli.output import Column, Listing, print_list
+from refold.cli.saying import say
 from refold.fold import Send
 from refold.schedule import Misfire, Schedule
 
@@ -121,7 +122,7 @@ def add(
             name, send=send, cron=cron, at=at, timezone=timezone, misfire=misfire
         )
     when = "it was sent already" if made.next is None else f"next at {made.next:%Y-%m-%d %H:%M:%S} UTC"
-    click.echo(f"{name}: {made.command} to {made.receiver}-{made.target}, {when}.")
+    say(f"{name}: {made.command} to {made.receiver}-{made.target}, {when}.")
 
 
 @command.command(
@@ -143,4 +144,4 @@ def remove(*, name: str, actor: str | None, url: str) -> None:
     with existing(url) as store:
         if not store.context(actor=actor).unschedule(name):
             raise NotFound(f"nothing is scheduled as {name!r}: see refold schedules list.")
-    click.echo(f"{name} sends nothing any more.")
+    say(f"{name} sends nothing any more.")

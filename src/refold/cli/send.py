@@ -12,6 +12,7 @@ from refold.cli.consent import dry_run_option
 from refold.cli.models import existing
 from refold.cli.options import app_option_for, output_option, store_option
 from refold.cli.output import print_object
+from refold.cli.saying import say
 from refold.cli.values import for_people
 from refold.codec import as_json
 from refold.errors import Refused
@@ -82,6 +83,6 @@ def _form(
 
 def _show(form: dict[str, Any]) -> None:
     for event in form["events"]:
-        click.echo(f"{event['type']} {for_people(event['data'])}")
+        say(f"{event['type']} {for_people(event['data'])}")
     what = "nothing was appended" if not form["appended"] else "it was done before" if form["repeated"] else "appended"
-    click.echo(f"{form['stream']}@{form['version']}: {what if form['events'] else 'nothing followed'}.")
+    say(f"{form['stream']}@{form['version']}: {what if form['events'] else 'nothing followed'}.")

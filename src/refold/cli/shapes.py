@@ -12,6 +12,7 @@ from refold.cli.exits import NotFound
 from refold.cli.lockfiles import file_option, lock_in, schema_app_option, the_application
 from refold.cli.options import output_option
 from refold.cli.output import chosen, print_object
+from refold.cli.saying import write
 from refold.cli.values import indented
 from refold.errors import Refused, UsageError
 from refold.schema.documents import DRAFT, asyncapi, described, json_schema
@@ -41,7 +42,7 @@ def show(type: str, app: str | None, file: str, output: str) -> None:
     name, version = (type, None) if type in now.events else of_name(type)
     schema = {"$schema": DRAFT, **_schema(now, name, version, file)}
     if chosen(output) in {"plain", "table"}:
-        click.echo(indented(schema))
+        write(indented(schema) + "\n")
     else:
         print_object(schema, output, lambda: None)
 
@@ -90,7 +91,7 @@ def export(file: str, app: str | None, format: str, title: str, version: str, *,
     document = asyncapi(now, title=title, version=version, public=public) if is_api else json_schema(now, public=public)
     text = indented(document) + "\n"
     if file == "-":
-        click.echo(text, nl=False)
+        write(text)
         return
     if Path(file).exists() and not yes:
         raise Refused(f"{file!r} is there already: choose another name, or replace it with --yes.")

@@ -13,6 +13,7 @@ from refold.cli.exits import Exit, NotFound
 from refold.cli.models import existing
 from refold.cli.options import app_option_for, as_of, output_option, reading, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
+from refold.cli.saying import say
 from refold.errors import UsageError
 from refold.flows.load import AsOf
 from refold.flows.snapshotting import SnapshotCheck
@@ -79,7 +80,7 @@ def create(*, subject: str, app: str | None, url: str, moment: AsOf | None) -> N
     saved = [version for version in versions if version]
     if not saved:
         raise NotFound(f"there is no stream {subject!r} with an event then: `refold streams` lists them.")
-    click.echo(f"saved {counted(len(saved), 'state')} of {subject}.")
+    say(f"saved {counted(len(saved), 'state')} of {subject}.")
 
 
 @command.command(
@@ -109,7 +110,7 @@ def verify(ctx: click.Context, *, subject: str, app: str | None, url: str, outpu
     told = [check for check in found if check.verdict != "sound"]
     print_list(_LISTING, told, output)
     if chosen(output) in {"table", "plain"}:
-        click.echo(f"{counted(len(found) - len(told), 'snapshot')} of {subject} are sound, {len(told)} not.", err=True)
+        say(f"{counted(len(found) - len(told), 'snapshot')} of {subject} are sound, {len(told)} not.", err=True)
     ctx.exit(Exit.FINDINGS if any(check.verdict in _WRONG for check in told) else Exit.OK)
 
 
@@ -140,7 +141,7 @@ def drop(
         which = "the outdated snapshots" if outdated else "the snapshots"
         if not consented([f"{which} of {subject} are dropped; loads are the same without."], yes=yes, dry_run=dry_run):
             ctx.exit()
-        click.echo(f"dropped {counted(streams.drop_snapshots(id, outdated=outdated), 'snapshot')}.")
+        say(f"dropped {counted(streams.drop_snapshots(id, outdated=outdated), 'snapshot')}.")
 
 
 def _streams(store: Store, subject: str, named: str | None) -> tuple[Streams[Any, Any], str | None]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-import click
 from msgspec.structs import replace
 
 from refold.app import App
 from refold.cli.apps import application
 from refold.cli.nearby import no_such_stream
+from refold.cli.saying import say
 from refold.codec import as_json
 from refold.flows.load import AsOf, Loaded
 from refold.flows.whatif import Edits, WhatIf
@@ -66,7 +66,7 @@ def _fold(category: str, app: App | None) -> Fold[Any, Any]:
             return app.folds[category]
         known = ", ".join(sorted(app.folds)) or "none"
         note = f"the app has no fold for category {category!r} (it has: {known}), so the data of the events are merged."
-        click.echo(f"refold: {note}", err=True)
+        say(f"refold: {note}", err=True)
     return merging(category)
 
 

@@ -7,6 +7,7 @@ import click
 from refold.cli.consent import counted
 from refold.cli.models import Models, into_option, projections_option
 from refold.cli.options import store_option
+from refold.cli.saying import say
 
 
 @click.command(
@@ -29,7 +30,7 @@ def pause(*, name: str, reason: str, url: str, into: str | None) -> None:
     with Models.writing(url, into) as models:
         model = models.named(name)
         model.pause(reason)
-        click.echo(f"{name} is paused at position {model.status().position}.")
+        say(f"{name} is paused at position {model.status().position}.")
 
 
 @click.command(
@@ -52,7 +53,7 @@ def resume(*, name: str, url: str, into: str | None) -> None:
         model = models.named(name)
         model.resume()
         status = model.status()
-        click.echo(f"{name} goes on at position {status.position}, {counted(status.lag, 'event')} behind.")
+        say(f"{name} goes on at position {status.position}, {counted(status.lag, 'event')} behind.")
 
 
 @click.command(
@@ -77,4 +78,4 @@ def repartition(*, name: str, parts: int, app: str | None, url: str, into: str |
     """See `help` above."""
     with Models.writing(url, into, app) as models:
         models.model(name).repartition(parts)
-    click.echo(f"{name} has {counted(parts, 'partition')}.")
+    say(f"{name} has {counted(parts, 'partition')}.")

@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from refold.cli.values import as_text, for_people, harmless, indented, on_one_line
+from refold.cli.saying import harmless
+from refold.cli.values import as_text, for_people, indented, on_one_line, visible
 
 Cell = tuple[object, str, str]
 """A value, its text for people, and its style."""
@@ -26,9 +27,16 @@ _WIDEST, _NARROWEST, _REST = 34, 4, 20
 _BETWEEN = 3
 
 
+class _Terminal(Console):
+    """That nobody reads any more ends the command, and not, as Rich has it, the process."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - Rich calls it where it has caught that
+
+
 def console() -> Console:
     """The terminal. NO_COLOR is heeded."""
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return _Terminal(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def print_table(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
@@ -94,7 +102,7 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(Text(name), value if isinstance(value, Text) else Text(on_one_line(as_text(value))))
+        table.add_row(Text(on_one_line(name)), value if isinstance(value, Text) else Text(on_one_line(as_text(value))))
     console().print(table)
 
 
@@ -109,19 +117,23 @@ def print_trees(roots: Iterable[Branch], line: Callable[[Any], Sequence[tuple[st
     """Trees, each node as a line of pieces with their styles."""
     out = console()
     for root in roots:
-        tree = Tree(Text.assemble(*line(root)), guide_style="dim")
+        tree = Tree(_on_a_line(line(root)), guide_style="dim")
         _grow(tree, root, line)
         out.print(tree, no_wrap=True, overflow="ellipsis", crop=True)
 
 
 def _grow(tree: Tree, node: Branch, line: Callable[[Any], Sequence[tuple[str, str]]]) -> None:
     for child in node.children:
-        _grow(tree.add(Text.assemble(*line(child))), child, line)
+        _grow(tree.add(_on_a_line(line(child))), child, line)
 
 
 def print_line(*pieces: tuple[str, str]) -> None:
     """One line of pieces with their styles, cut where the terminal ends."""
-    console().print(Text.assemble(*pieces), no_wrap=True, overflow="ellipsis", crop=True)
+    console().print(_on_a_line(pieces), no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def _on_a_line(pieces: Iterable[tuple[str, str]]) -> Text:
+    return Text.assemble(*((visible(text), style) for text, style in pieces))
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from refold.cli.exits import Interrupted
 from refold.cli.options import a_start, journals_option, output_option, reading, store_option
 from refold.cli.output import chosen, print_list
 from refold.cli.paging import Page
-from refold.cli.values import for_people, harmless, on_one_line
+from refold.cli.saying import write
+from refold.cli.values import for_people, on_one_line
 from refold.eventlogs.exporter import csv_row
 from refold.messages import Position
 from refold.query import Query
@@ -124,7 +125,7 @@ def _follow(wanted: _Wanted, start: Position | datetime | None, limit: int | Non
     seen = int(wanted.store.head())
     try:
         if output == "csv":
-            click.echo(csv_row(OF_THE_STORE.csv_header), nl=False)
+            write(csv_row(OF_THE_STORE.csv_header))
         for event in islice(_endless(wanted, _begun(wanted, start, limit)), limit):
             _print(event, output)
             seen = int(event.position)
@@ -150,8 +151,7 @@ def _print(event: Event, output: str) -> None:
         stream, type = on_one_line(str(event.stream)), on_one_line(event.type)
         print_line((place, "dim"), (f"{stream}  ", ""), (f"{type}  ", "cyan"), *fields(event.data.data))
     elif output == "csv":
-        row = csv_row(OF_THE_STORE.csv_row(event))
-        click.echo(harmless(row) if sys.stdout.isatty() else row, nl=False)
+        write(csv_row(OF_THE_STORE.csv_row(event)))
     else:
         print_list(OF_THE_STORE, [event], output)
     sys.stdout.flush()  # somebody waits for it, in a pipe too

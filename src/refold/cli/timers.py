@@ -12,6 +12,7 @@ from refold.cli.models import existing
 from refold.cli.options import output_option, reading, store_option
 from refold.cli.output import Column, Listing, print_list
 from refold.cli.running_processes import named, names_in
+from refold.cli.saying import say
 from refold.flows.processes.timers import Timer
 from refold.store import Store
 
@@ -97,7 +98,7 @@ def fire(ctx: click.Context, *, timer: UUID, url: str, yes: bool, dry_run: bool)
         if not consented(plan, yes=yes, dry_run=dry_run):
             ctx.exit()
         named(store, process).fire(timer)
-    click.echo(f"{found.type} came back to {process} {found.instance}.")
+    say(f"{found.type} came back to {process} {found.instance}.")
 
 
 def _timer(store: Store, id: UUID) -> tuple[str, Timer]:

@@ -12,6 +12,7 @@ from refold.cli.models import existing
 from refold.cli.options import output_option, reading, store_option
 from refold.cli.output import Column, Listing, print_list
 from refold.cli.running_processes import actor_option
+from refold.cli.saying import say
 from refold.messages import checked_name
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def create(
     with existing(url) as store:
         issue = IssueToken(name, hashed(secret), granted, tenant, until)
         store.context(actor=actor).bind(TOKEN).handle(id, issue)
-    click.echo(written(id, secret))
+    say(written(id, secret))
 
 
 @command.command(
@@ -150,7 +151,7 @@ def rotate(*, id: str, grace: timedelta, url: str, actor: str | None) -> None:
     secret = new_secret()
     with existing(url) as store:
         store.context(actor=actor).bind(TOKEN).handle(id, RotateToken(hashed(secret), datetime.now(UTC) + grace))
-    click.echo(written(id, secret))
+    say(written(id, secret))
 
 
 @command.command(
@@ -174,4 +175,4 @@ def revoke(*, id: str, reason: str, url: str, actor: str | None) -> None:
 
     with existing(url) as store:
         store.context(actor=actor).bind(TOKEN).handle(id, RevokeToken(reason))
-    click.echo(f"token {id} is revoked.")
+    say(f"token {id} is revoked.")

@@ -13,6 +13,7 @@ from refold.cli.consent import consented, counted, yes_option
 from refold.cli.exits import NotFound
 from refold.cli.models import existing
 from refold.cli.options import app_option_for, reading, store_option
+from refold.cli.saying import say
 from refold.cli.show import one_event
 from refold.cli.values import for_people
 from refold.codec import as_json
@@ -65,7 +66,7 @@ def carry_out(
         if not _agreed(plan, yes=asked["yes"], dry_run=asked["dry_run"]):
             return
         carried_out(store.context(actor=asked["actor"]), plan)
-    click.echo(_summary(plan))
+    say(_summary(plan))
 
 
 def _opened(

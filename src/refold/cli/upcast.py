@@ -14,6 +14,7 @@ from refold.cli.lockfiles import schema_app_option
 from refold.cli.options import output_option, reading, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.progress import Tell, progress
+from refold.cli.saying import say
 from refold.codec import Codec, Decoders, pieces_of
 from refold.errors import Unreadable, UsageError
 from refold.messages import RawEvent, Recorded
@@ -93,7 +94,7 @@ def check(ctx: click.Context, *, everything: bool, app: str | None, url: str, ou
     failures = sum(tally.failures for tally in found)
     if chosen(output) in {"table", "plain"}:
         read = sum(tally.events for tally in found) - failures
-        click.echo(f"{_counted(read, 'event')} read, {failures:,} cannot be.{_told(passed_over)}", err=True)
+        say(f"{_counted(read, 'event')} read, {failures:,} cannot be.{_told(passed_over)}", err=True)
     ctx.exit(Exit.FINDINGS if failures else Exit.OK)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -37,23 +36,16 @@ def for_people(value: object) -> str:
         case None:
             return ""
         case _:
-            return _visible(as_text(value))
+            return visible(as_text(value))
 
 
 def on_one_line(text: str) -> str:
     """The text, if all of it can be seen; else as a JSON string."""
-    return text if text.isprintable() else f'"{_visible(text)}"'
+    return text if text.isprintable() else f'"{visible(text)}"'
 
 
-def harmless(text: str) -> str:
-    """The lines of a text for a terminal: what it would obey, but tabs and ends of lines, is written as JSON escapes it."""
-    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-_OBEYED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
+    """The text on one line: what cannot be seen is written as JSON escapes it."""
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 

@@ -10,6 +10,7 @@ from refold.cli.exits import Exit, Interrupted
 from refold.cli.options import output_option, reading, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.progress import progress
+from refold.cli.saying import say
 from refold.ports import Damage
 
 _LISTING: Listing[Damage] = Listing(
@@ -59,7 +60,7 @@ def command(ctx: click.Context, url: str, backup: str | None, output: str) -> No
             raise Interrupted(f"stopped at position {reached} of {head}, {len(found)} findings until there.") from None
     print_list(_LISTING, found, output)
     if chosen(output) in {"table", "plain"} and not found:
-        click.echo(f"all is well: {reached:,} positions checked.", err=True)
+        say(f"all is well: {reached:,} positions checked.", err=True)
     ctx.exit(Exit.CORRUPT if found else Exit.OK)
 
 

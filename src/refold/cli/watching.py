@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from refold.cli.builds import BUILDS, listing, owners, word
+from refold.cli.saying import write
 from refold.cli.values import as_text, on_one_line
 from refold.flows.projections.status import ProjectionStatus
 from refold.forms import build_form, encode
@@ -53,7 +54,7 @@ class _Changes:
             )  # fmt: skip
             if self._known.get(build) != state:
                 self._known[build] = state
-                sys.stdout.write(self._line(status) + "\n")
+                write(self._line(status) + "\n")
         sys.stdout.flush()
 
     def _line(self, status: ProjectionStatus) -> str:
