@@ -199,7 +199,7 @@ class Decoders(dict[Key, Decode]):
         selective: bool = False,
     ) -> None:
         super().__init__({(form.spec.name, form.spec.version): form.read or form.decode for form in forms})
-        self.opened: Mapping[Key, Decode] = {(form.spec.name, form.spec.version): form.decode for form in forms}
+        self.forms: Mapping[Key, Form] = {(form.spec.name, form.spec.version): form for form in forms}
         self.sealing, self.raw, self.selective, self._chains, self._elsewhere = sealing, raw, selective, chains, known
         self.types = frozenset(form.spec.name for form in forms)
         self.stored = stored = frozenset(name for type in self.types for name in chains.names(type))
@@ -420,7 +420,8 @@ def pieces_of(
         event = _decoded(decoders, type, schema_version, data, stream, version, position)
         return (Piece(1, 1, type, schema_version, event),)
     try:
-        ends = list(way.taken(without_seals(decoders.sealing, object_of(data), data)))
+        classes = [decoders.forms[end].cls for end in way.ends() if end in decoders.forms]
+        ends = list(way.taken(without_seals(decoders.sealing, object_of(data), data, classes)))
         return [
             Piece(part, len(ends), *end, _decoded_end(decoders, end, shape))
             for part, (end, shape) in enumerate(ends, 1)
@@ -449,9 +450,9 @@ class _NoClass(Exception):
 
 
 def _decoded_end(decoders: Decoders, end: Key, shape: JsonObject) -> Any:
-    decode = decoders.opened.get(end)
-    if decode is not None:
-        return decode(_ENCODE(shape))  # as though it had been stored so
+    form = decoders.forms.get(end)
+    if form is not None:
+        return form.decode(_ENCODE(shape))  # as though it had been stored so
     if decoders.raw:
         return RawEvent(end[0], shape, end[1])
     raise _NoClass(end[0])

@@ -7,7 +7,7 @@ person's own, kept apart from the events: without the key, the value is gone fro
 from __future__ import annotations
 
 import typing
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Final, Protocol, TypeAlias, TypeVar, cast
 
@@ -126,6 +126,17 @@ def _names_in_json(cls: type[Any]) -> Mapping[str, str]:
     if not issubclass(cls, msgspec.Struct):
         return {}
     return {field.name: field.encode_name for field in msgspec.structs.fields(cls)}
+@lru_cache(maxsize=4_096)
+def _fields(cls: Any) -> frozenset[str]:  # noqa: ANN401 - as the cache has it
+    """All fields, by these names; none, where the annotations cannot be read."""
+    try:
+        hints = typing.get_type_hints(cls)
+    except (NameError, TypeError):
+        return frozenset()
+    names = _names_in_json(cls)
+    return frozenset(names.get(name, name) for name in hints)
+
+
 
 
 FORGOTTEN: Final = "$forgotten"
@@ -161,10 +172,10 @@ def sealed(sealing: Sealing, fields: Sequence[str], subject: str, data: bytes) -
     return msgspec.json.encode(shape)
 
 
-def opened(sealing: Sealing | None, data: bytes, fields: Collection[str] | None = None) -> bytes:
+def opened(sealing: Sealing | None, data: bytes, fields: Collection[str]) -> bytes:
     """The JSON of an event, with what is sealed in it opened, and `null` for what is forgotten: all, if nobody opens it.
 
-    `fields`: those that can be sealed, `None` for any. What only looks like a box elsewhere is somebody's value.
+    `fields`: those that can be sealed. What only looks like a box elsewhere is somebody's value.
 
     Raises:
         UsageError, StoreError: as `Sealing.open`.
@@ -172,14 +183,10 @@ def opened(sealing: Sealing | None, data: bytes, fields: Collection[str] | None 
     if _SIGN not in data:
         return data
     shape = _as_object(data)
-    for name in shape if fields is None else shape.keys() & fields:
+    for name in shape.keys() & fields:
         shape[name] = _value(sealing, shape[name])
     return msgspec.json.encode(shape)
 
-
-def without_seals(sealing: Sealing | None, shape: JsonObject, data: bytes) -> JsonObject:
-    """The same of JSON that was read."""
-    return msgspec.json.decode(opened(sealing, data), type=JsonObject) if _SIGN in data else shape
 
 def opened_alike(sealing: Sealing | None, pair: tuple[bytes, bytes], fields: Collection[str]) -> tuple[bytes, ...]:
     """The JSON of two events, opened, with `null` in both for what is forgotten in one."""
@@ -198,6 +205,27 @@ def opened_alike(sealing: Sealing | None, pair: tuple[bytes, bytes], fields: Col
 def as_forgotten(data: Mapping[str, Any]) -> JsonObject:
     """The JSON of an event, with nothing in the place of what is sealed."""
     return without_seals(None, dict(data), msgspec.json.encode(data))
+def without_seals(
+    sealing: Sealing | None, shape: JsonObject, data: bytes, classes: Iterable[type[Any]] = ()
+) -> JsonObject:
+    """JSON that was read, of an older shape, with what is sealed in it opened, or `None` for what is forgotten.
+
+    `classes`: what it will be read as. What they hold in a field that is not personal is somebody's value, and so is what
+    no key opens under a name that none of them has.
+
+    Raises:
+        UsageError, StoreError: as `Sealing.open`, of a field that is personal.
+    """
+    if _SIGN not in data:
+        return shape
+    known = list(classes)
+    personal = {name for cls in known for name in personal_fields(cls)}
+    plain = {name for cls in known for name in _fields(cls)} - personal
+    raw = _as_object(data)
+    for name in raw.keys() - plain:
+        raw[name] = (_value if name in personal else _value_if_sealed)(sealing, raw[name])
+    return msgspec.json.decode(msgspec.json.encode(raw), type=JsonObject)
+
 
 
 _SIGN: Final = f'"{SEALED}"'.encode()
@@ -213,3 +241,10 @@ def _value(sealing: Sealing | None, raw: msgspec.Raw) -> msgspec.Raw:
         return raw
     plain = None if sealing is None else sealing.open(box)
     return msgspec.Raw(_NULL if plain is None else plain)
+
+
+def _value_if_sealed(sealing: Sealing | None, raw: msgspec.Raw) -> msgspec.Raw:
+    try:
+        return _value(sealing, raw)
+    except (UsageError, ValueError):  # there is no such key, or nothing that it has sealed
+        return raw

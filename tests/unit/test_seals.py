@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from refold import InvalidName, Personal, RawEvent, event, upcast
+from refold import InvalidName, Personal, RawEvent, UndecodableEvent, UsageError, event, upcast
 from refold.codec import Codec, events_of
 from refold.messages import StreamName, spec_of
 from refold.personal import (
@@ -75,28 +75,26 @@ SEALED = b'{"who":"x","mail":%b,"note":%b,"n":{"$sealed":1}}' % (MAIL, MAIL)
 @pytest.mark.parametrize(
     ("sealing", "fields", "found"),
     [
-        (Pretended(), None, b'{"who":"x","mail":"mail","note":"mail","n":{"$sealed":1}}'),
         (Pretended(), {"mail"}, b'{"who":"x","mail":"mail","note":%b,"n":{"$sealed":1}}' % MAIL),
         (Pretended(), {"mail", "n", "other"}, b'{"who":"x","mail":"mail","note":%b,"n":{"$sealed":1}}' % MAIL),
         (Pretended("who:x"), {"mail"}, b'{"who":"x","mail":null,"note":%b,"n":{"$sealed":1}}' % MAIL),
         (Pretended("who:y"), {"note"}, b'{"who":"x","mail":%b,"note":"mail","n":{"$sealed":1}}' % MAIL),
-        (None, None, b'{"who":"x","mail":null,"note":null,"n":{"$sealed":1}}'),
         (None, {"mail"}, b'{"who":"x","mail":null,"note":%b,"n":{"$sealed":1}}' % MAIL),
     ],
 )
 def test_what_is_sealed_is_opened_where_it_can_be_and_nothing_if_it_was_forgotten(
-    sealing: Sealing | None, fields: set[str] | None, found: bytes
+    sealing: Sealing | None, fields: set[str], found: bytes
 ) -> None:
     assert opened(sealing, SEALED, fields) == found
 
 
 def test_a_box_holds_no_more_than_what_was_sealed() -> None:
     more = b'{"mail":{"$sealed":["who:x","k","Im1haWwi"],"more":1}}'
-    assert opened(None, more) == more
+    assert opened(None, more, ["mail"]) == more
 
 
 def test_json_in_which_nothing_is_sealed_is_not_even_read() -> None:
-    assert opened(Pretended(), b"no JSON at all") == b"no JSON at all"
+    assert opened(Pretended(), b"no JSON at all", ["mail"]) == b"no JSON at all"
 
 
 def test_json_that_was_read_is_opened_if_there_is_something_to_open() -> None:
@@ -182,6 +180,60 @@ def test_what_only_looks_sealed_in_another_field_is_read_as_it_stands() -> None:
     data = b'{"who":"x","mail":%b,"note":%b}' % (MAIL, MAIL)
     known = Codec([Noted], sealing=Pretended()).known
     assert events_of(known, "a.noted", 1, data, "s-1", 7, 9) == [Noted("x", "mail", msgspec.json.decode(MAIL))]
+
+
+@event(
+    "a.filed",
+    version=2,
+    subject="who",
+    upcasters=[
+        upcast("a.filed", 1, to=2)(lambda data: {"who": data["who"], "home": data["mail"], "form": data["form"]})
+    ],
+)
+class Filed:
+    who: str
+    home: Personal[str]
+    form: dict[str, Any]
+
+
+@event("a.sent", version=2, upcasters=[upcast("a.sent", 1, to=2)(lambda data: {"n": 1, "form": data["form"]})])
+class Sent:
+    n: int
+    form: Any
+
+
+class Keyless(Pretended):
+    """Those who have no keys, or others."""
+
+    def open(self, box: Box) -> bytes | None:
+        raise UsageError("there is no such key")
+
+
+@pytest.mark.parametrize(
+    "sealing", [None, Pretended(), Pretended("who:x"), Keyless()], ids=["none", "keys", "gone", "others"]
+)
+def test_what_only_looks_sealed_stays_as_it_is_when_an_event_is_read_in_a_newer_shape(sealing: Sealing | None) -> None:
+    known = Codec([Sent], sealing=sealing).known
+    box = msgspec.json.decode(MAIL)
+    assert events_of(known, "a.sent", 1, b'{"form":%b,"old":%b}' % (MAIL, MAIL), "s-1", 7, 9) == [Sent(1, box)]
+
+
+@pytest.mark.parametrize(
+    ("sealing", "found"),
+    [(None, None), (Pretended(), "mail"), (Pretended("who:x"), None)],
+    ids=["none", "keys", "gone"],
+)
+def test_what_is_sealed_is_opened_under_an_earlier_name_too_and_nothing_else(
+    sealing: Sealing | None, found: str | None
+) -> None:
+    data = b'{"who":"x","mail":%b,"form":%b}' % (MAIL, MAIL)
+    filed = Filed("x", found, msgspec.json.decode(MAIL))
+    assert events_of(Codec([Filed], sealing=sealing).known, "a.filed", 1, data, "s-1", 7, 9) == [filed]
+
+
+def test_what_is_personal_and_has_no_key_here_is_told() -> None:
+    with pytest.raises(UndecodableEvent, match="there is no such key"):
+        events_of(Codec([Told], sealing=Keyless()).known, "a.told", 1, b'{"who":"x","mail":%b}' % MAIL, "s-1", 7, 9)
 
 
 class Admitting(Pretended):
