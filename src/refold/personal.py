@@ -79,6 +79,10 @@ class Sealing(Protocol):
         """Destroy the key of a subject, for good. `now`: microseconds since 1970 UTC."""
         ...
 
+    def since(self, position: int) -> None:
+        """It was last told at this position that somebody was forgotten: if that is news, no key is taken to be still there."""
+        ...
+
     def of(self, tenant: str) -> Sealing:
         """The same for a tenant, whose subjects are others."""
         ...

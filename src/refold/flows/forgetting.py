@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
@@ -38,14 +38,14 @@ class Forgotten(Struct, frozen=True):
     snapshots: int
 
 
-_COUNT: Final = "select count(*) from {refold}snapshots where stream = :stream"
-_DROP: Final = "delete from {refold}snapshots where stream = :stream"
+_SAVED: Final = "select version from {refold}snapshots where stream = :stream"
+_DROP: Final = "delete from {refold}snapshots where stream = :stream returning version"
 
 
 async def forget(
     backend: Backend, runtime: Runtime, subject: str, context: Context, *, only_look: bool = False
 ) -> Forgotten:
-    """Destroy the keys of a subject, drop the snapshots of its streams, and append that it was forgotten.
+    """Destroy the keys of a subject, append that it was forgotten, and drop the snapshots of its streams.
 
     What comes first cannot be undone, and the rest is done again by whoever forgets the subject again: so nothing is left half.
 
@@ -59,15 +59,21 @@ async def forget(
         raise UsageError(f"nothing personal about {subject!r} was ever written: it has no key that could be destroyed.")
     events, streams = await _about(backend, subject)
     told = {row.id async for row in all_rows(backend, Selection(InStream(str(stream))))}
-    if not only_look:  # from here on there is no way back, so all that could be refused was read before
-        sealing.destroy(subject, runtime.clock.now())
-        _drop_states(runtime, streams)
-    snapshots = await _drop_snapshots(backend, streams, only_look=only_look)
-    if not only_look:
+    if only_look:
+        return Forgotten(subject, len(known), events, streams, await _snapshots(backend, streams))
+    sealing.destroy(subject, runtime.clock.now())  # there is no way back, so all that could be refused was read before
+
+    async def tell_and_drop(inside: Backend) -> int:
         for key in known:
             if key not in told:
-                await _tell(backend, runtime, str(stream), subject, key, context)
-    return Forgotten(subject, len(known), events, streams, snapshots)
+                await _tell(inside, runtime, str(stream), subject, key, context)
+        return await _drop(inside, streams)
+
+    _drop_states(runtime, streams)
+    before = await _drop(backend, streams)
+    after = await (backend.within(tell_and_drop) if backend.capabilities.together else tell_and_drop(backend))
+    _, late = await _about(backend, subject)  # some more may have been written before the key was destroyed
+    return Forgotten(subject, len(known), events, streams, before + after + await _drop(backend, {*late} - {*streams}))
 
 
 def _sealing(runtime: Runtime) -> Sealing:
@@ -84,23 +90,26 @@ async def _about(backend: Backend, subject: str) -> tuple[int, tuple[str, ...]]:
     return sum(streams.values()), tuple(streams)
 
 
-def _drop_states(runtime: Runtime, streams: Sequence[str]) -> None:
-    """Out of the memory of this process."""
+def _drop_states(runtime: Runtime, streams: Iterable[str]) -> None:
+    """Out of the memory of this process; whoever else keeps some finds out before they are used."""
     for cache in (runtime.caches or {}).values():
         for stream in streams:
             cache.forget(stream)
 
 
-async def _drop_snapshots(backend: Backend, streams: Sequence[str], *, only_look: bool) -> int:
-    if not (backend.capabilities.sql and streams):
+async def _snapshots(backend: Backend, streams: Iterable[str]) -> int:
+    """How many there are."""
+    if not backend.capabilities.sql:
         return 0
-    dropped = 0
-    for stream in streams:
-        ((count,),) = await backend.query(Own(_COUNT, {"stream": stream}))
-        dropped += int(str(count))
-        if count and not only_look:
-            await backend.work([Own(_DROP, {"stream": stream})])
-    return dropped
+    return sum([len(await backend.query(Own(_SAVED, {"stream": stream}))) for stream in streams])
+
+
+async def _drop(backend: Backend, streams: Iterable[str]) -> int:
+    """Drop the snapshots of these streams, and say how many."""
+    if not backend.capabilities.sql:
+        return 0
+    dropped = [await backend.work([Own(_DROP, {"stream": stream})]) for stream in streams]
+    return sum(len(rows) for (rows,) in dropped)
 
 
 async def _tell(backend: Backend, runtime: Runtime, stream: str, subject: str, key: bytes, context: Context) -> None:

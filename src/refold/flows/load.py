@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from refold.codec import Decoders, events_of
 from refold.errors import NoSuchVersion, SnapshotMismatch, UsageError, shortened
+from refold.flows.forgotten import known_at
 from refold.flows.prepare import Runtime, instant, stream_of
 from refold.flows.read import all_rows
 from refold.flows.shortcuts import Shortcut, Standing, StateCache
@@ -32,7 +33,8 @@ class Loaded(Struct, Generic[S], frozen=True):
     """A state, and how far into its stream it stands.
 
     `began`: the version of the snapshot that it was folded from, 0 for none. `cost`: the microseconds that this took, where
-    the fold's `Snapshots` ask for that.
+    the fold's `Snapshots` ask for that. `since`: the position at which somebody was last forgotten before it was folded, `None`
+    where its fold has neither snapshots nor a cache, or its events no personal data.
     """
 
     state: S
@@ -40,6 +42,7 @@ class Loaded(Struct, Generic[S], frozen=True):
     position: Position
     began: int = 0
     cost: int = 0
+    since: int | None = None
 
 
 async def load(
@@ -75,11 +78,12 @@ async def reached(
     if shortcut is None:
         return await _from_the_first_event(backend, runtime, fold, stream, until)
     began_at = runtime.clock.now()
-    loaded = await _from_the_cache(backend, runtime, fold, shortcut.cache, stream, until)
+    since = await known_at(backend, runtime) if shortcut.personal else None
+    loaded = await _from_the_cache(backend, runtime, fold, shortcut.cache, stream, until, since)
     if loaded is None:
         saved = None if shortcut.saving is None else await nearest(backend, shortcut.saving, stream, until)
         start = Loaded(fold.initial(), 0, Position(0)) if saved is None else as_loaded(saved)
-        loaded = await advance(backend, runtime, fold, start, stream, until)
+        loaded = await advance(backend, runtime, fold, replace(start, since=since), stream, until)
     if runtime.verifying:
         await _verify(backend, runtime, fold, stream, loaded)
     return replace(loaded, cost=max(0, runtime.clock.now() - began_at)) if _is_timed(shortcut) else loaded
@@ -87,7 +91,7 @@ async def reached(
 
 def as_loaded(standing: Standing[S]) -> Loaded[S]:
     """A state that was kept, as one to go on from."""
-    return Loaded(standing.state, standing.version, Position(standing.position), standing.began)
+    return Loaded(standing.state, standing.version, Position(standing.position), standing.began, since=standing.since)
 
 
 def _is_timed(shortcut: Shortcut) -> bool:
@@ -101,10 +105,16 @@ async def _from_the_first_event(
 
 
 async def _from_the_cache(
-    backend: Backend, runtime: Runtime, fold: Fold[S, Any], cache: StateCache | None, stream: str, until: int | None
+    backend: Backend,
+    runtime: Runtime,
+    fold: Fold[S, Any],
+    cache: StateCache | None,
+    stream: str,
+    until: int | None,
+    since: int | None,
 ) -> Loaded[S] | None:
     """What is known in this process, brought up to date; `None` where it does not help, or is not what the store has."""
-    known = None if cache is None else cache.get(stream)
+    known = None if cache is None else cache.known(stream, since)
     if cache is None or known is None or (until is not None and until < known.version):
         return None
     page = await backend.payloads(stream, known.version - 1, until)  # the last event in it, too: is it the same?
@@ -168,7 +178,7 @@ def folded(
             continue
         for event in events:
             state = evolve(state, event)
-    return Loaded(state, version, Position(position), loaded.began)
+    return Loaded(state, version, Position(position), loaded.began, since=loaded.since)
 
 
 def place(what: str, given: object) -> AsOf:

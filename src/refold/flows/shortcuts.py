@@ -16,12 +16,16 @@ S = TypeVar("S")
 
 
 class Standing(Struct, Generic[S], frozen=True):
-    """A state that stands at a version and position, folded onto that of a snapshot at version `began`."""
+    """A state that stands at a version and position, folded onto that of a snapshot at version `began`.
+
+    `since`: as in `Loaded`.
+    """
 
     state: S
     version: int
     position: int
     began: int
+    since: int | None = None
 
 
 class StateCache:
@@ -39,6 +43,14 @@ class StateCache:
         found = self._states.pop(stream, None)
         if found is not None:
             self._states[stream] = found
+        return found
+
+    def known(self, stream: str, since: int | None) -> Standing[Any] | None:
+        """The same, unless somebody was forgotten since it was folded: then it is dropped."""
+        found = self.get(stream)
+        if found is not None and found.since != since:
+            self.forget(stream)
+            return None
         return found
 
     def learn(self, stream: str, standing: Standing[Any]) -> None:
@@ -75,10 +87,11 @@ class Saving:
 
 
 class Shortcut(Struct, frozen=True):
-    """What the loads of one fold may begin with."""
+    """What the loads of one fold may begin with. `personal`: its states may hold what is forgotten one day."""
 
     saving: Saving | None
     cache: StateCache | None
+    personal: bool = False
 
 
 def cache_for(fold: Fold[Any, Any], room: int) -> StateCache:

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from refold.clock import Clock
 from refold.errors import RefoldError, StoreReadOnly, UsageError
+from refold.flows.forgotten import told_at
 from refold.flows.shortcuts import Saving, Standing
 from refold.ports import Backend, InStream, Own, Selection
 from refold.tables import SqlValue
@@ -99,13 +100,35 @@ def checksum_of(fingerprint: str, stream: str, version: int, position: int, stat
     return blake2b(state, digest_size=16, key=blake2b(place, digest_size=32).digest()).digest()
 
 
-async def save(backend: Backend, clock: Clock, saving: Saving, stream: str, standing: Standing[Any]) -> None:
-    """Save a state, and drop those of the stream that are then too many.
+async def save(backend: Backend, clock: Clock, saving: Saving, stream: str, standing: Standing[Any]) -> bool:
+    """Save a state, and drop those of the stream that are then too many; not, if somebody was forgotten since it was folded.
+
+    Whoever forgets appends that before dropping what is saved. So what came before that is dropped by whoever forgets, and what
+    came after it is found here, before or after it is saved: events and snapshots may be of two databases, or be seen late.
 
     Raises:
         UsageError: the state cannot be written so that it reads back the same.
         StoreError, OutcomeUnknown: the store cannot do it now.
     """
+    if standing.since is None:
+        await _save(backend, clock, saving, stream, standing)
+        return True
+
+    async def if_sound(inside: Backend) -> bool:
+        is_sound = await told_at(inside) == standing.since
+        if is_sound:
+            await _save(inside, clock, saving, stream, standing)
+        return is_sound
+
+    saved = await (backend.within(if_sound) if backend.capabilities.together else if_sound(backend))
+    if saved and await told_at(backend) != standing.since:
+        key: Mapping[str, SqlValue] = {"stream": stream, "fingerprint": saving.fingerprint}
+        await backend.work([Own(_DROP, {**key, "version": standing.version})])
+        return False
+    return saved
+
+
+async def _save(backend: Backend, clock: Clock, saving: Saving, stream: str, standing: Standing[Any]) -> None:
     state = saving.form.written(standing.state)
     key: Mapping[str, SqlValue] = {"stream": stream, "fingerprint": saving.fingerprint}
     place: Mapping[str, SqlValue] = {"version": standing.version, "position": standing.position}
@@ -128,8 +151,7 @@ async def try_to_save(backend: Backend, clock: Clock, saving: Saving, stream: st
     if not backend.capabilities.sql:
         return False
     try:
-        await save(backend, clock, saving, stream, standing)
+        return await save(backend, clock, saving, stream, standing)
     except RefoldError as error:
         saving.given_up = isinstance(error, UsageError | StoreReadOnly)
         return False
-    return True

@@ -17,6 +17,7 @@ from refold.flows.snapshots import Saved, opened, save, stands_there, try_to_sav
 from refold.flows.transact import Handled
 from refold.fold import Fold
 from refold.messages import Position
+from refold.personal import personal_fields
 from refold.ports import Backend, Own, Within
 from refold.sameness import identical
 from refold.snapshot import Snapshots
@@ -49,7 +50,8 @@ def with_shortcuts(runtime: Runtime, fold: Fold[Any, Any], snapshots: Snapshots 
     saving = None if snapshots is None else Saving(fold, snapshots)
     fresh = cache_for(fold, cache) if cache else None
     kept = None if fresh is None or runtime.caches is None else runtime.caches.setdefault(fold, fresh)
-    return replace(runtime, shortcuts={**runtime.shortcuts, fold: Shortcut(saving, kept)})
+    personal = any(personal_fields(cls) for cls in fold.event_types)
+    return replace(runtime, shortcuts={**runtime.shortcuts, fold: Shortcut(saving, kept, personal)})
 
 
 def afterwards(
@@ -63,7 +65,7 @@ def afterwards(
     if shortcut is None or (isinstance(told, Handled) and told.repeated) or not told.version:
         return None
     stream, saving, cache = str(fold.stream(id)), shortcut.saving, shortcut.cache if newest else None
-    standing = Standing(told.state, told.version, int(told.position), told.began)
+    standing = Standing(told.state, told.version, int(told.position), told.began, told.since)
     if cache is not None:
         cache.learn(stream, standing)
     if saving is None or not saving.is_due(standing, told.cost):
@@ -88,20 +90,15 @@ async def snapshot(backend: Backend, runtime: Runtime, fold: Fold[Any, Any], id:
         NoSuchVersion: `as_of` is a version that the stream has not reached.
     """
     _check_sql(backend)
-    stream, saving = checked_stream(fold.stream(id)), _saving(runtime, fold)
-    until = None if as_of is None else await version_at(backend, stream, as_of)
-    loaded = await reached(backend, runtime, fold, stream, until)
     if fold not in runtime.shortcuts:
         runtime = with_shortcuts(runtime, fold, Snapshots(), 0)
-    if loaded.version:
-        await save(
-            backend,
-            runtime.clock,
-            saving,
-            stream,
-            Standing(loaded.state, loaded.version, loaded.position, loaded.began),
-        )
-    return loaded.version
+    stream, saving = checked_stream(fold.stream(id)), _saving(runtime, fold)
+    until = None if as_of is None else await version_at(backend, stream, as_of)
+    while True:
+        loaded = await reached(backend, runtime, fold, stream, until)
+        standing = Standing(loaded.state, loaded.version, loaded.position, loaded.began, loaded.since)
+        if not loaded.version or await save(backend, runtime.clock, saving, stream, standing):
+            return loaded.version
 
 
 def _saving(runtime: Runtime, fold: Fold[Any, Any]) -> Saving:

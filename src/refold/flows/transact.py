@@ -11,6 +11,7 @@ from refold.codec import Form, events_of, form_of
 from refold.commands import Commands
 from refold.errors import Conflict, UsageError
 from refold.flows.commit import commit
+from refold.flows.forgotten import known_at
 from refold.flows.handing import hand_on, take_over
 from refold.flows.load import Loaded, advance, as_loaded, folded, load, reached
 from refold.flows.prepare import Cause, Runtime, prepare, stream_of
@@ -41,8 +42,8 @@ ATTEMPTS: Final = 1_000
 class Handled(Struct, Generic[S, E], frozen=True):
     """What came of a command: the state after it, the stream's version, the events, and the position to wait for.
 
-    `repeated`: the idempotency key was known, so this is the first outcome, and nothing was appended now. `began` and
-    `cost`: as in `Loaded`, of the state that was decided upon.
+    `repeated`: the idempotency key was known, so this is the first outcome, and nothing was appended now. `began`, `cost` and
+    `since`: as in `Loaded`, of the state that was decided upon.
     """
 
     state: S
@@ -52,6 +53,7 @@ class Handled(Struct, Generic[S, E], frozen=True):
     repeated: bool = False
     began: int = 0
     cost: int = 0
+    since: int | None = None
 
 
 def kind_of(decision: object) -> str:
@@ -147,7 +149,7 @@ async def transact(
     if request and (outcome := await backend.request(request.key)):
         return await _recalled(backend, runtime, fold, id, request, outcome)
     asked = _Asked(stream, cause, request)
-    known = take_over(backend, runtime, fold, stream) or cached_state(runtime, fold, stream)
+    known = take_over(backend, runtime, fold, stream) or await cached_state(backend, runtime, fold, stream)
     is_current = known is None
     loaded = await reached(backend, runtime, fold, stream) if known is None else known
     for left in reversed(range(ATTEMPTS)):
@@ -174,12 +176,14 @@ async def transact(
     raise AssertionError  # the last attempt returned or raised
 
 
-def cached_state(runtime: Runtime, fold: Fold[S, E], stream: str) -> Loaded[S] | None:
-    """What this process knows of the stream, and the store is not asked of. It may be older than the stream."""
+async def cached_state(backend: Backend, runtime: Runtime, fold: Fold[S, E], stream: str) -> Loaded[S] | None:
+    """What this process knows of the stream, which may have more: the store is asked only whether somebody was forgotten."""
     if not runtime.shortcuts or runtime.verifying:
         return None
     shortcut = runtime.shortcuts.get(fold)
-    known = None if shortcut is None or shortcut.cache is None else shortcut.cache.get(stream)
+    if shortcut is None or shortcut.cache is None or shortcut.cache.get(stream) is None:
+        return None
+    known = shortcut.cache.known(stream, await known_at(backend, runtime) if shortcut.personal else None)
     return None if known is None else as_loaded(known)
 
 
@@ -222,7 +226,7 @@ def _append(runtime: Runtime, asked: _Asked, events: tuple[Any, ...], version: i
 
 
 def _handled(loaded: Loaded[Any], after: S, version: int, events: tuple[E, ...], position: Position) -> Handled[S, E]:
-    return Handled(after, version, events, position, began=loaded.began, cost=loaded.cost)
+    return Handled(after, version, events, position, began=loaded.began, cost=loaded.cost, since=loaded.since)
 
 
 async def _after(

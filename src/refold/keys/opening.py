@@ -74,6 +74,9 @@ class NoKeys:
     def destroy(self, subject: str, now: int) -> None:
         self.known(subject)
 
+    def since(self, position: int) -> None:
+        """There is nothing to forget."""
+
     def of(self, tenant: str) -> NoKeys:
         return self
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from threading import Lock
+from threading import RLock
 from time import monotonic
 from typing import Any, Final
 
@@ -39,7 +39,7 @@ class KeyTable:
     def __init__(self, url: str) -> None:
         parts = conninfo_to_dict(url)
         self.place = f"the keys of database {parts.get('dbname')!r} on {parts.get('host') or 'this machine'}"
-        self._url, self._lock, self._seen = url, Lock(), Recent[bytes | str, tuple[float, Key]]()
+        self._url, self._lock, self._seen = url, RLock(), Recent[bytes | str, tuple[float, Key]]()
         self._db = self._connected()
 
     def _connected(self) -> psycopg.Connection[Any]:
@@ -54,16 +54,19 @@ class KeyTable:
 
     def find(self, id: bytes) -> Key | None:
         """From memory, if it was asked for a moment ago."""
-        if (key := self._remembered(id)) is None:
+        return self._remembered(id) or self._found(id)
+
+    def _found(self, id: bytes) -> Key | None:
+        with self._lock:  # or it would be kept after it was destroyed
             rows = self._run("select id, subject, secret from refold_keys where id = %s", (id,))
-            if not rows:
-                return None
-            key = self._remember(id, Key(*rows[0]))
-        return key
+            return self._remember(id, Key(*rows[0])) if rows else None
 
     def current(self, subject: str) -> Key:
         """From memory, as well."""
-        return self._remembered(subject) or self._remember(subject, self._made(subject))
+        if (key := self._remembered(subject)) is None:
+            with self._lock:
+                key = self._remember(subject, self._made(subject))
+        return key
 
     def _remembered(self, by: bytes | str) -> Key | None:
         until, key = self._seen.get(by, (0.0, None))
@@ -93,7 +96,11 @@ class KeyTable:
             (now, subject),
         )
         self._run("vacuum refold_keys", None)
-        self._seen.clear()
+        self.look_again()
+
+    def look_again(self) -> None:
+        with self._lock:
+            self._seen.clear()
 
     def close(self) -> None:
         self._db.close()

@@ -51,6 +51,10 @@ class Keys(Protocol):
         """Put nothing in the place of the subject's secret, and see that the old bytes are overwritten where that can be done."""
         ...
 
+    def look_again(self) -> None:
+        """Take no key to be there because it was a moment ago."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -74,6 +78,7 @@ class Sealed:
     def __init__(self, keys: Keys, tenant: str = "", ciphers: Recent[bytes, AESSIV] | None = None) -> None:
         self.keys, self.tenant = keys, tenant
         self._ciphers = Recent[bytes, AESSIV]() if ciphers is None else ciphers  # making one takes longer than using it
+        self._since = 0
 
     def admit(self, type: str) -> None:
         """Whatever it is: there are keys."""
@@ -105,6 +110,11 @@ class Sealed:
     def destroy(self, subject: str, now: int) -> None:
         self._ciphers.clear()
         self.keys.destroy(self._own(subject), now)
+
+    def since(self, position: int) -> None:
+        if position != self._since:
+            self.keys.look_again()
+            self._since = position  # after it: whoever finds it so uses no key from before
 
     def of(self, tenant: str) -> Sealed:
         return Sealed(self.keys, f"{self.tenant}{_part(tenant)}/", self._ciphers)

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from time import monotonic
 from typing import Any, Final
 
@@ -44,7 +44,7 @@ class KeyFile:
         if not path or "?" in path:
             raise UsageError(f"keys={shown(url)} names no file: write keys=sqlite:///shop-keys.db.")
         self.place = f"the keys of {path!r}"
-        self._lock, self._version, self._until = Lock(), -1, 0.0
+        self._lock, self._version, self._until = RLock(), -1, 0.0
         self._seen, self._current = Recent[bytes, Key](), Recent[str, Key]()
         if path != ":memory:" and not Path(path).parent.is_dir():
             raise StoreUnreachable(f"there is no directory {str(Path(path).parent)!r} for the keys: make it first.")
@@ -75,17 +75,20 @@ class KeyFile:
     def find(self, id: bytes) -> Key | None:
         """From memory, if no other process has changed the file."""
         self._forget_what_is_old()
-        if id not in self._seen:
+        return self._seen.get(id) or self._found(id)
+
+    def _found(self, id: bytes) -> Key | None:
+        with self._lock:  # or it would be kept after it was destroyed
             rows = self._run("select id, subject, secret from refold_keys where id = ?", (id,))
-            if not rows:
-                return None
-            return self._seen.keep(id, Key(*rows[0]))
-        return self._seen[id]
+            return self._seen.keep(id, Key(*rows[0])) if rows else None
 
     def current(self, subject: str) -> Key:
         """From memory, as well."""
         self._forget_what_is_old()
-        return self._current.get(subject) or self._current.keep(subject, self._made(subject))
+        if (key := self._current.get(subject)) is None:
+            with self._lock:
+                key = self._current.keep(subject, self._made(subject))
+        return key
 
     def _made(self, subject: str) -> Key:
         for key in self.of(subject):
@@ -105,8 +108,12 @@ class KeyFile:
             "update refold_keys set secret = null, destroyed_at = ? where subject = ? and secret is not null",
             (now, subject),
         )
-        self._seen.clear()
-        self._current.clear()
+        self.look_again()
+
+    def look_again(self) -> None:
+        with self._lock:
+            self._seen.clear()
+            self._current.clear()
 
     def _forget_what_is_old(self) -> None:
         """See whether another process has changed the file, unless that was asked a moment ago: it takes as long as the rest."""
@@ -116,8 +123,7 @@ class KeyFile:
         found = self._run("pragma data_version", ())
         if found and found[0][0] != self._version:
             self._version = found[0][0]
-            self._seen.clear()
-            self._current.clear()
+            self.look_again()
 
     def close(self) -> None:
         if self._db is not None:

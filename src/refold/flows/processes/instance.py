@@ -63,6 +63,8 @@ class Instance:
         """How far each message is: pending, delivered, refused, parked or skipped."""
         self.steps: set[str] = set()
         """The names of all that it has sent and set, where these have any."""
+        self.since: int | None = None
+        """The position at which somebody was last forgotten before it was folded, `None` if no input of it is personal."""
         self.started_at: datetime | None = None
         self.moved_at: datetime | None = None
 

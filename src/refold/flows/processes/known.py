@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from refold.flows.forgotten import known_at
 from refold.flows.prepare import Runtime
 from refold.flows.processes.instance import Instance, loaded
 from refold.flows.processes.journal import ENTRIES, Kept, Migrated, Reacted, Started
 from refold.flows.read import opened_all
 from refold.messages import Recorded
+from refold.personal import personal_fields
 from refold.ports import PAGE, Backend, InStream, Selection
 from refold.process import Process
 from refold.rows import Row
@@ -28,6 +30,7 @@ class Known:
 
     def __init__(self, process: Process[Any, Any]) -> None:
         self._process = process
+        self._personal = any(personal_fields(cls) for cls in process.event_types)
         self._kept: dict[str, tuple[Instance, int, bytes]] = {}
 
     async def taken(self, backend: Backend, runtime: Runtime, id: str) -> Instance:
@@ -36,13 +39,15 @@ class Known:
         Raises:
             Whatever `loaded` raises.
         """
-        kept = self._kept.pop(id, None)
-        if kept is not None:
+        kept, since = self._kept.pop(id, None), await known_at(backend, runtime) if self._personal else None
+        if kept is not None and kept[0].since == since:
             instance, version, last = kept
             rows = await backend.read(Selection(InStream(instance.journal), version - 1))
             if rows and rows[0].id == last and self._caught_up(runtime, instance, rows[1:]):
                 return instance
-        return await loaded(backend, runtime, self._process, id)
+        instance = await loaded(backend, runtime, self._process, id)
+        instance.since = since
+        return instance
 
     def _caught_up(self, runtime: Runtime, instance: Instance, rows: Sequence[Row]) -> bool:
         """Take in what came since, if it is only what others than the worker write."""

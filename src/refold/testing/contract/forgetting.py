@@ -13,10 +13,11 @@ import pytest
 import pytest_asyncio
 
 from refold.aio import AsyncStore
-from refold.errors import InvalidName, UndecodableEvent, UsageError
+from refold.errors import CannotUndo, InvalidName, UndecodableEvent, UsageError
 from refold.flows.append import Receipt
 from refold.flows.forgetting import Forgotten, SubjectForgotten
 from refold.fold import Fold
+from refold.inverse import undoes
 from refold.messages import NewEvent, RawEvent, Recorded, event
 from refold.personal import SEALED, Personal
 from refold.projection import Projection, Statement, sql
@@ -57,6 +58,15 @@ def _with(known: Known, event: Registered | Came) -> Known:
 
 
 guests: Final = Fold[Known, Registered | Came]("guests", initial=tuple, evolve=_with)
+
+
+@undoes(Registered)
+def struck_out(event: Registered, _: Known) -> Iterator[Came]:
+    """Who was registered only came."""
+    yield Came(event.guest)
+
+
+erasable: Final = Fold[Known, Registered | Came]("guests", initial=tuple, evolve=_with, inverses=(struck_out,))
 EVENTS: Final = (Registered, Came, SubjectForgotten)
 ANN, BOB = Registered("ann", "Ann Lee", (7, 8)), Registered("bob", "Bob Ray")
 GONE = Registered("ann", None)
@@ -143,6 +153,17 @@ class Forgetting(Contract):
         first = await keyed.append("guests-1", [new])
         assert (await keyed.append("guests-1", [new])) == replace_repeated(first)
 
+    async def test_a_plan_to_redo_what_was_personal_does_not_bring_it_back(self, keyed: AsyncStore) -> None:
+        ann = (await listed(keyed.read()))[0]
+        await keyed.undo(await keyed.plan_undo(ann.id, folds=[erasable]))
+        plan = await keyed.plan_redo(ann.id, folds=[erasable])
+        await keyed.forget("guest:ann")
+
+        with pytest.raises(CannotUndo, match="guests-1@1 .* does not read as it did when this was planned"):
+            await keyed.redo(plan)
+        await keyed.redo(await keyed.plan_redo(ann.id, folds=[erasable]))
+        assert await _data(keyed) == [GONE, BOB, Came("ann"), Came("ann"), GONE]
+
     async def test_a_cached_state_is_forgotten_with_its_subject(self, keyed: AsyncStore) -> None:
         bound = keyed.bind(guests, cache=10)
         assert await bound.state("1") == (("ann", "Ann Lee"), ("bob", "Bob Ray"))
@@ -156,6 +177,41 @@ class Forgetting(Contract):
         await bound.snapshot("1")
         assert (await keyed.forget("guest:ann")).snapshots == 1
         assert await bound.state("1") == (("ann", None), ("bob", "Bob Ray"))
+
+    async def test_a_state_that_another_process_keeps_is_not_used_or_saved_any_more(
+        self, keyed: AsyncStore, stores: Stores, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _needs_to_be_opened_again(place)
+        monkeypatch.setattr("refold.keys.sqlite.REMEMBERED", 1_000)  # nor is a key that was there a moment ago
+        snapshots = Snapshots(every=1) if place.sql else None
+        other = (await stores.open(events=EVENTS)).bind(guests, cache=10, snapshots=snapshots)
+        assert await other.state("1") == (("ann", "Ann Lee"), ("bob", "Bob Ray"))
+        await keyed.forget("guest:ann")
+        await keyed.append("guests-1", [Came("bob")])
+        gone = (("ann", None), ("bob", "Bob Ray"))
+        assert await other.state("1") == gone
+        assert (await other.do("1", _comes)).state == gone
+        if place.sql:
+            assert {check.verdict for check in await other.check_snapshots("1")} == {"sound"}
+
+    async def test_a_command_that_begins_with_a_cached_state_begins_without_what_was_forgotten(
+        self, keyed: AsyncStore, stores: Stores, place: Place
+    ) -> None:
+        _needs_to_be_opened_again(place)
+        seen: list[Known] = []
+
+        def look(known: Known) -> Iterator[Came]:
+            seen.append(known)
+            yield Came("bob")
+
+        snapshots = Snapshots(every=1) if place.sql else None
+        other = (await stores.open(events=EVENTS)).bind(guests, cache=10, snapshots=snapshots)
+        await other.do("1", look)
+        await keyed.forget("guest:ann")
+        await other.do("1", look)
+        assert seen == [(("ann", "Ann Lee"), ("bob", "Bob Ray")), (("ann", None), ("bob", "Bob Ray"))]
+        if place.sql:
+            assert [check.verdict for check in await other.check_snapshots("1")] == ["sound"]
 
     async def test_an_upcaster_is_given_what_is_open_and_none_for_what_is_forgotten(
         self, keyed: AsyncStore, stores: Stores, place: Place
@@ -207,6 +263,10 @@ def replace_repeated(receipt: Receipt) -> Receipt:
 def _needs_to_be_opened_again(place: Place) -> None:
     if not place.durable:
         pytest.skip(f"{place.url} cannot be opened twice")
+
+
+def _comes(_: Known) -> Iterator[Came]:
+    yield Came("bob")
 
 
 def _names() -> Projection:
