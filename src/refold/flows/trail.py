@@ -64,17 +64,17 @@ async def _climbed(
     found, new, asked = dict(facts), facts, set(facts)
     while wanted := {id for fact in new.values() for id in above(fact) if id is not None} - asked:
         asked |= wanted
-        new = await facts_of(backend, sorted(wanted))
+        new = as_facts(await rows_of(backend, sorted(wanted)))
         found |= new
     return found
 
 
-async def facts_of(backend: Backend, ids: Sequence[UUID]) -> Mapping[UUID, Fact]:
+async def rows_of(backend: Backend, ids: Sequence[UUID]) -> Sequence[Row]:
     """The events with these ids that are there."""
     rows: list[Row] = []
     for start in range(0, len(ids), PAGE):
         rows += await backend.find([id.bytes for id in ids[start : start + PAGE]])
-    return as_facts(rows)
+    return rows
 
 
 def as_facts(rows: Iterable[Row]) -> dict[UUID, Fact]:

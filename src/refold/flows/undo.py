@@ -12,7 +12,7 @@ from refold.flows.periods import newest_of
 from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.read import all_rows, opened_all
 from refold.flows.together import append_all
-from refold.flows.trail import Trail, as_facts, begun, facts_of
+from refold.flows.trail import Trail, as_facts, begun, rows_of
 from refold.flows.transact import ATTEMPTS
 from refold.fold import Fold
 from refold.inverse import Way
@@ -64,7 +64,7 @@ def _by_category(folds: Iterable[Fold[Any, Any]]) -> Mapping[str, Fold[Any, Any]
 
 async def _asked(backend: Backend, ids: Sequence[UUID], correlation_id: str | None) -> Sequence[Row]:
     if correlation_id is None:
-        return await backend.find([id.bytes for id in ids])
+        return await rows_of(backend, ids)
     return [row async for row in all_rows(backend, Selection(InStory(correlation_id)))]
 
 
@@ -146,25 +146,43 @@ async def carry_out(
         raise UsageError(f"store.{kind.way}() takes what store.plan_{kind.way}() gives, not {shortened(plan)}.")
     if plan.obstacles:
         raise CannotUndo(*plan.obstacles)
-    facts = await facts_of(backend, sorted(step.event.id for step in plan.steps))
-    if len(facts) < len(plan.steps):
+    rows = await rows_of(backend, [step.event.id for step in plan.steps])
+    if len(rows) < len(plan.steps):
         raise UsageError(
             f"the events of this plan are not in this store: {kind.way} it in the one that it was made for."
         )
-    trail = await (await begun(backend, kind.way, facts)).further(backend)
-    writes = [_write(runtime, step, plan, context) for step in plan.steps]
+    trail = await (await begun(backend, kind.way, as_facts(rows))).further(backend)
+    writes, stale = [_write(runtime, step, plan, context) for step in plan.steps], tuple(_stale(runtime, plan, rows))
     try:
         if backend.capabilities.together:
-            return await backend.within(lambda inside: _done(inside, runtime, plan, writes, trail, context))
-        return await _done(backend, runtime, plan, writes, trail, context)
+            return await backend.within(lambda inside: _done(inside, runtime, plan, writes, trail, stale, context))
+        return await _done(backend, runtime, plan, writes, trail, stale, context)
     except IdReused as error:
         raise CannotUndo(
             f"some of these events were {plan.way}ne meanwhile, by another plan: make a new one"
         ) from error
 
 
+def _stale(runtime: Runtime, plan: Plan, rows: Sequence[Row]) -> Iterator[Obstacle]:
+    """A plan is kept in mind for as long as somebody thinks it over: whom its events are about may be forgotten meanwhile."""
+    meant = {step.event.id: [part.data for part in (step.event, *step.rest)] for step in plan.steps}
+    classes = {data.__class__: None for parts in meant.values() for data in parts}
+    read: dict[UUID, list[Any]] = {}
+    for event in opened_all(runtime.codec.decoders(tuple(classes)), rows):
+        read.setdefault(event.id, []).append(event.data)
+    for fact in as_facts(rows).values():
+        if read.get(fact.id) != meant[fact.id]:
+            yield Obstacle(fact.id, fact.place, "it does not read as it did when this was planned: make a new plan")
+
+
 async def _done(
-    backend: Backend, runtime: Runtime, plan: Plan, writes: Sequence[Write], trail: Trail, context: Context
+    backend: Backend,
+    runtime: Runtime,
+    plan: Plan,
+    writes: Sequence[Write],
+    trail: Trail,
+    stale: Sequence[Obstacle],
+    context: Context,
 ) -> tuple[Receipt, ...]:
     """Look whether anything has come into the way since the plan, and append if nothing comes between; else look again.
 
@@ -172,7 +190,7 @@ async def _done(
     """
     for left in reversed(range(ATTEMPTS)):
         trail = await trail.further(backend)
-        obstacles = tuple(_in_the_way(plan, trail))
+        obstacles = (*stale, *_in_the_way(plan, trail))
         if obstacles and not await backend.find([row.id for write in writes for row in write.rows]):
             raise CannotUndo(*obstacles)
         unseen = AppendCondition(Query.all(), trail.reached)

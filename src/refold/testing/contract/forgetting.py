@@ -159,7 +159,7 @@ class Forgetting(Contract):
         plan = await keyed.plan_redo(ann.id, folds=[erasable])
         await keyed.forget("guest:ann")
 
-        with pytest.raises(CannotUndo, match="guests-1@1 .* does not read as it did when this was planned"):
+        with pytest.raises(CannotUndo, match=r"guests-1@1 .* does not read as it did when this was planned"):
             await keyed.redo(plan)
         await keyed.redo(await keyed.plan_redo(ann.id, folds=[erasable]))
         assert await _data(keyed) == [GONE, BOB, Came("ann"), Came("ann"), GONE]
