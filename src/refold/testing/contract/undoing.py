@@ -437,6 +437,15 @@ class Undoing(Contract):
         assert [(r.positions, r.ids, r.repeated) for r in again] == [(r.positions, r.ids, True) for r in first]
         assert await _recorded(store) == after
 
+    @pytest.mark.guarantee("G4")
+    async def test_a_repeat_that_undid_several_events_of_a_stream_is_told_what_the_first_was(
+        self, store: AsyncStore
+    ) -> None:
+        await store.append("stock-1", [Received("nut", 1), Received("nut", 2)])
+        plan = await store.plan_undo(*(event.id for event in await _recorded(store)), folds=FOLDS)
+        first, again = await store.undo(plan), await store.undo(plan)
+        assert [receipt.version for receipt in first] == [receipt.version for receipt in again] == [4, 4]
+
     async def test_of_two_plans_that_meet_in_an_event_one_is_refused(self, store: AsyncStore) -> None:
         placed, issued = await _an_order(store)
         whole = await store.plan_undo(correlation_id=placed.metadata.correlation_id, folds=FOLDS)
