@@ -10,7 +10,7 @@ from tests.faults import planted_sagas
 from refold import runner
 from refold.flows.projections import batch, publishing, rebuilding, switching, work
 from refold.flows.projections.builds import builds, with_role
-from refold.http import following
+from refold.http import sending
 from refold.ports import Own, Rows
 from refold.projection import Statement
 from refold.publication import Publication
@@ -142,7 +142,7 @@ def what_is_parked_is_forgotten(put: Put) -> None:
 
 def all_made_ready(put: Put) -> None:
     """A server makes all events ready for a client that takes its time."""
-    put(following, "_AHEAD", 0)
+    put(sending, "AHEAD", 1 << 60)
 
 
 def _always(call: Any, **forced: Any) -> Any:

@@ -21,7 +21,12 @@ _TOP: Final = """# HTTP
 
 The routes of [`refold serve`](../how-to/serve-over-http.md), as `/openapi.json` tells them, with all shapes. Lists are
 `{"schema": 1, "data": [...], "next": cursor}`, where the cursor is what to give as `after`; times are ISO 8601 in UTC. GET also
-works as HEAD, but for what never ends.
+works as HEAD, but for what never ends. Where events are large, a page ends before its `limit`, and `next` leads on.
+
+The ETag of what is read begins with the version of the stream, and ends with a digest of the answer: `If-None-Match` takes it
+as it is, `If-Match` the version alone, too. Nothing may be kept by caches on the way, `Cache-Control: no-store`.
+
+What came of a command has its `state`, and that of a repeat its `events`, only for who may `read` the category.
 
 Errors are `application/problem+json` (RFC 9457): `type` is for programs, `detail` for people. Any route may answer 400, 429
 and 503; one that takes a token 401 and 403.

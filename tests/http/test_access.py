@@ -140,9 +140,11 @@ async def bearer(serve: Serve, store: AsyncStore, clock: Clock) -> Client:
     return serve(authorize=TokenBearers(store, now=clock, guesses=Guesses(free=10**6)))
 
 
-async def issue(store: AsyncStore, *scopes: str, expires: datetime | None = None, tenant: str | None = None) -> str:
+async def issue(
+    store: AsyncStore, *scopes: str, expires: datetime | None = None, tenant: str | None = None, name: str = "till"
+) -> str:
     id, secret = new_id(), new_secret()
-    await store.bind(TOKEN).handle(id, IssueToken("till", hashed(secret), scopes, tenant, expires))
+    await store.bind(TOKEN).handle(id, IssueToken(name, hashed(secret), scopes, tenant, expires))
     return written(id, secret)
 
 
@@ -164,6 +166,49 @@ async def test_what_is_no_token_opens_nothing(bearer: Client, store: AsyncStore,
     token = await issue(store, "read")
     given = wrong.replace("{token}", token).replace("{id}", token.split("_")[1])
     assert (await status(bearer, given), await status(bearer, token, "Basic")) == (401, 401)
+
+
+async def test_each_token_has_keys_and_messages_of_its_own_whatever_it_is_called(
+    bearer: Client, store: AsyncStore
+) -> None:
+    names = "till", "till", "a", "a:b"
+    bearers = [{"Authorization": f"Bearer {await issue(store, 'append', name=name)}"} for name in names]
+    keys = ["k", "k", "b:c", "c"]
+    done = [
+        await bearer.post(
+            f"/streams/stone-{number}", json={"events": [stone(number)]}, headers={**each, "Idempotency-Key": key}
+        )
+        for number, (each, key) in enumerate(zip(bearers, keys, strict=True))
+    ]
+    commanded = [
+        await bearer.post(
+            f"/commands/cart.add?id=c-{number}", json={"sku": "b-1", "qty": 1}, headers={**each, "Idempotency-Key": key}
+        )
+        for number, (each, key) in enumerate(zip(bearers, keys, strict=True))
+    ]
+    message = {"specversion": "1.0", "id": "m-1", "source": "/till", "type": "stone", "data": {"number": 1}}
+    kind = {"Content-Type": "application/cloudevents+json"}
+    taken = [
+        await bearer.post("/cloudevents", json={**message, "subject": f"stone-{number}"}, headers={**each, **kind})
+        for number, each in enumerate(bearers)
+        for _ in range(2)
+    ]
+    assert [each.status_code for each in (*done, *commanded)] == [201] * 8
+    assert [each.status_code for each in taken] == [201, 200] * 4
+
+
+async def test_a_token_that_is_rotated_keeps_its_keys(bearer: Client, store: AsyncStore, clock: Clock) -> None:
+    old = await issue(store, "append")
+    id, secret = old.split("_")[1], new_secret()
+    await store.bind(TOKEN).handle(id, RotateToken(hashed(secret), clock.now + timedelta(hours=1)))
+    done = [
+        await bearer.post(
+            "/streams/stone-1", json={"events": [stone(1)]},
+            headers={"Authorization": f"Bearer {token}", "Idempotency-Key": "k"},
+        )
+        for token in (old, written(id, secret))
+    ]  # fmt: skip
+    assert [each.status_code for each in done] == [201, 200]
 
 
 async def test_a_token_ends_when_it_expires(bearer: Client, store: AsyncStore, clock: Clock) -> None:

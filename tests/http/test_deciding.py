@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.http.conftest import Client, Serve
 from tests.http.desk import Add, Cart, carts
+from tests.http.test_access import granted
 
 from refold import App, AsyncStore
 
@@ -32,6 +33,27 @@ async def test_a_command_leads_to_events_and_the_state_after_them(client: Client
         "repeated": False,
     }
     assert (event.metadata.actor, event.metadata.free) == ("anyone", {"$command": "cart.add"})
+
+
+async def test_who_may_not_read_is_told_no_state(serve: Serve, client: Client) -> None:
+    await add(client, 3)
+    writer, reader = serve(authorize=granted("append:cart")), serve(authorize=granted("append:cart", "read:cart"))
+    first = [await add(each, 1, Idempotency_Key=str(number)) for number, each in enumerate((writer, reader))]
+    again = [await add(each, 1, Idempotency_Key=str(number)) for number, each in enumerate((writer, reader))]
+    tried = await add(writer, 1, query="id=c-1&dry_run=true")
+    assert [each.json().get("state") for each in first] == [None, {"items": 5}]
+    assert [(each.status_code, each.json().get("state"), len(each.json()["events"])) for each in again] == [
+        (200, None, 0), (200, {"items": 5}, 1),
+    ]  # fmt: skip
+    assert (len(first[0].json()["events"]), tried.status_code) == (1, 403)
+
+
+async def test_a_key_that_was_used_for_another_command_tells_nothing_of_that(client: Client) -> None:
+    await add(client, 1, Idempotency_Key="k")
+    other = await add(client, 2, Idempotency_Key="k", query="id=c-2")
+    assert (other.status_code, other.json()["type"]) == (422, "urn:refold:problem:key-reused")
+    assert "http:" not in other.text
+    assert "cart-c-1" not in other.text
 
 
 async def test_a_decider_that_refuses_is_heard(client: Client, store: AsyncStore) -> None:

@@ -14,7 +14,8 @@ from tests.http.conftest import Client, Serve, stone
 from tests.http.serving import served
 
 from refold import AsyncStore, RawEvent
-from refold.http import Quotas, anyone, api, following
+from refold.http import Quotas, anyone, api, following, sending
+from refold.http.sending import Ahead
 
 LINES = {"Accept": "application/x-ndjson"}
 
@@ -177,12 +178,68 @@ async def test_who_follows_is_let_go_when_the_server_stops(store: AsyncStore) ->
     assert (app.following, app._slots.open) == (set(), {})
 
 
+async def test_what_is_ready_for_a_client_is_bounded_by_bytes() -> None:
+    ahead, put = Ahead[bytes](3_000), list[int]()
+
+    async def fill() -> None:
+        for number, size in enumerate([1_000, 5_000, 10, 10, 5_000, 10]):
+            await ahead.put(b"x" * size, size)
+            put.append(number)
+
+    filling = asyncio.ensure_future(fill())
+    sizes, most = list[int](), 0
+    for _ in range(6):
+        for _ in range(5):
+            await asyncio.sleep(0)
+        most = max(most, ahead.size)
+        sizes.append(len(await ahead.get()))
+    await filling
+    assert (sizes, most < 3_000 + 5_300, ahead.size, ahead.is_empty) == (
+        [1_000, 5_000, 10, 10, 5_000, 10],
+        True,
+        0,
+        True,
+    )
+
+
+async def test_no_more_is_read_for_who_does_not_read(store: AsyncStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "AHEAD", 2_000)
+    await store.append("stone-1", [RawEvent("stone", {"number": n, "text": "x" * 500}) for n in range(40)])
+    app: Any = api(store, authorize=anyone)
+    sent, stuck = list[bytes](), asyncio.Event()
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body", b""))
+        if b"data:" in sent[-1]:
+            stuck.set()
+            await asyncio.Event().wait()
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    scope: dict[str, Any] = {
+        "type": "http", "method": "GET", "path": "/follow", "raw_path": b"/follow", "root_path": "", "headers": [],
+        "query_string": b"", "client": None,
+    }  # fmt: skip
+    asking = asyncio.ensure_future(app(scope, receive, send))
+    async with asyncio.timeout(20):
+        await stuck.wait()
+        (subscription,) = app.following
+        place = -1
+        while place != (place := int(subscription.position)):
+            for _ in range(20):
+                await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert place < 15
+
+
 async def test_who_goes_away_leaves_nothing_behind(store: AsyncStore) -> None:
     app: Any = api(store, authorize=anyone)
     async with served(app) as (client, _):
         async with client.stream("GET", "/follow") as response:
             await anext(frames(response))
-            assert app._slots.open == {"anyone": 1}
+            assert [*app._slots.open.values()] == [1]
         async with asyncio.timeout(20):
             while app._slots.open or app.following:  # noqa: ASYNC110 - until the server has noticed
                 await asyncio.sleep(0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Final, Literal, TypeAlias, get_args
@@ -41,12 +42,22 @@ class Grant(Struct, frozen=True):
 
 
 class Access(Struct, frozen=True):
-    """Who asks, as events will say (`actor`), what they may, and the store of which tenant they see, if of one."""
+    """Who asks, as events will say (`actor`), what they may, and the store of which tenant they see, if of one.
+
+    `id` tells them from others of the same name; without one, whoever has the same name is the same.
+    """
 
     name: str
     grants: tuple[Grant, ...]
     tenant: str | None = None
     expires_at: datetime | None = None
+    id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells who asks from everybody else, in 40 characters."""
+        told = f"name:{self.name}" if self.id is None else f"id:{self.id}"
+        return hashlib.sha256(told.encode()).hexdigest()[:40]
 
     def may(self, action: Action, category: str | None = None) -> bool:
         """Whether that is allowed in a category, or, without one, in all. Refold's own categories are the admin's."""

@@ -30,7 +30,7 @@ from refold.messages import NewEvent
 from refold.ports import Check, StreamCheck
 from refold.query import ANY, EXISTS, AppendCondition, Expected, ExpectedVersion
 
-_ETAG: Final = re.compile(r'"([0-9]{1,18})"')
+_ETAG: Final = re.compile(r'"([0-9]{1,18})(-[0-9a-f]{32})?"')
 _VERSION: Final = re.compile(r"[0-9]{1,18}")
 
 
@@ -142,12 +142,15 @@ def _status(receipts: Sequence[Receipt]) -> int:
 
 
 def _reused(ask: Ask, error: IdReused) -> Exception:
-    if ask.idempotency_key is None:
-        return error
+    return error if ask.idempotency_key is None else reused("append")
+
+
+def reused(kind: str) -> Declined:
+    """The refusal of a key that was used before, which tells nothing of what it was used for."""
     return Declined(
         422,
         "key-reused",
-        "this Idempotency-Key was used for another append: one key names one request. Take a new key for a new request.",
+        f"this Idempotency-Key was used for another {kind}: one key names one request. Take a new key for a new request.",
     )
 
 

@@ -107,7 +107,8 @@ class Api:
         except Exception as error:  # noqa: BLE001 - whatever it is, the client is told
             response = answer_to(error)
         self._count((request.method if path != "-" else "-", path, response.status_code), time.perf_counter() - began)
-        response.headers.setdefault("Cache-Control", "private, no-cache")
+        response.headers.setdefault("Cache-Control", "no-store")  # what is forgotten must not stand elsewhere
+        response.headers.append("Vary", "Authorization, Accept")
         response.headers["X-Content-Type-Options"] = "nosniff"
         await _bodiless(response, request.method)(scope, receive, send)
 
@@ -117,7 +118,7 @@ class Api:
 
     async def _answered(self, request: Request, route: Route, variables: dict[str, str]) -> Response:
         access = await self._authorize(request)
-        self._rates.take(access.name if access else request.client.host if request.client else "")
+        self._rates.take(access.key if access else request.client.host if request.client else "")
         if route.action is not None:
             if access is None:
                 raise Declined(

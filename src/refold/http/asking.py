@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -110,7 +109,7 @@ class Ask:
             return None
         if not _KEY.fullmatch(found):
             raise Declined(400, "bad-header", "an Idempotency-Key has 1 to 150 printable characters of ASCII.")
-        return f"http:{_brief(self.access.name)}:{found}"
+        return f"http:{self.access.key}:{found}"
 
     async def audit(self, action: str, subject: str, reason: str) -> None:
         """Record what is about to be done, in the store that is served, whatever tenant it is done to."""
@@ -122,11 +121,6 @@ def _lists(cls: type[Any]) -> frozenset[str]:
     return frozenset(
         each.name for each in msgspec.structs.fields(cls) if getattr(each.type, "__origin__", None) in {list, tuple}
     )
-
-
-def _brief(name: str) -> str:
-    """A name in 40 characters at most, which no other name has."""
-    return name if len(name) < 40 else hashlib.sha256(name.encode()).hexdigest()[:40]  # noqa: PLR2004
 
 
 @cache

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
 from refold.codec import as_json
-from refold.errors import InvalidName
+from refold.errors import InvalidName, KeyReused
 from refold.fold import Decider
-from refold.http.appending import KEY
+from refold.http.appending import KEY, reused
 from refold.http.asking import Ask, answer
 from refold.http.bodies import JSON, check_kind, json_of
 from refold.http.problems import Declined
@@ -39,15 +39,16 @@ class EventOut(Struct, frozen=True):
 class DecidedOut(Struct, frozen=True):
     """What came of a command: the events, the state after them, and the stream's version and position then.
 
-    `appended`: they stand in the store, now or, if `repeated`, since the first time that it was asked for.
+    `appended`: they stand in the store, now or, if `repeated`, since the first time that it was asked for. Who may not read the
+    category is told no state, and no events of the first time.
     """
 
     stream: str
     version: int
     position: int
     events: list[EventOut]
-    state: Any
     appended: bool
+    state: Any | UnsetType = UNSET
     repeated: bool = False
 
 
@@ -65,6 +66,8 @@ async def decide(ask: Ask) -> Response:
         told = await (
             _tried(ask, decider, asked.id, command) if asked.dry_run else _done(ask, decider, asked.id, command)
         )
+    except KeyReused as error:
+        raise reused("command") from error
     except DeciderRefused as refusal:
         raise Declined(
             422,
@@ -104,9 +107,11 @@ def _stream(decider: Decider[Any, Any, Any], id: str) -> StreamName:
 
 async def _done(ask: Ask, decider: Decider[Any, Any, Any], id: str, command: object) -> DecidedOut:
     handled = await ask.store.bind(decider).handle(id, command, idempotency_key=ask.idempotency_key)
+    reads = ask.access.may("read", decider.category)
     return DecidedOut(
-        str(decider.stream(id)), handled.version, int(handled.position), _events(handled.events),
-        as_json(handled.state), appended=True, repeated=handled.repeated,
+        str(decider.stream(id)), handled.version, int(handled.position),
+        _events(handled.events if reads or not handled.repeated else ()),
+        appended=True, state=as_json(handled.state) if reads else UNSET, repeated=handled.repeated,
     )  # fmt: skip
 
 
@@ -115,8 +120,9 @@ async def _tried(ask: Ask, decider: Decider[Any, Any, Any], id: str, command: ob
     events = tuple(decider.decide(command, loaded.state))
     after = decider(events, loaded.state)
     return DecidedOut(
-        str(decider.stream(id)), loaded.version, int(loaded.position), _events(events), as_json(after), appended=False
-    )
+        str(decider.stream(id)), loaded.version, int(loaded.position), _events(events), appended=False,
+        state=as_json(after),
+    )  # fmt: skip
 
 
 def _events(events: Iterable[object]) -> list[EventOut]:

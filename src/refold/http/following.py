@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from refold.eventlogs.recorded import record_of
 from refold.forms import encode
@@ -18,13 +18,12 @@ from refold.http.asking import Ask
 from refold.http.problems import Declined, problem_of
 from refold.http.reading import NDJSON, source_of
 from refold.http.routes import Header, Route, Told
+from refold.http.sending import Ahead, Going
 from refold.http.shapes import FollowQuery
 from refold.messages import Recorded
 from refold.subscription import AsyncSubscription
 
 SSE: Final = "text/event-stream"
-_AHEAD: Final = 256
-"""How many events are made ready for a client that takes its time; further ones are not even read."""
 _CHUNK: Final = 1 << 16
 
 
@@ -38,30 +37,14 @@ async def follow(ask: Ask) -> Response:
     after = asked.after if place is None else _place(place)
     if ask.request.method == "HEAD":
         raise Declined(405, "method-not-allowed", "what never ends has no HEAD.", headers={"Allow": "GET"})
-    slot = ask.api.open_slot(ask.access.name)
+    slot = ask.api.open_slot(ask.access.key)
     try:
         subscription = ask.store.subscribe(**source, after=after, since=asked.since, idle=asked.idle)
     except BaseException:
         slot()
         raise
     body = _frames(ask, subscription, wire, slot)
-    return _Following(
-        body, slot, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, media_type=wire.kind
-    )
-
-
-class _Following(StreamingResponse):
-    """Gives its slot back, also when the client is gone before the first byte."""
-
-    def __init__(self, body: AsyncIterator[bytes], slot: Callable[[], None], **rest: Any) -> None:  # noqa: ANN401
-        super().__init__(body, **rest)
-        self._slot = slot
-
-    async def __call__(self, *args: Any) -> None:  # noqa: ANN401 - as ASGI has it
-        try:
-            await super().__call__(*args)
-        finally:
-            self._slot()
+    return Going(body, slot, headers={"X-Accel-Buffering": "no"}, media_type=wire.kind)
 
 
 def _source(ask: Ask, asked: FollowQuery) -> dict[str, Any]:
@@ -127,7 +110,7 @@ async def _frames(
     As often, it is looked whether the client may still read.
     """
     api, looked = ask.api, time.monotonic()
-    ready: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)
+    ready: Ahead[bytes | None] = Ahead()
     api.following.add(subscription)
     pump: asyncio.Future[None] | None = None
     try:
@@ -144,10 +127,10 @@ async def _frames(
                 async with asyncio.timeout(api.heartbeat):
                     chunk: list[bytes | None] = [await ready.get()]
             except TimeoutError:
-                if ready.empty():  # all up to there was sent
+                if ready.is_empty:  # all up to there was sent
                     yield wire.beat(int(subscription.position))
                 continue
-            while not ready.empty() and sum(len(each or b"") for each in chunk) < _CHUNK:
+            while not ready.is_empty and sum(len(each or b"") for each in chunk) < _CHUNK:
                 chunk.append(ready.get_nowait())
             yield b"".join(each for each in chunk if each is not None)
             if chunk[-1] is None:
@@ -160,10 +143,11 @@ async def _frames(
         slot()
 
 
-async def _pump(subscription: AsyncSubscription, wire: _Wire, ready: asyncio.Queue[bytes | None]) -> None:
+async def _pump(subscription: AsyncSubscription, wire: _Wire, ready: Ahead[bytes | None]) -> None:
     try:
         async for event in subscription:
-            await ready.put(wire.event(event))
+            told = wire.event(event)
+            await ready.put(told, len(told))
     except Exception as error:  # noqa: BLE001 - told to the client, which has its status already
         await ready.put(wire.failed(error))
     await ready.put(None)

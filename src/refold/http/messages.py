@@ -21,7 +21,6 @@ from refold.messages import NewEvent, RawEvent, Recorded
 from refold.publication import Publication
 
 BATCH: Final = "application/cloudevents-batch+json"
-_CONSUMER: Final = "http"
 
 
 def as_message(ask: Ask, event: Recorded[Any]) -> CloudEvent:
@@ -30,11 +29,6 @@ def as_message(ask: Ask, event: Recorded[Any]) -> CloudEvent:
 
 
 async def _nobody(_: CloudEvent) -> None: ...
-
-
-def as_batch(ask: Ask, events: Sequence[Recorded[Any]]) -> bytes:
-    """Events as a batch of messages."""
-    return b"[" + b",".join(as_message(ask, event).structured() for event in events) + b"]"
 
 
 async def take(ask: Ask) -> Response:
@@ -108,7 +102,7 @@ async def _taken(ask: Ask, stream: str, message: CloudEvent) -> Receipt:
         schema_version=version if isinstance(version, int) and not isinstance(version, bool) and version > 0 else 1,
     )
     event = NewEvent(ask.api.classes.event(given, category_of(stream)), valid_at=message.time)
-    return await ask.store.received(_CONSUMER, message).append(stream, [event])
+    return await ask.store.received(f"http:{ask.access.key}", message).append(stream, [event])
 
 
 _MESSAGE: Final[dict[str, Any]] = {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 from uuid import UUID
 
-from starlette.responses import Response, StreamingResponse
+import msgspec
+from starlette.responses import Response
 
 from refold.cloudevents import STRUCTURED
 from refold.codec import as_json
@@ -19,9 +21,10 @@ from refold.forms import encode
 from refold.http.access import category_of
 from refold.http.asking import Ask, answer
 from refold.http.bodies import JSON, converted, text_in
-from refold.http.messages import BATCH, as_batch, as_message
+from refold.http.messages import BATCH, as_message
 from refold.http.problems import Declined
 from refold.http.routes import NAME, Header, Route, Told
+from refold.http.sending import Going
 from refold.http.shapes import (
     EventsOut,
     EventsQuery,
@@ -35,7 +38,9 @@ from refold.messages import OWN, Position, Recorded, StreamName
 from refold.query import Query
 
 NDJSON: Final = "application/x-ndjson"
-_CHUNK: Final = 256
+_CHUNK: Final = 1 << 18
+_PAGE: Final = 4 << 20
+"""Bytes of JSON: lines are sent when there are so many, a page ends with the event that it has so many by."""
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
@@ -75,10 +80,7 @@ async def read_stream(ask: Ask) -> Response:
     """Events of a stream."""
     asked, stream = ask.query(PageQuery), ask.path["stream"]
     ask.access.check("read", [category_of(stream)])
-    tag = f'"{await version_of(ask, stream)}"'
-    if _matches(ask.header("if-none-match"), tag):
-        return Response(status_code=304, headers={"ETag": tag})
-    return await _pages(ask, asked, {"stream": stream}, {"ETag": tag})
+    return await _pages(ask, asked, {"stream": stream}, await version_of(ask, stream))
 
 
 async def version_of(ask: Ask, stream: str) -> int:
@@ -92,12 +94,19 @@ async def version_of(ask: Ask, stream: str) -> int:
     raise Declined(404, "no-such-stream", f"there is no stream {stream!r}.")
 
 
-def _matches(wanted: str | None, tag: str) -> bool:
-    return wanted is not None and (wanted.strip() == "*" or tag in {each.strip() for each in wanted.split(",")})
+def _tagged(ask: Ask, told: bytes, kind: str, version: int | None, headers: dict[str, str] | None = None) -> Response:
+    """What is told of a stream at this version, with a tag that nothing else has; 304 if the client has that already."""
+    if version is None:
+        return Response(told, headers=headers, media_type=kind)
+    tag = f'"{version}-{hashlib.sha256(told).hexdigest()[:32]}"'
+    wanted, headers = ask.header("if-none-match"), {**(headers or {}), "ETag": tag}
+    if wanted is not None and (wanted.strip() == "*" or tag in {each.strip() for each in wanted.split(",")}):
+        return Response(status_code=304, headers=headers)
+    return Response(told, headers=headers, media_type=kind)
 
 
-async def _pages(ask: Ask, asked: PageQuery, source: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
-    """What was asked for, as a page, a batch of messages, or all of it line by line."""
+async def _pages(ask: Ask, asked: PageQuery, source: dict[str, Any], version: int | None = None) -> Response:
+    """What was asked for, as a page, a batch of messages, or all of it line by line; `version`: of the stream that it is."""
     kind = ask.preferred((JSON, NDJSON, BATCH))
     between: dict[str, Any] = {
         "after": asked.after,
@@ -106,28 +115,60 @@ async def _pages(ask: Ask, asked: PageQuery, source: dict[str, Any], headers: di
         "direction": asked.direction,
     }
     if kind == NDJSON:
-        events = ask.store.read(**source, **between, limit=asked.limit)
-        return StreamingResponse(_lines(events), headers=headers, media_type=NDJSON)
+        return _all(ask, ask.store.read(**source, **between, limit=asked.limit), version)
     by_version, limit = "stream" in source, min(asked.limit or ask.api.quotas.page, ask.api.quotas.page)
     head = 0 if by_version else int(await ask.store.head())  # first the bound, then what is there
-    page, more = await _page(ask, {**source, **between}, limit)
-    places = [event.version if by_version else int(event.position) for event in page]
+    written = _as_message(ask) if kind == BATCH else _as_record
+    page, more = await _page(ask.store.read(**source, **between, limit=limit + 1), written, limit)
+    if more and not page:  # one stored event is read as more than that
+        found = ask.store.read(**source, **between)
+        page, more = await _page(found, written)
+    places = [each.version if by_version else each.position for each in page]
     further = places[-1] if more else None
-    links = _links(ask, further)
     if kind == BATCH:
-        return Response(as_batch(ask, page), headers={**(headers or {}), **links}, media_type=BATCH)
+        return _tagged(ask, b"[%b]" % b",".join(each.told for each in page), BATCH, version, _links(ask, further))
     follow = max(places) if places else max(head, asked.after or 0)
-    told = EventsOut(1, [record_of(event) for event in page], further, follow)
-    return answer(told, headers={**(headers or {}), **links})
+    records: Any = [msgspec.Raw(each.told) for each in page]
+    return _tagged(ask, encode(EventsOut(1, records, further, follow)), JSON, version, _links(ask, further))
 
 
-async def _page(ask: Ask, source: dict[str, Any], limit: int) -> tuple[Sequence[Recorded[Any]], bool]:
-    """So many events, or fewer: what is stored as one event is not parted; and whether there are more."""
-    found = [event async for event in ask.store.read(**source, limit=limit + 1)]
-    if len(found) <= limit:
-        return found, False
-    page = [event for event in found[:limit] if event.position != found[limit].position]
-    return (page, True) if page else await _page(ask, source, 2 * limit)
+class _Entry(NamedTuple):
+    """An event of a page, and its place."""
+
+    told: bytes
+    position: int
+    version: int
+
+
+_Written: TypeAlias = Callable[[Recorded[Any]], bytes]
+
+
+def _as_record(event: Recorded[Any]) -> bytes:
+    return encode(record_of(event))
+
+
+def _as_message(ask: Ask) -> _Written:
+    return lambda event: as_message(ask, event).structured()
+
+
+async def _page(
+    events: AsyncIterator[Recorded[Any]], written: _Written, limit: int | None = None
+) -> tuple[Sequence[_Entry], bool]:
+    """So many events, or fewer, and whether there are more: what is stored as one event is not parted.
+
+    Without a limit, all that the first stored one is read as.
+    """
+    found: list[_Entry] = []
+    size = 0
+    async for event in events:
+        is_next = bool(found) and found[-1].position != event.position
+        if is_next and (limit is None or size >= _PAGE):
+            return found, True
+        if limit is not None and len(found) == limit:
+            return [each for each in found if each.position != event.position], True
+        found.append(_Entry(written(event), int(event.position), event.version))
+        size += len(found[-1].told)
+    return found, False
 
 
 def _links(ask: Ask, further: int | None) -> dict[str, str]:
@@ -137,13 +178,22 @@ def _links(ask: Ask, further: int | None) -> dict[str, str]:
     return {"Link": f'<?{urlencode([*kept, ("after", further)])}>; rel="next"'}
 
 
+def _all(ask: Ask, events: AsyncIterator[Recorded[Any]], version: int | None) -> Response:
+    """All of it, which goes on for as long as the client takes: no tag could tell what it will be, but that of the stream."""
+    headers = {} if version is None else {"ETag": f'"{version}"'}
+    if ask.request.method == "HEAD":
+        return Response(headers=headers, media_type=NDJSON)
+    return Going(_lines(events), ask.api.open_slot(ask.access.key), headers=headers, media_type=NDJSON)
+
+
 async def _lines(events: AsyncIterator[Recorded[Any]]) -> AsyncIterator[bytes]:
-    lines: list[bytes] = []
+    lines, size = list[bytes](), 0
     async for event in events:
-        lines.append(encode(record_of(event)) + b"\n")
-        if len(lines) == _CHUNK:
+        lines.append(_as_record(event) + b"\n")
+        size += len(lines[-1])
+        if size >= _CHUNK:
             yield b"".join(lines)
-            lines = []
+            lines, size = [], 0
     yield b"".join(lines)
 
 
@@ -172,16 +222,12 @@ async def read_state(ask: Ask) -> Response:
     """The state of a stream, as of then."""
     asked, name = ask.query(StateQuery), StreamName.parse(ask.path["stream"])
     ask.access.check("read", [name.category])
-    version = await version_of(ask, str(name))
+    await version_of(ask, str(name))
     is_current = asked.at is None and asked.valid_at is None
-    tag = {"ETag": f'"{version}"'} if is_current else {}
-    if is_current and _matches(ask.header("if-none-match"), tag["ETag"]):
-        return Response(status_code=304, headers=tag)
     streams = ask.store.bind(ask.api.classes.fold(name.category))
     loaded = await streams.load(name.id, as_of=as_of(asked.at), valid_at=asked.valid_at)
-    tag = {"ETag": f'"{loaded.version}"'} if is_current else {}
     told = StateOut(str(name), loaded.version, int(loaded.position), as_json(loaded.state))
-    return answer(told, headers=tag)
+    return _tagged(ask, encode(told), JSON, loaded.version if is_current else None)
 
 
 def as_of(text: str | None) -> AsOf | None:
@@ -200,9 +246,9 @@ def as_of(text: str | None) -> AsOf | None:
 
 
 _STREAM: Final[dict[str, Any]] = {"stream": {**NAME, "description": "`category-id`, percent-encoded."}}
-_TAG: Final = {"ETag": "The version of the stream."}
+_TAG: Final = {"ETag": "The version of the stream, and a digest of the answer; If-Match takes it with or without that."}
 _LINK: Final = {"Link": "Where the next page is, if there is one."}
-_IF_NONE_MATCH: Final = Header("If-None-Match", "An ETag; 304 if the stream is still at that version.")
+_IF_NONE_MATCH: Final = Header("If-None-Match", "An ETag; 304 if the answer would be the same.")
 _LINES: Final = {"type": "string", "description": "An event as JSON on each line."}
 _EVENTS: Final[dict[str, Any]] = {
     JSON: EventsOut,

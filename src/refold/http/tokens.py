@@ -99,10 +99,9 @@ class Token:
         fits = [hmac.compare_digest(given, hash) and (until is None or now < until) for hash, until in self.hashes]
         return any(fits)
 
-    @property
-    def access(self) -> Access:
-        """What it gives access to."""
-        return Access(self.name, tuple(map(Grant.parse, self.scopes)), self.tenant, self.expires_at)
+    def access(self, id: str) -> Access:
+        """What it gives access to; `id`: its own."""
+        return Access(self.name, tuple(map(Grant.parse, self.scopes)), self.tenant, self.expires_at, id)
 
 
 def _evolve(token: Token, fact: Fact) -> Token:
@@ -191,7 +190,7 @@ class TokenBearers:
         if found is not None:
             token = await self._tokens.state(found[1])
             if token.opens(found[2], self._now()):
-                return token.access
+                return token.access(found[1])
         await self._guesses.slow(address)
         return None
 

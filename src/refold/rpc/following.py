@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import Final, TypeAlias
 
 from refold.http.problems import Declined
+from refold.http.sending import Ahead
 from refold.query import Query
 from refold.rpc.asking import Asked
 from refold.rpc.events import is_visible, told
@@ -17,11 +18,9 @@ from refold.rpc.queries import MOST, query_of
 from refold.rpc.reading import Batch, batch_size
 from refold.subscription import AsyncSubscription
 
-_AHEAD: Final = 256
-"""How many events are made ready for a client that takes its time; further ones are not even read."""
 _ENDLESS: Final = 2**64 - 1
 
-Line: TypeAlias = asyncio.Queue[pb.SequencedEvent | Exception | None]
+Line: TypeAlias = Ahead[pb.SequencedEvent | Exception | None]
 
 
 async def subscribe(asked: Asked, request: pb.SubscribeRequest) -> AsyncGenerator[pb.SubscribeResponse]:
@@ -57,7 +56,7 @@ async def _batches(ready: _Ready, size: int) -> AsyncGenerator[list[pb.Sequenced
     while True:
         found = await ready.first()
         while isinstance(found, pb.SequencedEvent):
-            if batch.add(found) or ready.line.empty():
+            if batch.add(found) or ready.line.is_empty:
                 break
             found = ready.line.get_nowait()
         if batch.events:
@@ -72,7 +71,7 @@ class _Ready:
     """Events that are ready to be sent, and whether the client may still be sent them."""
 
     def __init__(self, asked: Asked) -> None:
-        self.line: Line = asyncio.Queue(_AHEAD)
+        self.line: Line = Ahead()
         self._asked, self._looked = asked, time.monotonic()
 
     async def first(self) -> pb.SequencedEvent | Exception | None:
@@ -97,7 +96,8 @@ async def _pump(followed: AsyncSubscription, line: Line, *, finds: bool) -> None
     try:
         async for event in followed:
             if finds and is_visible(event):
-                await line.put(told(event))
+                ready = told(event)
+                await line.put(ready, ready.ByteSize())
     except Exception as error:  # noqa: BLE001 - told to the client
         await line.put(error)
     await line.put(None)

@@ -112,7 +112,7 @@ class Service:
     async def _asked(self, context: Context) -> Asked:
         given, address = _authorization(context), address_of(context)
         access = await self._bearers.admit(given, address)
-        self._rates.take(access.name if access else address)
+        self._rates.take(access.key if access else address)
         if access is None:
             raise Declined(
                 401, "unauthorized", "this takes a token, as metadata `authorization: Bearer refold_...`. "
@@ -124,7 +124,7 @@ class Service:
             return await self._bearers.admit(given, address) is not None
 
         return Asked(
-            access, store.context(actor=access.name), self._classes, lets_in, lambda: self._slots.take(access.name),
+            access, store.context(actor=access.name), self._classes, lets_in, lambda: self._slots.take(access.key),
             self.following, self._look_after,
         )  # fmt: skip
 

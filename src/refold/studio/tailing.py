@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from starlette.responses import Response, StreamingResponse
 
@@ -19,15 +19,25 @@ from refold.messages import Recorded
 from refold.studio.asking import Ask
 from refold.studio.filters import filters_of
 from refold.studio.routing import Route
-from refold.studio.rows import html_of, rows_of
+from refold.studio.rows import Row, html_of, row_of
 from refold.subscription import AsyncSubscription
 
 SSE: Final = "text/event-stream"
 EVERY: Final = 0.25
-Came: TypeAlias = "Recorded[Any] | Exception | None"
 _AHEAD: Final = 1_000
+"""Rows that are made ready for a page: each shows little of its event, so these are few bytes."""
 _MOST: Final = 64
 """Pages that follow at once."""
+
+
+class Passed(NamedTuple):
+    """An event that came, by its position, and its row, if it is meant."""
+
+    position: int
+    row: Row | None
+
+
+Came: TypeAlias = "Passed | Exception | None"
 
 
 async def tail(ask: Ask) -> Response:
@@ -58,7 +68,7 @@ async def _frames(
     studio, looked = ask.studio, time.monotonic()
     ready: asyncio.Queue[Came] = asyncio.Queue(_AHEAD)
     studio.following.add(subscription)
-    pump = asyncio.ensure_future(_pump(subscription, ready))
+    pump = asyncio.ensure_future(_pump(subscription, matches, ready))
     names = {"url": ask.url, "hue": studio.hues.of}
     try:
         yield b"retry: 1000\n: following\n\n"
@@ -68,16 +78,16 @@ async def _frames(
                     return
                 looked = time.monotonic()
             came = await _gathered(ready, studio.heartbeat)
-            events = [each for each in came if isinstance(each, Recorded) and each.position > after]
-            if events:
-                rows = rows_of(reversed([event for event in events if matches(event)]))
-                yield frame("rows", html_of(rows, names, "fresh"), int(events[-1].position))
+            passed = [each for each in came if isinstance(each, Passed) and each.position > after]
+            if passed:
+                rows = [each.row for each in reversed(passed) if each.row is not None]
+                yield frame("rows", html_of(rows, names, "fresh"), passed[-1].position)
             elif not came:
                 yield b": beat\n\n"
             for each in came:
                 if isinstance(each, Exception):
                     yield frame("problem", problem_of(each).detail)
-                if not isinstance(each, Recorded):
+                if not isinstance(each, Passed):
                     return
     finally:
         studio.following.discard(subscription)
@@ -97,11 +107,13 @@ async def _gathered(ready: asyncio.Queue[Came], patience: float) -> Sequence[Cam
     return came
 
 
-async def _pump(subscription: AsyncSubscription, ready: asyncio.Queue[Came]) -> None:
-    """Put what comes into the queue: events, at last an error or nothing."""
+async def _pump(
+    subscription: AsyncSubscription, matches: Callable[[Recorded[Any]], bool], ready: asyncio.Queue[Came]
+) -> None:
+    """Put what comes into the queue: what passed, at last an error or nothing."""
     try:
         async for event in subscription:
-            await ready.put(event)
+            await ready.put(Passed(int(event.position), row_of(event) if matches(event) else None))
     except Exception as error:  # noqa: BLE001 - told to the page, which has its status already
         await ready.put(error)
     await ready.put(None)
