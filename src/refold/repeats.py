@@ -35,7 +35,6 @@ def repeated(append: Append, found: Iterable[Row]) -> Appended | None:
     if strangers:
         raise IdReused(as_uuid(id) for id in strangers)
     versions = {write.stream: known[write.rows[-1].id].version for write in append.writes}
-    brought_to = {write.stream: known[write.rows[-1].id].version for write in append.writes}
     return Appended(
         positions=tuple(known[new.id].position for write in append.writes for new in write.rows),
         versions=tuple(versions[write.stream] for write in append.writes),
