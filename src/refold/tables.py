@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property
@@ -26,6 +26,24 @@ Place: TypeAlias = tuple[SqlValue, ...]
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]*")
 
+
+def _moment(value: datetime) -> str:
+    """In UTC and always of one length, so that as text, too, the earlier is the less."""
+    return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat(timespec="microseconds")
+
+
+def _time(value: time) -> str:
+    if value.tzinfo is not None:
+        raise UsageError(
+            f"{value!r} is a time of day with a time zone, which no column of a table keeps: take a datetime."
+        )
+    return value.isoformat(timespec="microseconds")
+
+
+def _microseconds(value: timedelta) -> int:
+    return value // timedelta(microseconds=1)
+
+
 # How a field of a class is kept: in SQLite, in PostgreSQL, and how its value gets there. Anything else is JSON.
 _KINDS: Final[Mapping[type[Any], tuple[str, str, Callable[[Any], SqlValue]]]] = {
     bool: ("integer", "boolean", bool),
@@ -33,8 +51,10 @@ _KINDS: Final[Mapping[type[Any], tuple[str, str, Callable[[Any], SqlValue]]]] = 
     float: ("real", "double precision", float),
     str: ("text", "text", str),
     bytes: ("blob", "bytea", bytes),
-    datetime: ("text", "timestamptz", datetime.isoformat),
+    datetime: ("text", "timestamptz", _moment),
     date: ("text", "date", date.isoformat),
+    time: ("text", "time", _time),
+    timedelta: ("integer", "bigint", _microseconds),
     Decimal: ("text", "numeric", str),
     UUID: ("text", "uuid", str),
 }
@@ -82,7 +102,9 @@ class Table(Generic[R]):
 
     `key`: the field, or the fields, that tell rows apart. Numbers, texts, bytes, bools, times, `Decimal`, `UUID`, and enums
     of integers or of texts, get a column of the database's own type, `... | None` one that may be null; any other field is
-    kept as JSON.
+    kept as JSON. A `datetime` is kept in UTC, a `timedelta` as a number of microseconds. SQLite has times as text, which sorts
+    as they do, and has no type for a `Decimal`: that is text there, so "9.90" comes after "29.90". Where it is to be
+    sorted, compared or added up, take an integer of the smallest unit, such as cents.
 
     Raises:
         UsageError: the name is no plain lower-case SQL name, the class has no fields, none of the key's name, or one that
@@ -185,6 +207,7 @@ class Column:
     nullable: bool
     value: Callable[[Any], SqlValue]
     is_json: bool
+    back: Callable[[object], object]
 
     @staticmethod
     def of(name: str, kind: Any) -> Column:
@@ -199,17 +222,39 @@ class Column:
             convert = _KINDS[base][2] if base in _KINDS else _json
         sqlite, postgres = _KINDS[base][:2] if base in _KINDS else ("text", "jsonb")
         is_json = base not in _KINDS  # in which null is a value as any other
+        back = _from_json if is_json else _BACK.get(cast("type[Any]", base), _as_it_is)
         return Column(
-            name, sqlite, postgres, nullable, _or_none(convert) if nullable or not is_json else convert, is_json
+            name, sqlite, postgres, nullable, _or_none(convert) if nullable or not is_json else convert, is_json, back
         )
 
     def read(self, value: object) -> object:
         """A stored value, as far as the class cannot read it by itself."""
-        return msgspec.json.decode(value) if self.is_json and isinstance(value, str) else value
+        return self.back(value)
 
 
 def _options(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _from_json(value: object) -> object:
+    return msgspec.json.decode(value) if isinstance(value, str) else value
+
+
+def _from_microseconds(value: object) -> object:
+    found = _from_json(value)  # a column of SQLite that was made for JSON holds numbers as text
+    return timedelta(microseconds=found) if isinstance(found, int) else found
+
+
+def _from_time(value: object) -> object:
+    return _from_json(value) if isinstance(value, str) and value.startswith('"') else value
+
+
+_BACK: Final[Mapping[type[Any], Callable[[object], object]]] = {time: _from_time, timedelta: _from_microseconds}
+"""Times of day and spans were JSON once, and still read as that."""
 
 
 def _json(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from uuid import UUID
@@ -38,6 +38,8 @@ class Everything:
     data: bytes
     moment: datetime
     day: date
+    time: time
+    span: timedelta
     price: Decimal
     uuid: UUID
     colour: Colour
@@ -59,6 +61,7 @@ everything = Table("everything", Everything, key="id")
 balances = Table("balances", Balance, key="id")
 FULL = Everything(
     7, "ä'\"\\", 1.5, flag=True, data=b"\x00\xff", moment=datetime(2026, 1, 2, 3, 4, 5, 678901, UTC), day=date(2026, 1, 2),
+    time=time(23, 59, 59, 999_999), span=timedelta(days=-1, microseconds=7),
     price=Decimal("12345678901234567890.12"), uuid=UUID(int=5), colour=Colour.BLUE, words=("a", "b"),
 )  # fmt: skip
 
