@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from refold import Projection, Recorded, Statement, Store, event, sql
+from refold import Process, Projection, Recorded, Statement, Store, StoreError, event, sql
+from refold.flows.processes.journal import Started
 from refold.flows.projections import rebuilding
 from refold.ports import Own
+from refold.process import Effect
 
 
 @event("counted")
@@ -80,3 +82,45 @@ def test_a_build_that_cannot_take_the_last_event_is_not_shown(store: Store, monk
     with pytest.raises(ValueError, match="two"):
         store.model(picky).rebuild()
     assert listed(store) == [1, 2]
+
+
+# Processes ---------------------------------------------------------------------------
+
+
+def nothing(recorded: Recorded[Counted], state: int) -> Iterator[Effect]:
+    """Nothing follows."""
+    return iter(())
+
+
+def counting() -> Process[Any, int]:
+    """It begins an instance for each stream, and does nothing."""
+    return Process("counting", int, nothing, lambda state, _: state + 1, events=(Counted,))
+
+
+def test_an_input_is_parked_whose_entries_a_read_model_refuses_and_the_others_are_taken_in(store: Store) -> None:
+    begun = Projection("begun", schema="create table begun (instance text)")
+
+    @begun.on(Started)
+    def begin(event: Recorded[Started]) -> Iterator[Statement]:
+        if event.stream.id == "2":
+            raise ValueError("two")
+        yield sql("insert into begun values (:instance)", instance=event.stream.id)
+
+    inline = store.inline(begun)
+    for id in ("1", "2", "3"):
+        inline.append(f"count-{id}", [Counted(1)])
+    instances = inline.process(counting())
+    instances.catch_up()
+    assert inline.query("select instance from begun") == [("1",), ("3",)]
+    (letter,) = store.model(Projection("$process.counting")).dead_letters()
+    assert (letter.key, "a read model that is kept inline refused it: ValueError: two" in letter.error) == ("2", True)
+
+
+def test_inputs_wait_for_a_read_model_that_is_paused(store: Store) -> None:
+    instances = store.process(counting())
+    store.append("count-1", [Counted(1)])
+    store.model(numbers).pause("looked at")
+    with pytest.raises(StoreError, match="looked at"):
+        instances.catch_up()
+    store.model(numbers).resume()
+    assert instances.catch_up().inputs == 1

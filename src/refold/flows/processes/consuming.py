@@ -8,7 +8,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from refold.errors import Archived, OutcomeUnknown, StoreError
+from refold.errors import Archived, OutcomeUnknown, ProjectionStopped, StoreError, UsageError
+from refold.flows.commit import commit
 from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.processes.index import Noted, changes
 from refold.flows.processes.instance import Instance
@@ -17,7 +18,7 @@ from refold.flows.processes.known import Known
 from refold.flows.processes.reactions import reaction
 from refold.flows.projections.batch import HandlerFailed
 from refold.messages import NewEvent, Recorded
-from refold.ports import Append, Appended, Backend, Own, Write
+from refold.ports import Append, Appended, Backend, Own, Unclaimed, Write
 from refold.process import Process
 from refold.projection import Projection, slot_of
 
@@ -113,7 +114,14 @@ def _held(process: Process[Any, Any], id: str) -> Own:
 async def _written(inside: Backend, runtime: Runtime, found: Sequence[_Taken]) -> Sequence[int]:
     """Append what inputs led to, bring the index along, and say to which versions the journals came."""
     now = runtime.clock.now()
-    result = await inside.append(Append(tuple(taken.write for taken in found), now))
+    try:
+        result = await commit(inside, runtime, Append(tuple(taken.write for taken in found), now))
+    except (StoreError, OutcomeUnknown, Unclaimed):
+        raise
+    except ProjectionStopped as error:  # that passes, and is nothing that inputs are parked for
+        raise StoreError(str(error)) from error
+    except Exception as error:  # a single input is then known to be the one
+        raise UsageError(f"a read model that is kept inline refused it: {type(error).__name__}: {error}") from error
     assert isinstance(result, Appended)  # noqa: S101 - nothing was expected
     positions = iter(result.positions)
     await inside.work(changes(

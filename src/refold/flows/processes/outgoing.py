@@ -201,7 +201,7 @@ async def noted(
     journal = str(process.journal(message.instance))
     rows = prepare(runtime, [NewEvent(made.entry, id=made.id)], Cause(message.story, str(message.id), made.actor, {}))
     back = tuple(_answer(journal, message, number, answer) for number, answer in enumerate(answers))
-    await claimed(inside, Append((Write(journal, (*rows, *back)),), runtime.clock.now()))
+    await claimed(inside, runtime, Append((Write(journal, (*rows, *back)),), runtime.clock.now()))
     await inside.work([guard])
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from refold.clock import SystemClock, as_datetime
 from refold.errors import IdReused
+from refold.flows.commit import commit
 from refold.flows.prepare import Runtime
 from refold.flows.processes.journal import derived_id
 from refold.messages import StreamName
@@ -73,19 +74,19 @@ async def _fired(inside: Backend, runtime: Runtime, process: Process[Any, Any], 
     rows: Any = await inside.query(due)
     if rows:
         writes = tuple(_write(process, *row) for row in rows)
-        await claimed(inside, Append(writes, runtime.clock.now()))
+        await claimed(inside, runtime, Append(writes, runtime.clock.now()))
         await inside.work([Own(_FIRE, {"timer": row[0]}, must=True) for row in rows])
     return len(rows)
 
 
-async def claimed(inside: Backend, append: Append) -> None:
+async def claimed(inside: Backend, runtime: Runtime, append: Append) -> None:
     """Append what has ids that follow from committed data: what is there already under one of them, somebody else has done.
 
     Raises:
         Unclaimed: it is.
     """
     try:
-        await inside.append(append)
+        await commit(inside, runtime, append)
     except IdReused:
         raise Unclaimed from None
 

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from refold.aio import AsyncStore
 from refold.external import Breaker, EffectHandler, Retry, effect
+from refold.flows.processes.journal import Started
 from refold.messages import Recorded
 from refold.process import Effect
 from refold.testing.clock import ManualClock
-from refold.testing.contract.base import Face
+from refold.testing.contract.base import Face, Place
 from refold.testing.contract.ordering import (
     Charge,
     Charged,
@@ -21,6 +24,7 @@ from refold.testing.contract.ordering import (
     ProcessContract,
     State,
     led_to,
+    noting,
     payment,
     state_of,
 )
@@ -69,6 +73,19 @@ class Asking(ProcessContract):
             ("order.placed", ("it began, as one of version 1", "sent card.charge to card.charge")),
             ("delivered card.charge to card.charge", ()), ("order.charged", ()),
         ]  # fmt: skip
+
+    @pytest.mark.guarantee("G15")
+    async def test_a_read_model_that_is_kept_inline_has_the_answer_as_soon_as_it_comes_back(
+        self, shop: AsyncStore, place: Place
+    ) -> None:
+        gateway, inline = Gateway(), await noting(shop, place, Started, Charged)
+        instances = inline.process(payment(charging(gateway)))
+        await inline.append("order-1", [Placed(5)])
+        await instances.catch_up(gateway.charge)
+        assert await inline.query("select type from noted order by position") == [
+            ("$process.started",),
+            ("order.charged",),
+        ]
 
     async def test_no_answer_is_fine_and_several_come_back_in_order(self, shop: AsyncStore) -> None:
         answers: dict[int, object] = {1: None, 2: [Declined("a"), Declined("b")]}

@@ -13,6 +13,7 @@ from refold.aio import AsyncStore
 from refold.aio_instances import AsyncInstances
 from refold.messages import Recorded, command, event
 from refold.process import Effect, Process
+from refold.projection import Projection, Statement, sql
 from refold.testing.clock import ManualClock
 from refold.testing.contract.base import Place, Stores, listed
 from refold.testing.contract.projecting import ModelContract
@@ -87,6 +88,20 @@ class ProcessContract(ModelContract):
         if not place.sql:
             pytest.skip(f"{place.url} has no SQL, which processes need")
         return await stores.open(events=(*EVENTS, *ORDERS), clock=clock)
+
+
+async def noting(shop: AsyncStore, place: Place, *types: type[Any]) -> AsyncStore:
+    """The store with a read model kept inline, `noted`, that lists the types of these events."""
+    if not place.together:
+        pytest.skip(f"{place.url} has its events and its read models in two places")
+    projection = Projection("noted", schema="create table noted (position integer, type text)")
+
+    def note(event: Recorded[Any]) -> Iterable[Statement]:
+        yield sql("insert into noted values (:position, :type)", position=event.position, type=event.type)
+
+    for cls in types:
+        projection.on(cls)(note)
+    return await shop.inline(projection)
 
 
 async def state_of(instances: AsyncInstances, id: str = "1") -> object:

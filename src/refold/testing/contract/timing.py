@@ -15,6 +15,7 @@ from refold.flows.processes.timers import Timer
 from refold.messages import Recorded, event
 from refold.process import Effect, after, at, cancel
 from refold.testing.clock import ManualClock
+from refold.testing.contract.base import Place
 from refold.testing.contract.ordering import (
     HOUR,
     Declined,
@@ -24,6 +25,7 @@ from refold.testing.contract.ordering import (
     ProcessContract,
     State,
     led_to,
+    noting,
     payment,
     state_of,
 )
@@ -57,6 +59,18 @@ class Timing(ProcessContract):
         assert (await instances.catch_up()).timers == 1
         assert await state_of(instances) == (Placed(), Overdue())
         assert (await instances.timers(), (await instances.catch_up()).timers) == ((), 0)
+
+    @pytest.mark.guarantee("G15")
+    async def test_a_read_model_that_is_kept_inline_has_it_as_soon_as_it_comes_back(
+        self, shop: AsyncStore, clock: ManualClock, place: Place
+    ) -> None:
+        inline = await noting(shop, place, Overdue)
+        instances = inline.process(payment(patient))
+        await inline.append("order-1", [Placed()])
+        await instances.catch_up()
+        clock.move(HOUR)
+        await instances.catch_up()
+        assert await inline.query("select type from noted") == [("order.overdue",)]
 
     async def test_a_delay_begins_when_its_event_was_recorded(self, shop: AsyncStore, clock: ManualClock) -> None:
         await shop.append("order-1", [Placed()])
