@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from refold.archive.threaded import stepped
 from refold.backup import archives
-from refold.backup.manifest import Manifest
+from refold.backup.manifest import Manifest, Part
 from refold.backup.sealed import Backup, opened
 from refold.backup.sources import Kind, kind_of, same_kind
 from refold.errors import BackupDamaged, NewerFormat
@@ -35,9 +35,7 @@ def restore(path: Path, url: str, archive: str | None, tell: Tell) -> Restored:
     """
     began = time.perf_counter()
     with opened(path) as backup:
-        kind = checked(backup, url, archive)
-        manifest = backup.manifest
-        part = next(part for part in manifest.parts if part.name == kind.member)
+        manifest, (kind, part) = backup.manifest, checked(backup, url, archive)
 
         def look(backend: Whole) -> None:
             _compare(backup, kind, backend, tell)
@@ -48,11 +46,11 @@ def restore(path: Path, url: str, archive: str | None, tell: Tell) -> Restored:
     return Restored(str(path), manifest, round(time.perf_counter() - began, 3))
 
 
-def checked(backup: Backup, url: str, archive: str | None) -> Kind:
-    """What the URL names, where the backup can be restored to.
+def checked(backup: Backup, url: str, archive: str | None) -> tuple[Kind, Part]:
+    """What the URL names, where the backup can be restored to, and the store in it.
 
     Raises:
-        Refused, UsageError, NewerFormat: it cannot.
+        Refused, UsageError, NewerFormat, BackupDamaged: it cannot.
     """
     kind, source = kind_of(url), backup.manifest.source
     same_kind(kind, source.backend, source.place)
@@ -60,7 +58,10 @@ def checked(backup: Backup, url: str, archive: str | None) -> Kind:
         raise NewerFormat(f"the store in backup {str(backup.path)!r}", source.format, kind.format)
     kind.check_free(source.place)
     archives.check_free(backup, archive)
-    return kind
+    part = backup.manifest.part(kind.member)
+    if part is None:
+        raise BackupDamaged(str(backup.path), f"{kind.member!r}, which the store is in, is no part of it")
+    return kind, part
 
 
 def _compare(backup: Backup, kind: Kind, backend: Whole, tell: Tell) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from refold.flows.contents import Tell
 MANIFEST: Final = "manifest.json"
 LONGEST: Final = 16 << 20
 """Bytes of a manifest at most."""
+_ENCRYPTED: Final = 1
 _SEAL: Final = 64
 _CHUNK: Final = 1 << 20
 _BEGINS, _ENDS = b"PK\x03\x04", b"PK\x05\x06"
@@ -79,7 +81,10 @@ class Backup:
 
     def __init__(self, path: Path, file: zipfile.ZipFile) -> None:
         self.path, self._file, self.mode = path, file, mode_of(path)
-        self.manifest: Manifest = read(str(path), _manifest_in(path, file))
+        with _readable(path):
+            self.manifest: Manifest = read(str(path), _manifest_in(path, file))
+        if problem := _problem(file, self.manifest):
+            raise BackupDamaged(str(path), problem)
 
     def take_out(self, part: Part, to: Path, tell: Tell) -> None:
         """Write one of its files to a place where nothing is.
@@ -89,9 +94,7 @@ class Backup:
         """
         _check_room(part, to.parent)
         sha256, size = hashlib.sha256(), 0
-        if part.name not in self._file.NameToInfo:
-            raise BackupDamaged(str(self.path), f"{part.name!r} is not in it, and its manifest says so")
-        with self._file.open(part.name) as member, new(to, self.mode) as out:
+        with _readable(self.path), self._file.open(part.name) as member, new(to, self.mode) as out:
             while size <= part.bytes and (chunk := member.read(_CHUNK)):
                 sha256.update(chunk)
                 out.write(chunk)
@@ -108,6 +111,26 @@ class Backup:
         """
         if place := _place(self._file):
             raise BackupDamaged(str(self.path), f"{place} does not read back as it was written")
+
+
+@contextmanager
+def _readable(path: Path) -> Generator[None]:
+    """What is sealed was written so: if it cannot be read, nobody wrote it who makes backups."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise BackupDamaged(str(path), f"what is packed in it cannot be read: {error}") from error
+
+
+def _problem(file: zipfile.ZipFile, manifest: Manifest) -> str | None:
+    """What of its table of contents no backup has, or lacks."""
+    for info in file.infolist():
+        if info.flag_bits & _ENCRYPTED or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            return f"{info.filename!r} in it is packed or encrypted in a way in which no backup is"
+    for part in manifest.parts:
+        if part.name not in file.NameToInfo:
+            return f"{part.name!r} is not in it, and its manifest says so"
+    return None
 
 
 def _manifest_in(path: Path, file: zipfile.ZipFile) -> bytes:

@@ -40,7 +40,7 @@ def command(*, backup: str, url: str, dry_run: bool, output: str) -> None:
     archive = archive_given()
     if dry_run:
         with opened(Path(backup)) as looked_at:
-            kind = checked(looked_at, url, archive)
+            kind, _ = checked(looked_at, url, archive)
             say(f"{backup} is whole, and would be restored to {kind.place}: {held(looked_at.manifest)}")
         return
     with progress() as tell:
