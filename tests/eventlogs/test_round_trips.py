@@ -30,7 +30,9 @@ TEXTS = st.text(CHARACTERS, max_size=8) | st.sampled_from(
     ["", " ", "\x07", "\n\t\r", "<&>\"'", "\ufffe", "[]", "1", "ü"]
 )
 NUMBERS = (
-    st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0, 1, 1.0])
+    st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([0, 1, 1.0, 2**64, -(2**63) - 1, 10**30])
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
@@ -196,6 +198,17 @@ def many(count: int) -> Iterator[Recorded[RawEvent]]:
             number // 700 + 1, Position(number), datetime(2026, 1, 1, tzinfo=UTC), UUID(int=number), frozenset({"kind:a"}),
             Metadata(f"story {number}"),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [0, 2**64, -(10**40), 1.5, "ü", [2**70], {"a": 2**70}], ids=str)
+def test_what_is_packed_comes_back_equal(value: object) -> None:
+    packing = spool_module.Packing(dict[str, object])
+    assert packing.unpack(packing.pack({"x": value})) == {"x": value}
+
+
+def test_what_is_packed_with_a_large_number_keeps_what_is_no_number() -> None:
+    packing = spool_module.Packing(list[float])
+    assert str(packing.unpack(packing.pack([2**70, float("nan"), float("-inf")]))) == f"[{float(2**70)}, nan, -inf]"
 
 
 def test_what_is_put_aside_comes_back_in_order() -> None:

@@ -16,7 +16,7 @@ from refold.eventlogs.dialects import Reading, dialect_of
 from refold.eventlogs.mapping import LogEntry, LogMapping, entries
 from refold.eventlogs.recorded import EventRecord
 from refold.eventlogs.rows import BadRow, Log, LogRow
-from refold.eventlogs.spool import spool
+from refold.eventlogs.spool import Packing, spool
 from refold.flows.prepare import Cause, Runtime, checked_stream, prepare
 from refold.limits import Limits
 from refold.messages import RawEvent
@@ -114,9 +114,9 @@ def _in_order(records: Iterable[_Told | BadRow]) -> Iterator[_Told | BadRow]:
             if isinstance(told, BadRow):
                 yield told
                 continue
-            kept.keep(_place(told[1]), number, _pack(told))
+            kept.keep(_place(told[1]), number, _packing.pack(told))
         for _, packed in kept.sorted():
-            yield _unpack(packed)
+            yield _packing.unpack(packed)
 
 
 def _place(record: EventRecord) -> int:
@@ -125,8 +125,7 @@ def _place(record: EventRecord) -> int:
     return 0 if record.valid_at is None else as_microseconds(record.valid_at)
 
 
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(tuple[int, EventRecord]).decode
+_packing: Final[Packing[_Told]] = Packing(tuple[int, EventRecord])
 
 
 def _told(records: Iterable[_Told | BadRow], runtime: Runtime) -> Iterator[Arrival | BadRow]:

@@ -11,7 +11,7 @@ import msgspec
 from refold.clock import as_text
 from refold.eventlogs.flat import DATA, PREFIX, Scalar, as_json_text, envelope, flattened
 from refold.eventlogs.recorded import EventRecord
-from refold.eventlogs.spool import Spool, spool
+from refold.eventlogs.spool import Packing, Spool, spool
 
 STREAM, TAG, LABEL = "stream", "tag", "label"
 """Qualifiers: the object is where the event happened; what a tag `kind:id` names; a tag of another form."""
@@ -22,8 +22,7 @@ _LABELS: Final = "tag-"
 _KINDS: Final = {bool: "boolean", int: "integer", float: "float", str: "string"}
 
 _encode = msgspec.json.Encoder().encode
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(EventRecord).decode
+_packing: Final = Packing(EventRecord)
 _Types = dict[str, dict[str, str]]
 
 
@@ -32,14 +31,14 @@ def write_ocel(records: Iterable[EventRecord], out: BinaryIO) -> None:
     types: _Types = {}
     with spool() as kept:
         for number, record in enumerate(records):
-            kept.keep(0, number, _pack(record))
+            kept.keep(0, number, _packing.pack(record))
             _note_objects(kept, record)
             _note_type(types, record)
         kinds = sorted({kind for _, kind in kept.names()})
         _write_array(out, b'{"objectTypes": [', ({"name": kind, "attributes": []} for kind in kinds))
         _write_array(out, b'],\n"eventTypes": [', (_type(name, types[name]) for name in sorted(types)))
         _write_array(out, b'],\n"objects": [', _objects(kept))
-        _write_array(out, b'],\n"events": [', (_event(_unpack(each), types) for _, each in kept.sorted()))
+        _write_array(out, b'],\n"events": [', (_event(_packing.unpack(each), types) for _, each in kept.sorted()))
         out.write(b"]}\n")
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+import msgspec
 
 if TYPE_CHECKING:
     import sqlite3
+
+T = TypeVar("T")
 
 _TOGETHER: Final = 1_000
 
@@ -50,6 +55,32 @@ class Spool:
     def _flush(self) -> None:
         self._disk.executemany("insert into kept values (?, ?, ?)", self._waiting)
         self._waiting.clear()
+
+
+class Packing(Generic[T]):
+    """Values of a class as bytes, and back: integers of any size, which MessagePack does not have, and NaN among them."""
+
+    def __init__(self, cls: type[T]) -> None:
+        self._class, self._encode, self._decode = (
+            cls,
+            msgspec.msgpack.Encoder().encode,
+            msgspec.msgpack.Decoder(cls).decode,
+        )
+
+    def pack(self, value: T) -> bytes:
+        """As MessagePack; as JSON, where that cannot be."""
+        try:
+            return self._encode(value)
+        except OverflowError:
+            return json.dumps(msgspec.to_builtins(value)).encode()
+
+    def unpack(self, packed: bytes) -> T:
+        """What was packed."""
+        return msgspec.convert(json.loads(packed), self._class) if packed[:1] in _JSON else self._decode(packed)
+
+
+_JSON: Final = (b"{", b"[")
+"""What JSON of an object or array begins with, and MessagePack of a map or array never."""
 
 
 @contextmanager
