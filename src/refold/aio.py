@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -83,6 +84,8 @@ if TYPE_CHECKING:
     from refold.sagas import Saga
     from refold.schedule import Misfire, Schedule
 
+_log = logging.getLogger("refold.snapshots")
+
 C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
@@ -148,8 +151,8 @@ class AsyncStreams(Generic[S, E]):
 
     async def _keep(self, id: str, told: Loaded[S] | Handled[S, E], *, newest: bool = True) -> None:
         flow = afterwards(self._runtime, self._fold, id, told, newest=newest)
-        if flow is not None:
-            await self._engine.outside(flow)
+        if flow is not None and (problem := await self._engine.outside(flow)):
+            _log.warning(problem)
 
     async def history(
         self, id: str, *, after: AsOf | None = None, until: AsOf | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -83,6 +84,8 @@ if TYPE_CHECKING:
     from refold.sagas import Saga
     from refold.schedule import Misfire, Schedule
 
+_log = logging.getLogger("refold.snapshots")
+
 C = TypeVar("C")
 S = TypeVar("S")
 E = TypeVar("E")
@@ -148,8 +151,8 @@ class Streams(Generic[S, E]):
 
     def _keep(self, id: str, told: Loaded[S] | Handled[S, E], *, newest: bool = True) -> None:
         flow = afterwards(self._runtime, self._fold, id, told, newest=newest)
-        if flow is not None:
-            self._engine.outside(flow)
+        if flow is not None and (problem := self._engine.outside(flow)):
+            _log.warning(problem)
 
     def history(self, id: str, *, after: AsOf | None = None, until: AsOf | None = None) -> Iterator[Step[S, E]]:
         """What each event of one stream did to the state: the event, the states before and after it, and the `diff`.

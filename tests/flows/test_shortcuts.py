@@ -44,11 +44,33 @@ def test_a_state_is_due_when_its_policy_says_so_and_never_if_that_fails_or_is_in
         raise ValueError
 
     every = Saving(accounts, Snapshots(every=2))
-    assert [every.is_due(at(version), 0) for version in (1, 2)] == [False, True]
+    assert [every.is_due("a", at(version), 0) for version in (1, 2)] == [False, True]
     every.given_up = True
-    assert every.is_due(at(2), 0) is False
-    assert Saving(accounts, Snapshots(when=raising)).is_due(at(2), 0) is False
+    assert every.is_due("a", at(2), 0) is False
+    assert Saving(accounts, Snapshots(when=raising)).is_due("a", at(2), 0) is False
     assert Saving(accounts, Snapshots(every=2)).given_up is False
+
+
+def test_a_stream_whose_state_could_not_be_saved_has_its_turn_again_when_it_is_twice_as_long() -> None:
+    saving = Saving(accounts, Snapshots(every=1))
+    assert saving.complaint() == ""
+    saving.refuse("a", 3)
+    assert [saving.is_due("a", at(version), 0) for version in (4, 5, 6)] == [False, False, True]
+    assert saving.is_due("b", at(4), 0) is True
+    assert saving.complaint() == (
+        "the state of 'a' at version 3 cannot be saved, since it would not read back the same; of fold 'account' this may be so "
+        "of others, too. bind(...).snapshot(id) says why."
+    )
+    saving.refuse("b", 3)
+    assert saving.complaint() == ""
+
+
+def test_of_so_many_streams_it_is_known_that_a_state_could_not_be_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("refold.flows.shortcuts.REFUSED", 2)
+    saving = Saving(accounts, Snapshots(every=1))
+    for stream in "abc":
+        saving.refuse(stream, 3)
+    assert [saving.is_due(stream, at(4), 0) for stream in "abc"] == [True, True, False]
 
 
 def test_states_that_can_be_changed_in_place_are_not_cached() -> None:

@@ -15,6 +15,10 @@ from refold.snapshot import Snapshots, StateForm, state_hint
 S = TypeVar("S")
 
 
+REFUSED: Final = 10_000
+"""Of so many streams it is known that a state could not be saved."""
+
+
 class Standing(Struct, Generic[S], frozen=True):
     """A state that stands at a version and position, folded onto that of a snapshot at version `began`.
 
@@ -73,17 +77,38 @@ class Saving:
     """How the states of one fold are saved: when, under which fingerprint, in which form."""
 
     def __init__(self, fold: Fold[Any, Any], policy: Snapshots) -> None:
-        self.policy, self.form = policy, StateForm(fold)
+        self.policy, self.form, self._category = policy, StateForm(fold), fold.category
         self.fingerprint: Final = fingerprint(fold, self.form.hint, policy.version)
         self.given_up = False
-        """Whether a state turned out to be none that can be saved: it is not tried at each command again."""
+        """Whether the store turned out to be one that is only read."""
+        self._refused: dict[str, int] = {}
+        """Of which streams a state could not be saved, and at which version: that is not tried at each command again."""
+        self._complaint: str | None = None
 
-    def is_due(self, standing: Standing[Any], cost: int) -> bool:
-        """Whether it is time to save a state, so many microseconds in the making."""
+    def is_due(self, stream: str, standing: Standing[Any], cost: int) -> bool:
+        """Whether it is time to save a state, so many microseconds in the making; after a refused one, at twice its version."""
+        if self.given_up or standing.version < 2 * self._refused.get(stream, 0):
+            return False
         try:
-            return not self.given_up and self.policy.is_due(standing.state, standing.version, standing.began, cost)
+            return self.policy.is_due(standing.state, standing.version, standing.began, cost)
         except Exception:  # noqa: BLE001 - the user's `when`: no command fails for it
             return False
+
+    def refuse(self, stream: str, version: int) -> None:
+        """A state cannot be saved. That may be so of this one alone."""
+        if self._complaint is None:
+            self._complaint = (
+                f"the state of {stream!r} at version {version} cannot be saved, since it would not read back the same; of fold "
+                f"{self._category!r} this may be so of others, too. bind(...).snapshot(id) says why."
+            )
+        if len(self._refused) >= REFUSED:
+            self._refused.clear()
+        self._refused[stream] = version
+
+    def complaint(self) -> str:
+        """What is to be told of that, once."""
+        told, self._complaint = self._complaint or "", "" if self._complaint else self._complaint
+        return told
 
 
 class Shortcut(Struct, frozen=True):

@@ -152,6 +152,10 @@ async def try_to_save(backend: Backend, clock: Clock, saving: Saving, stream: st
         return False
     try:
         return await save(backend, clock, saving, stream, standing)
-    except RefoldError as error:
-        saving.given_up = isinstance(error, UsageError | StoreReadOnly)
-        return False
+    except UsageError:
+        saving.refuse(stream, standing.version)
+    except StoreReadOnly:
+        saving.given_up = True
+    except RefoldError:
+        pass
+    return False

@@ -56,10 +56,10 @@ def with_shortcuts(runtime: Runtime, fold: Fold[Any, Any], snapshots: Snapshots 
 
 def afterwards(
     runtime: Runtime, fold: Fold[Any, Any], id: str, told: Loaded[Any] | Handled[Any, Any], *, newest: bool = True
-) -> Within[None] | None:
+) -> Within[str] | None:
     """What is still to be done after a load or a command, once its outcome is certain: a flow, or nothing.
 
-    The state is cached at once, if it is the `newest` there is. The flow never fails.
+    The state is cached at once, if it is the `newest` there is. The flow never fails: it gives what is to be told, mostly "".
     """
     shortcut = runtime.shortcuts.get(fold) if runtime.shortcuts else None
     if shortcut is None or (isinstance(told, Handled) and told.repeated) or not told.version:
@@ -68,12 +68,13 @@ def afterwards(
     standing = Standing(told.state, told.version, int(told.position), told.began, told.since)
     if cache is not None:
         cache.learn(stream, standing)
-    if saving is None or not saving.is_due(standing, told.cost):
+    if saving is None or not saving.is_due(stream, standing, told.cost):
         return None
 
-    async def keep(backend: Backend) -> None:
+    async def keep(backend: Backend) -> str:
         if await try_to_save(backend, runtime.clock, saving, stream, standing) and cache is not None:
             cache.learn(stream, replace(standing, began=standing.version))
+        return saving.complaint()
 
     return keep
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from inspect import isawaitable
 from typing import Any
@@ -15,7 +15,7 @@ from refold.errors import InvalidEvent, NoSuchVersion, SnapshotMismatch, Undecod
 from refold.flows import snapshots
 from refold.flows.shortcuts import Standing
 from refold.fold import Fold
-from refold.messages import Position, RawEvent
+from refold.messages import Position, RawEvent, event
 from refold.ports import Backend, Own
 from refold.snapshot import Snapshots
 from refold.testing.clock import ManualClock
@@ -39,6 +39,25 @@ EVERY_5 = Snapshots(every=5)
 def doubled(before: int, event: Deposited) -> int:
     """Another fold of the same events."""
     return before + 2 * event.amount
+
+
+@event("total.added")
+class Added:
+    amount: float
+
+
+def _with_more(total: float, event: Added) -> float:
+    return total + event.amount
+
+
+totals = Fold[float, Added]("total", lambda: 0, _with_more)
+
+
+def _adds(amount: float) -> Callable[[float], Iterator[Added]]:
+    def add(_: float) -> Iterator[Added]:
+        yield Added(amount)
+
+    return add
 
 
 async def saved(store: AsyncStore, fold: Fold[Any, Any] = accounts, policy: Snapshots = EVERY_5) -> list[int]:
@@ -242,6 +261,20 @@ class Snapshotting(Contract):
         if not place.sql:
             with pytest.raises(Unsupported, match="no place for snapshots"):
                 await bound.snapshot("1")
+
+    async def test_a_state_that_cannot_be_saved_keeps_no_other_from_it(
+        self, sql_place: Place, store: AsyncStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bound = store.bind(totals, snapshots=Snapshots(every=1))
+        await bound.do("1", _adds(1))  # an int, where the state and the event say a float
+        await bound.do("2", _adds(2.5))
+        await bound.do("1", _adds(1.5))
+        await bound.do("3", _adds(1))
+        assert [(check.stream, check.version, check.verdict) for check in await bound.check_snapshots()] == [
+            ("total-1", 2, "sound"),
+            ("total-2", 1, "sound"),
+        ]
+        assert [record.levelname for record in caplog.records if record.name == "refold.snapshots"] == ["WARNING"]
 
     async def test_writers_of_snapshots_race_with_appends_and_every_one_is_sound(
         self, sql_place: Place, stores: Stores
