@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from refold.closing import Closing
 from refold.cloudevents import CloudEvent
 from refold.flows.append import Receipt, append
 from refold.flows.inbox import context_of, inbox_key, with_ids
 from refold.flows.prepare import Runtime
-from refold.flows.transact import Handled, handle, kind_of
+from refold.flows.taking import decider_of, take
+from refold.flows.transact import Handled, kind_of
 from refold.fold import Decider
 from refold.messages import Context, StreamName
 from refold.query import ANY
@@ -33,7 +35,7 @@ class AsyncReceived:
         self.key = inbox_key(consumer, message)
         """The idempotency key of this message, for this consumer."""
 
-    async def handle(self, decider: Decider[C, S, E], id: str, command: C) -> Handled[S, E]:
+    async def handle(self, decider: Decider[C, S, E] | Closing[C, S, E], id: str, command: C) -> Handled[S, E]:
         """Let a decider decide upon the command that the message means. Received again, it gives the first outcome, for ever.
 
         Raises:
@@ -41,10 +43,11 @@ class AsyncReceived:
             Conflict, Refused, OutcomeUnknown, StoreError: as `CommandStreams.handle`. What the decider raises comes out as it
                 is; then the message is not taken, and may come again.
         """
-        self._runtime.codec.decoders(decider.event_types)
+        deciding = decider_of(decider)
+        self._runtime.codec.decoders(deciding.event_types)
         return await self._engine.inside(
-            lambda b: handle(b, self._runtime, decider, id, command, self._context, self.key),
-            kind_of(decider.decide),
+            lambda b: take(b, self._runtime, decider, id, command, self._context, self.key),
+            kind_of(deciding.decide),
             str(decider.stream(id)),
         )
 

@@ -5,31 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
+from refold.closing import Closing
 from refold.errors import UsageError
 from refold.external import EffectHandler
-from refold.fold import Fold
+from refold.fold import Decider, Fold
 from refold.process import Process
 from refold.projection import Projection
 from refold.sagas import Saga
 from refold.snapshot import Snapshots
 
 T = TypeVar("T")
-Part: TypeAlias = Fold[Any, Any] | Projection | Process[Any, Any] | Saga[Any] | EffectHandler[Any]
+Part: TypeAlias = (
+    Fold[Any, Any] | Closing[Any, Any, Any] | Projection | Process[Any, Any] | Saga[Any] | EffectHandler[Any]
+)
 
 
 class App:
     """The folds, deciders, projections, processes, sagas and effects of one application, for tools: `--app module:attribute`.
 
-    `snapshots`: of which folds states are saved, and when: what is also handed to `store.bind`.
+    A `Closing` stands for its decider: what processes send to that is taken in the current period. `snapshots`: of which folds
+    states are saved, and when: what is also handed to `store.bind`.
 
     Raises:
         UsageError: two folds claim one category, or two other parts of one kind one name; or snapshots are of another fold.
     """
 
     def __init__(self, *parts: Part, snapshots: Mapping[Fold[Any, Any], Snapshots] | None = None) -> None:
-        self.folds: Mapping[str, Fold[Any, Any]] = _by(
-            "category", ((p.category, p) for p in parts if isinstance(p, Fold))
+        self.closings: Mapping[str, Closing[Any, Any, Any]] = _by(
+            "category", ((p.decider.category, p) for p in parts if isinstance(p, Closing))
         )
+        folds = (p.decider if isinstance(p, Closing) else p for p in parts if isinstance(p, Fold | Closing))
+        self.folds: Mapping[str, Fold[Any, Any]] = _by("category", ((fold.category, fold) for fold in folds))
         self.projections: Mapping[str, Projection] = _by(
             "name", ((p.name, p) for p in parts if isinstance(p, Projection))
         )
@@ -45,6 +51,15 @@ class App:
                 raise UsageError(
                     f"the app has snapshots of fold {fold.category!r}, which is none of its parts: name it, too."
                 )
+
+    @property
+    def deciders(self) -> Mapping[str, Decider[Any, Any, Any]]:
+        """Those of the folds that decide upon commands for a single stream: where books are closed, the stream must be found."""
+        folds: Mapping[str, Any] = self.folds
+        found: dict[str, Decider[Any, Any, Any]] = {
+            name: fold for name, fold in folds.items() if isinstance(fold, Decider) and name not in self.closings
+        }
+        return found
 
     @property
     def event_types(self) -> tuple[type[Any], ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 
 from msgspec import Struct
 
 from refold._bridge.crews import Crew
+from refold.closing import Closing
 from refold.errors import OutcomeUnknown, StoreError, UsageError
 from refold.external import EffectHandler
 from refold.flows.prepare import Runtime
@@ -20,6 +21,7 @@ from refold.flows.processes.orchestrating import as_process
 from refold.flows.processes.outgoing import Outgoing, ready, ready_in
 from refold.flows.processes.performing import Effects, Outside, perform
 from refold.flows.processes.timers import due_in, fire
+from refold.flows.taking import Taker
 from refold.fold import Decider
 from refold.ports import Backend, Unclaimed
 from refold.process import Process
@@ -37,22 +39,35 @@ _LONG: Final = 5.0
 _log = logging.getLogger("refold.runner")
 
 
-Runs: TypeAlias = Projection | Process[Any, Any] | Saga[Any] | Decider[Any, Any, Any] | EffectHandler[Any]
+Receiver: TypeAlias = Taker | EffectHandler[Any]
+"""Who takes what processes send."""
+Runs: TypeAlias = Projection | Process[Any, Any] | Saga[Any] | Receiver
 """What a runner is given: what it keeps running, and who takes what processes send."""
 
 
 class Receivers(Struct, frozen=True):
-    """Who takes what processes send: deciders by category, effects by name."""
+    """Who takes what processes send: deciders by category, effects by name. Where books are closed, `Closing` takes it."""
 
     deciders: Deciders
     effects: Effects
 
     @staticmethod
     def of(parts: Sequence[Runs]) -> Receivers:
-        """Those among the parts of an application."""
+        """Those among the parts of an application.
+
+        Raises:
+            UsageError: one of the parts is nothing that runs, or takes what processes send.
+        """
+        for part in cast("Sequence[object]", parts):
+            if not isinstance(part, Projection | Process | Saga | Decider | Closing | EffectHandler):
+                raise UsageError(
+                    f"{part!r} is nothing that runs, and takes nothing that processes send: name projections, processes, sagas, "
+                    "deciders, closings and effects."
+                )
+        deciders: dict[str, Taker] = {part.category: part for part in parts if isinstance(part, Decider)}
+        closings = {part.decider.category: part for part in parts if isinstance(part, Closing)}
         return Receivers(
-            {part.category: part for part in parts if isinstance(part, Decider)},
-            {part.name: part for part in parts if isinstance(part, EffectHandler)},
+            {**deciders, **closings}, {part.name: part for part in parts if isinstance(part, EffectHandler)}
         )
 
 

@@ -9,8 +9,7 @@ from uuid import UUID
 
 from refold._bridge.crews import call_here
 from refold._bridge.pacing import BlockingPace
-from refold.duties import Receivers
-from refold.external import EffectHandler
+from refold.duties import Receiver, Receivers
 from refold.flows.append import Receipt
 from refold.flows.prepare import Runtime
 from refold.flows.processes.catching_up import CaughtUp, catch_up
@@ -24,7 +23,6 @@ from refold.flows.processes.showing import InstanceView, shown
 from refold.flows.processes.steering import Asked, Cancelling, Mended, cancel, retry, signal, skip, start
 from refold.flows.processes.timers import Timer, timers
 from refold.flows.projections.status import ProjectionStatus, status
-from refold.fold import Decider
 from refold.messages import Context
 from refold.process import Process
 
@@ -157,15 +155,16 @@ class Instances:
         """
         return self._engine.outside(lambda b: reindex(b, self._runtime, self._process))
 
-    def catch_up(self, *receivers: Decider[Any, Any, Any] | EffectHandler[Any]) -> CaughtUp:
+    def catch_up(self, *receivers: Receiver) -> CaughtUp:
         """Do all that can be done now, without a runner: take in inputs, let timeouts come back, deliver what is sent.
 
-        `receivers` are the deciders and effects that take what the process sends. It ends when nothing is left to do; what waits
-        for its time waits. One after another, so the same history gives the same again: with a clock that is moved by hand, a
-        test of time needs no waiting. The store's own clock tells what is due.
+        `receivers` are the deciders, closings and effects that take what the process sends. It ends when nothing is left to do;
+        what waits for its time waits. One after another, so the same history gives the same again: with a clock that is moved by
+        hand, a test of time needs no waiting. The store's own clock tells what is due.
 
         Raises:
             ProjectionStopped: the process is paused, or failed for too many instances in a row.
+            UsageError: a receiver is none of these.
         """
         to = Receivers.of(receivers)
         outside = Outside(to.deciders, to.effects, call_here, self._fuses)

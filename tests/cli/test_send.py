@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
@@ -66,3 +67,11 @@ def test_what_cannot_be_is_told_with_the_way_out(refold: Run, args: tuple[str, .
     done = refold("send", *args)
     assert (done.code, done.out) == (code, "")
     assert said in done.err
+
+
+def test_a_command_to_a_thing_whose_books_are_closed_is_left_to_a_program(refold: Run) -> None:
+    told = "from refold import App\nfrom refold.testing.contract.closing import closing\napp = App(closing)\n"
+    Path("books.py").write_text(told, encoding="utf-8")
+    done = refold("send", "book-a", "book.write", '{"amount": 1}', "--app", "books:app", "--store", "shop.db")
+    assert (done.code, done.out) == (2, "")
+    assert "the books of 'book' are closed now and then" in done.err

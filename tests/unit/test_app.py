@@ -7,7 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from refold import App, Fold, Process, Projection, StreamName, UsageError, after, at, cancel
+from refold.cli.loops import Looped
+from refold.cli.parts import receivers_of
+from refold.duties import Receivers
+from refold.http.classes import Classes
 from refold.testing import ManualClock
+from refold.testing.contract.closing import Write, books, closing
 from refold.testing.contract.sample import Deposited, Noted, Withdrawn, accounts, courses, notes
 
 sold = Projection("sold")
@@ -23,6 +28,16 @@ def test_an_app_knows_the_events_of_its_parts_each_once() -> None:
         {"watch": watch},
     )
     assert app.event_types == (Deposited, Withdrawn, Noted)
+
+
+def test_a_closing_stands_for_its_decider() -> None:
+    app = App(closing, accounts)
+    assert (app.folds, app.closings) == ({"account": accounts, "book": books}, {"book": closing})
+    assert (app.deciders, receivers_of(app, Looped())) == ({"account": accounts}, [accounts, closing])
+    assert Classes(app).deciders_of(Write) == {}
+    assert Receivers.of([books, closing]).deciders == Receivers.of([closing, books]).deciders == {"book": closing}
+    with pytest.raises(UsageError, match="two parts of the app have the category 'book'"):
+        App(closing, books)
 
 
 def test_two_parts_of_one_name_are_refused() -> None:

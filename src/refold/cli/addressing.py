@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from refold.app import App
 from refold.cli.apps import app_having
 from refold.cli.exits import NotFound
 from refold.codec import form_of
 from refold.errors import UsageError
-from refold.fold import Decider, Fold
+from refold.fold import Decider
 from refold.messages import StreamName, spec_of
 
 
@@ -29,7 +29,7 @@ def addressed(named: str | None, stream: str, type: str, data: str) -> Addressed
         NotFound: the application has no such decider, or that takes no such command.
     """
     to = StreamName.parse(stream)
-    decider = _decider(app_having("deciders", named).folds, to.category)
+    decider = _decider(app_having("deciders", named), to.category)
     for cls in decider.command_types:
         if spec_of(cls, "command").name == type:
             return Addressed(decider, to.id, _read(cls, type, data))
@@ -37,13 +37,15 @@ def addressed(named: str | None, stream: str, type: str, data: str) -> Addressed
     raise NotFound(f"the decider of {to.category!r} takes no command {type!r}: it takes {names}.")
 
 
-def _decider(folds: Mapping[str, Fold[Any, Any]], category: str) -> Decider[Any, Any, Any]:
-    deciders: dict[str, Decider[Any, Any, Any]] = {
-        name: fold for name, fold in folds.items() if isinstance(fold, Decider)
-    }
-    if category not in deciders:
-        raise NotFound(f"the app has no decider of {category!r}: it has {', '.join(sorted(deciders)) or 'none'}.")
-    return deciders[category]
+def _decider(app: App, category: str) -> Decider[Any, Any, Any]:
+    if category in app.closings:
+        raise UsageError(
+            f"the books of {category!r} are closed now and then, and a command would be for one period: let a program send it, "
+            "store.bind(closing).handle(id, command)."
+        )
+    if category not in app.deciders:
+        raise NotFound(f"the app has no decider of {category!r}: it has {', '.join(sorted(app.deciders)) or 'none'}.")
+    return app.deciders[category]
 
 
 def _read(cls: type[Any], name: str, data: str) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -11,17 +11,15 @@ from refold.app import App
 from refold.cli.apps import app_having
 from refold.cli.exits import NotFound
 from refold.cli.loops import Looped
+from refold.duties import Receiver
 from refold.errors import ProjectionStopped, RefoldError, UsageError
-from refold.external import EffectHandler
 from refold.flows.processes.consuming import consumer_name
-from refold.fold import Decider
 from refold.process import Process
 from refold.projection import Projection
 from refold.sagas import Saga
 from refold.store import Store
 
 AnyProcess: TypeAlias = Process[Any, Any] | Saga[Any]
-Receiver: TypeAlias = Decider[Any, Any, Any] | EffectHandler[Any]
 
 
 class Parts(Struct, frozen=True):
@@ -79,6 +77,4 @@ def parts_of(named: str | None, names: Sequence[str], looped: Looped) -> Parts:
 
 def receivers_of(app: App, looped: Looped) -> Sequence[Receiver]:
     """Who takes what the processes of an application send."""
-    folds: Iterable[Any] = app.folds.values()
-    deciders: list[Receiver] = [each for each in folds if isinstance(each, Decider)]
-    return [*deciders, *map(looped.blocking, app.effects.values())]
+    return [*app.deciders.values(), *app.closings.values(), *map(looped.blocking, app.effects.values())]

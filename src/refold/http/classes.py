@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, cast
 
@@ -87,9 +87,7 @@ class Classes:
 
     def deciders_of(self, cls: type[Any]) -> Mapping[str, Decider[Any, Any, Any]]:
         """The deciders that take a command, by their categories."""
-        folds: Iterable[Any] = self.app.folds.values()
-        deciders: list[Decider[Any, Any, Any]] = [each for each in folds if isinstance(each, Decider)]
-        return {each.category: each for each in deciders if cls in _taken(each)}
+        return {name: each for name, each in self.app.deciders.items() if cls in _taken(each)}
 
     def fold(self, category: str) -> Fold[Any, Any]:
         """The fold of a category; of one that the application has not, its events merged."""

@@ -13,14 +13,13 @@ from refold.flows.prepare import Runtime
 from refold.flows.processes.journal import Delivered
 from refold.flows.processes.outgoing import Outgoing, given_up, held_back, later, settled
 from refold.flows.projections.persevering import shortened_text
-from refold.flows.transact import handle
-from refold.fold import Decider
+from refold.flows.taking import Taker, decider_of, take
 from refold.messages import Context, spec_of
 from refold.ports import Backend, Unclaimed
 from refold.process import Process
 
-Deciders: TypeAlias = Mapping[str, Decider[Any, Any, Any]]
-"""Deciders by their category."""
+Deciders: TypeAlias = Mapping[str, Taker]
+"""Deciders by their category, or what closes their books."""
 NOBODY: Final = timedelta(seconds=2)
 """A message that nobody here can take is looked at again after so long: another program may have its receiver."""
 
@@ -82,12 +81,12 @@ async def _delivered(
 
 
 async def _handled(
-    inside: Backend, runtime: Runtime, process: Process[Any, Any], decider: Decider[Any, Any, Any], message: Outgoing
+    inside: Backend, runtime: Runtime, process: Process[Any, Any], taker: Taker, message: Outgoing
 ) -> None:
     context = Context(correlation_id=message.story, causation_id=str(message.id))
     try:
-        command = read(decider.command_types, message)
-        handled = await handle(inside, runtime, decider, message.target, command, context, str(message.id))
+        command = read(decider_of(taker).command_types, message)
+        handled = await take(inside, runtime, taker, message.target, command, context, str(message.id))
     except Archived as error:  # it concerns this command alone
         raise Refusal(message, error) from error
     except (StoreError, OutcomeUnknown, Unclaimed):

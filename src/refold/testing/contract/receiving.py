@@ -11,6 +11,7 @@ from refold.cloudevents import CloudEvent
 from refold.errors import IdReused, InvalidName, KeyReused
 from refold.messages import StreamName
 from refold.testing.contract.base import Contract, Stores, listed, outcomes
+from refold.testing.contract.closing import Close, Write, Written, closing
 from refold.testing.contract.sample import Deposit, Deposited, Noted, Overdrawn, Withdraw, accounts
 
 
@@ -31,6 +32,17 @@ class Receiving(Contract):
         again = await store.received("bank", message()).handle(accounts, "1", Deposit(5))
         assert (again.events, again.state, again.version, again.repeated) == (first.events, 5, 1, True)
         assert [event.data for event in await listed(store.read())] == [Deposited(5), Deposited(100)]
+
+    async def test_a_thing_whose_books_are_closed_takes_it_in_the_current_period_and_once_in_whatever_later_one(
+        self, store: AsyncStore
+    ) -> None:
+        ledger = store.bind(closing)
+        await ledger.handle("a", Write(1))
+        for year in (1, 2):
+            await ledger.handle("a", Close(year))
+            taken = await store.received("bank", message()).handle(closing, "a", Write(5))
+            assert (taken.events, taken.state, taken.repeated) == ((Written(5),), (6, 2), year == 2)
+        assert await ledger.state("a") == (6, 3)
 
     async def test_what_changes_nothing_is_an_outcome_too(self, store: AsyncStore) -> None:
         await store.received("bank", message()).handle(accounts, "1", Deposit(0))

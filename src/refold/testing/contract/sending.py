@@ -10,15 +10,20 @@ import pytest
 
 from refold.aio import AsyncStore
 from refold.aio_instances import AsyncInstances
+from refold.errors import UsageError
 from refold.external import Retry
 from refold.flows.processes.outgoing import Outgoing
 from refold.messages import Recorded
 from refold.process import Effect, finish
+from refold.projection import Projection
 from refold.testing.clock import ManualClock
 from refold.testing.contract.base import listed
+from refold.testing.contract.closing import Close, Closed, Opened, Write, Written, closing
+from refold.testing.contract.closing import books as ledgers
 from refold.testing.contract.ordering import (
     JOURNAL,
     Declined,
+    Overdue,
     Paid,
     Placed,
     ProcessContract,
@@ -28,7 +33,7 @@ from refold.testing.contract.ordering import (
     state_of,
     types_in,
 )
-from refold.testing.contract.sample import Deposit, Deposited, Withdraw, Withdrawn, accounts
+from refold.testing.contract.sample import Deposit, Deposited, Withdraw, Withdrawn, accounts, notes
 
 SECOND = timedelta(seconds=1)
 
@@ -55,8 +60,47 @@ async def waiting(instances: AsyncInstances) -> list[tuple[str, str, int, str]]:
     return [(each.type, each.state, each.attempts, each.error) for each in await instances.outgoing()]
 
 
+def keeps_books(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+    """What is paid is written into a book, and the end of its year closes that."""
+    match recorded.data:
+        case Paid(cents):
+            yield ledgers.send("a", Write(cents))
+        case Overdue(year):
+            yield ledgers.send("a", Close(year))
+        case _:
+            pass
+
+
 class Sending(ProcessContract):
     """Commands of processes."""
+
+    async def test_a_command_to_a_thing_whose_books_are_closed_comes_to_the_current_period(
+        self, shop: AsyncStore
+    ) -> None:
+        instances = shop.process(payment(keeps_books))
+        await shop.append("order-1", [Paid(1), Overdue(1), Paid(2), Overdue(1), Paid(4)])
+        for _ in range(2):
+            await instances.catch_up(closing)
+            await shop.model(Projection("$process.payment")).reset()
+        ledger = shop.bind(closing)
+        assert [(str(e.stream), e.data) for e in await listed(ledger.read("a"))] == [
+            ("book-a", Written(1)), ("book-a", Closed(1)),
+            ("book-a@2", Opened(1, 2)), ("book-a@2", Written(2)), ("book-a@2", Written(4)),
+        ]  # fmt: skip
+        assert await waiting(instances) == []
+
+    async def test_a_runner_delivers_to_the_current_period_too(self, shop: AsyncStore) -> None:
+        ledger = shop.bind(closing)
+        await ledger.handle("a", Write(1))
+        await ledger.handle("a", Close(1))
+        async with shop.run(payment(keeps_books), ledgers, closing), shop.subscribe("book-a@2") as period:
+            await shop.append("order-1", [Paid(2)])
+            assert [(await anext(period)).data for _ in range(2)] == [Opened(1, 2), Written(2)]
+
+    async def test_what_can_take_nothing_is_no_receiver(self, shop: AsyncStore) -> None:
+        nobody: Any = notes
+        with pytest.raises(UsageError, match="is nothing that runs, and takes nothing that processes send"):
+            await shop.process(payment(keeps_books)).catch_up(nobody)
 
     async def test_a_command_reaches_its_decider_in_the_story_of_its_instance(self, shop: AsyncStore) -> None:
         instances = shop.process(payment(books))

@@ -147,8 +147,8 @@ class Run:
         return Tending(backend, backend, self._runtime, projections, crew, name=name, duties=duties).tend()
 
     def _parts(self) -> Sequence[Runs]:
-        parts = (*self._watched.deciders.values(), *self._app.projections.values(), *self._app.effects.values())
-        return [*parts, *self._watched.processes]
+        takers = (*self._watched.deciders.values(), *self._watched.closings.values(), *self._app.effects.values())
+        return [*takers, *self._app.projections.values(), *self._watched.processes]
 
     def _seen_by(self, life: Life) -> Backend:
         return cast("Backend", SimulatedStore(self._backend, life, self._changed))

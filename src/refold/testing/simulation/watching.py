@@ -28,13 +28,15 @@ class Watched:
         self._findings = findings
         self._decisions: list[tuple[Decider[Any, Any, Any], Any, Any, Outcome[Any]]] = []
         self.folds = {name: self._fold(fold) for name, fold in app.folds.items()}
+        folds: Mapping[str, Any] = self.folds
+        self.closings = {name: replace(each, decider=folds[name]) for name, each in app.closings.items()}
         self.processes = [_whole(self, each) for each in app.processes.values()]
 
     @property
     def deciders(self) -> Mapping[str, Decider[Any, Any, Any]]:
-        """Those of the folds that decide."""
+        """Those of the folds that decide, but where books are closed."""
         found: dict[str, Decider[Any, Any, Any]] = {
-            name: fold for name, fold in self.folds.items() if isinstance(fold, Decider)
+            name: fold for name, fold in self.folds.items() if isinstance(fold, Decider) and name not in self.closings
         }
         return found
 
