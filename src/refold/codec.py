@@ -77,6 +77,7 @@ class Codec:
         later: Callable[[], Sequence[type[Any]]] = tuple[type[Any], ...],
         sealing: Sealing | None = None,
     ) -> None:
+        several("events", classes)
         self._forms: dict[type[Any], Form] = {}
         self._by_name: dict[str, Form] = {}
         self._chains = Chains()
@@ -171,9 +172,14 @@ class Codec:
             return False
         return identical(one, other)
 
+    @property
+    def upcasts(self) -> bool:
+        """Whether anything may be read as something else than it is stored as."""
+        return bool(self._chains.steps)
+
     def stored(self, query: Query) -> Query:
         """The query that finds what this one means, under whatever names it is stored. It may find more."""
-        if not self._chains.steps:
+        if not self.upcasts:
             return query
         return Query(frozenset(QueryItem(self._stored(item.types), item.tags) for item in query.items))
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from refold.clock import as_uuid
 from refold.errors import Conflict, InvalidEvent
 from refold.flows.commit import commit
+from refold.flows.conditions import commit_if
 from refold.flows.prepare import Cause, Runtime, checked_expected, checked_stream, prepare
 from refold.messages import Context, Position, StreamName
 from refold.ports import Append, Appended, Backend, Conflicted, Write
@@ -53,10 +54,11 @@ async def append(
     rows = prepare(runtime, events, Cause.of(context))
     if not rows:
         raise InvalidEvent(f"an append of nothing to stream {name!r}: give at least one event.")
-    checks = () if condition is None else (AppendCondition(runtime.codec.stored(condition.query), condition.after),)
-    result = await commit(
-        backend, runtime, Append((Write(name, rows, checked_expected(expected)),), runtime.clock.now(), checks)
-    )
+    writes = (Write(name, rows, checked_expected(expected)),)
+    if condition is None:
+        result = await commit(backend, runtime, Append(writes, runtime.clock.now()))
+    else:
+        result = await commit_if(backend, runtime, Append(writes, runtime.clock.now(), (condition,)))
     match result:
         case Appended(positions, versions, repeated):
             ids = tuple(as_uuid(row.id) for row in rows)

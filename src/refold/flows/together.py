@@ -10,11 +10,11 @@ from msgspec import Struct
 from refold.clock import as_uuid
 from refold.errors import Conflict, InvalidEvent, UsageError
 from refold.flows.append import Receipt
-from refold.flows.commit import commit
+from refold.flows.conditions import commit_if
 from refold.flows.prepare import Cause, Runtime, check_batch, checked_expected, checked_stream, prepare
 from refold.messages import Context, Position, StreamName
 from refold.ports import Append, Appended, Backend, Check, Conflicted, StreamCheck, Write
-from refold.query import AppendCondition, Expected, ExpectedVersion
+from refold.query import Expected, ExpectedVersion
 
 
 class StreamWrite(Struct, frozen=True):
@@ -44,8 +44,8 @@ async def append_all(
         InvalidName, InvalidEvent, TooLarge, IdReused: refused; nothing was written.
     """
     prepared = _prepared(runtime, writes, Cause.of(context))
-    judged = tuple(_checked(runtime, check) for check in checks)
-    result = await commit(backend, runtime, Append(prepared, runtime.clock.now(), judged))
+    checked = tuple(map(_checked, checks))
+    result = await commit_if(backend, runtime, Append(prepared, runtime.clock.now(), checked))
     match result:
         case Appended():
             return tuple(_receipts(prepared, result))
@@ -79,10 +79,10 @@ def _write(runtime: Runtime, write: StreamWrite, cause: Cause) -> Write:
     return Write(name, rows, checked_expected(write.expected))
 
 
-def _checked(runtime: Runtime, check: Check) -> Check:
+def _checked(check: Check) -> Check:
     if isinstance(check, StreamCheck):
         return StreamCheck(checked_stream(check.stream), checked_expected(check.expected))
-    return AppendCondition(runtime.codec.stored(check.query), check.after)
+    return check
 
 
 def _receipts(writes: Sequence[Write], appended: Appended) -> Iterator[Receipt]:

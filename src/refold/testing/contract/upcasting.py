@@ -18,8 +18,9 @@ from refold.flows.together import StreamWrite
 from refold.fold import Decider, Fold, compose
 from refold.inverse import undoes
 from refold.messages import NewEvent, Position, RawEvent, Recorded, command, event
+from refold.ports import QueryMatched, StreamCheck, StreamMoved
 from refold.projection import Projection
-from refold.query import AppendCondition, Query
+from refold.query import NO_STREAM, AppendCondition, Query
 from refold.tables import Change, Table
 from refold.testing.contract.auditing import plant
 from refold.testing.contract.base import Contract, Stores, listed
@@ -194,6 +195,27 @@ def lines(*, only: str = "", poison: str = "", key: Any = None) -> Projection:
     return projection
 
 
+@split("trip.booked", 1, into={"trip.booked": 2, "trip.charged": 1})
+def booked_and_charged(data: JsonObject) -> Parts:
+    """A trip was charged as it was booked, once."""
+    yield "trip.booked", {"by": data["by"]}
+    yield "trip.charged", {"cents": data["cents"]}
+
+
+@event("trip.booked", version=2, upcasters=(booked_and_charged,))
+class Booked:
+    """A trip, as it is booked today."""
+
+    by: str
+
+
+@event("trip.charged", upcasters=(booked_and_charged,))
+class Charged:
+    """What it costs."""
+
+    cents: int
+
+
 PUT: Final = RawEvent("order.put", {"customer": "ada", "total": 3})
 PLACED_1: Final = RawEvent("order.placed", {"customer": "bob", "total": 5})
 PLACED_2: Final = RawEvent("order.placed", {"customer": "cy", "total": 700, "currency": "USD"}, version=2)
@@ -323,13 +345,36 @@ class Upcasting(Contract):
     async def test_a_condition_on_a_type_sees_it_under_its_older_names(self, stores: Stores) -> None:
         store = await stores.open(events=NOW)
         head = (await store.append("order-1", [PUT, CLOSED])).position
-        for name in ("order.placed", "order.paid", "order.shipped"):
+        for name in ("order.placed", "order.paid", "order.shipped", "order.closed"):
             condition = AppendCondition(Query.of(types=[name]))
             with pytest.raises(Conflict):
                 await store.append("order-9", [Paid(1)], condition=condition)
             with pytest.raises(Conflict):
                 await store.append_all([StreamWrite("order-9", [Paid(1)])], checks=[condition])
         assert await store.head() == head
+
+    @pytest.mark.guarantee("G5")
+    async def test_a_condition_is_not_broken_by_what_is_another_event_today(self, stores: Stores) -> None:
+        store = await stores.open(events=[Booked, Charged])
+        await store.append("trip-1", [Booked("ada")])
+        booked, charged = (AppendCondition(Query.of(types=[name])) for name in ("trip.booked", "trip.charged"))
+        assert await listed(store.read(query=charged.query)) == []
+
+        await store.append("trip-2", [Booked("bob")], condition=charged)
+        last = await store.append_all([StreamWrite("trip-3", [Booked("cy")])], checks=[charged])
+        with pytest.raises(Conflict) as caught:
+            await store.append("trip-4", [Booked("dan")], condition=booked)
+        assert caught.value.failures == (QueryMatched(booked, last[0].position),)
+
+        last = await store.append_all([StreamWrite("trip-1", [RawEvent("trip.booked", {"by": "eve", "cents": 5})])])
+        await store.append("trip-2", [Booked("bob")])
+        with pytest.raises(Conflict) as caught:
+            await store.append_all(
+                [StreamWrite("trip-4", [Booked("dan")])], checks=[StreamCheck("trip-2", NO_STREAM), charged]
+            )
+        moved, matched = caught.value.failures
+        assert isinstance(matched, QueryMatched)
+        assert (moved, matched.actual) == (StreamMoved("trip-2", NO_STREAM, 2), last[0].position)
 
     async def test_a_decision_is_made_on_every_shape_and_within_a_boundary_of_all_their_names(
         self, stores: Stores
