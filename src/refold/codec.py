@@ -13,7 +13,7 @@ import msgspec
 from refold.chains import Chains, Key, StepFailed, Way
 from refold.clock import as_datetime
 from refold.errors import InvalidEvent, StoreError, UndecodableEvent, UnknownEventType, UsageError, shortened
-from refold.messages import Metadata, Position, RawEvent, Recorded, Spec, checked_name, parsed, spec_of
+from refold.messages import Metadata, Position, RawEvent, Recorded, Spec, checked_name, parsed, several, spec_of
 from refold.personal import (
     Sealing,
     checked_subject,
