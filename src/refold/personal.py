@@ -126,10 +126,6 @@ def personal_fields(cls: type[Any]) -> tuple[str, ...]:
     return tuple(names.get(name, name) for name in marked_fields(cls))
 
 
-def _names_in_json(cls: type[Any]) -> Mapping[str, str]:
-    if not issubclass(cls, msgspec.Struct):
-        return {}
-    return {field.name: field.encode_name for field in msgspec.structs.fields(cls)}
 @lru_cache(maxsize=4_096)
 def _fields(cls: Any) -> frozenset[str]:  # noqa: ANN401 - as the cache has it
     """All fields, by these names; none, where the annotations cannot be read."""
@@ -141,6 +137,10 @@ def _fields(cls: Any) -> frozenset[str]:  # noqa: ANN401 - as the cache has it
     return frozenset(names.get(name, name) for name in hints)
 
 
+def _names_in_json(cls: type[Any]) -> Mapping[str, str]:
+    if not issubclass(cls, msgspec.Struct):
+        return {}
+    return {field.name: field.encode_name for field in msgspec.structs.fields(cls)}
 
 
 FORGOTTEN: Final = "$forgotten"
@@ -205,10 +205,6 @@ def opened_alike(sealing: Sealing | None, pair: tuple[bytes, bytes], fields: Col
     return tuple(msgspec.json.encode({**shape, **nulls}) for shape in plain)
 
 
-
-def as_forgotten(data: Mapping[str, Any]) -> JsonObject:
-    """The JSON of an event, with nothing in the place of what is sealed."""
-    return without_seals(None, dict(data), msgspec.json.encode(data))
 def without_seals(
     sealing: Sealing | None, shape: JsonObject, data: bytes, classes: Iterable[type[Any]] = ()
 ) -> JsonObject:
@@ -231,12 +227,16 @@ def without_seals(
     return msgspec.json.decode(msgspec.json.encode(raw), type=JsonObject)
 
 
+def as_forgotten(data: Mapping[str, Any]) -> JsonObject:
+    """The JSON of an event, with nothing in the place of what is sealed."""
+    return without_seals(None, dict(data), msgspec.json.encode(data))
 
+
+_NULL: Final = b"null"
 _SIGN: Final = f'"{SEALED}"'.encode()
 _as_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _as_closed = msgspec.json.Decoder(_Closed).decode
 
-_NULL: Final = b"null"
 
 def _value(sealing: Sealing | None, raw: msgspec.Raw) -> msgspec.Raw:
     try:
