@@ -87,7 +87,7 @@ def test_what_is_known_is_gone_on_from_at_its_version_and_not_before() -> None:
 )
 def test_what_is_known_and_not_so_is_forgotten_and_loaded_anew(standing: Standing[int]) -> None:
     known = knows(standing)
-    assert (loaded(deposited(10, 5, 1), known), cached(known)) == (Loaded(16, 3, 3), 0)
+    assert (loaded(deposited(10, 5, 1), known), cached(known)) == (Loaded(16, 3, Position(3)), 0)
 
 
 def test_a_stream_of_which_nothing_is_known_or_that_is_empty_begins_at_its_first_event() -> None:
@@ -100,8 +100,8 @@ def test_a_stream_of_which_nothing_is_known_or_that_is_empty_begins_at_its_first
 def test_what_came_since_is_folded_to_its_end_however_much_it_is(more: int) -> None:
     backend, known = deposited(10, *[1] * more), knows(Standing(10, 1, Position(1), 1))
     last = 1 + more
-    assert loaded(backend, known) == Loaded(10 + more, last, last, 1)
-    assert loaded(backend, known, last - 2) == Loaded(10 + more - 2, last - 2, last - 2, 1)
+    assert loaded(backend, known) == Loaded(10 + more, last, Position(last), 1)
+    assert loaded(backend, known, last - 2) == Loaded(10 + more - 2, last - 2, Position(last - 2), 1)
     assert backend.calls["payloads"] <= 4, "a page, and what is left, each time"
 
 

@@ -117,8 +117,6 @@ def request_of(key: str, command: object, stream: str) -> Request:
     Raises:
         InvalidName: the key.
     """
-    import hashlib  # noqa: PLC0415 - OpenSSL is loaded when it is needed
-
     form = form_of(type(command), spec_of(type(command), "command"))
     asked = _described(form, stream, form.written(command))
     before = None if form.encoded_before is None else _described(form, stream, form.encoded_before(command))
@@ -126,6 +124,8 @@ def request_of(key: str, command: object, stream: str) -> Request:
 
 
 def _described(form: Form, stream: str, data: bytes) -> str:
+    import hashlib  # noqa: PLC0415 - OpenSSL is loaded when it is needed
+
     return f"command {form.spec.name} on {stream} (data {hashlib.blake2b(data, digest_size=8).hexdigest()})"
 
 
