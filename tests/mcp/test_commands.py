@@ -30,7 +30,7 @@ async def test_a_command_that_is_tried_out_writes_nothing(store: AsyncStore, *, 
 
 async def test_a_refusal_is_told_in_the_words_of_the_decider(call: Call) -> None:
     problem = await call("simulate_command", command="cart.add", id="1", data={"sku": "b-1", "qty": 11})
-    assert (problem["title"], problem["detail"], problem["error"]) == ("Command refused", "0 are in it", "Full")
+    assert (problem["title"], problem["stored"]) == ("Command refused", {"detail": "0 are in it", "error": "Full"})
 
 
 async def test_a_command_that_is_sent_says_who_and_why_and_names_its_story(store: AsyncStore) -> None:
@@ -55,4 +55,4 @@ async def test_a_command_with_a_key_is_sent_once(store: AsyncStore) -> None:
 
 async def test_a_command_without_a_reason_is_not_sent(store: AsyncStore) -> None:
     problem = await asked(store, "send_command", ADD, allow_commands=True)
-    assert ("reason" in problem["detail"], await store.head()) == (True, 0)
+    assert ("reason" in problem["stored"]["detail"], await store.head()) == (True, 0)
