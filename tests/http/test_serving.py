@@ -13,6 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from tests.http.serving import served
 
 from refold import RawEvent, Store
 from refold.cli.program import program
@@ -89,6 +92,22 @@ def test_a_token_closes_the_door_of_a_server_that_runs(server: Server, shop: str
     assert revoked == (0, f"token {id} is revoked.\n", "")
     code, err = server.stop()
     assert (code, token in err or rotated in err) == (0, False)
+
+
+@pytest.mark.parametrize(("named", "told"), [(None, "127.0.0.1"), ("127.0.0.1", "192.0.2.7")], ids=["nobody", "proxy"])
+async def test_where_somebody_comes_from_is_believed_of_proxies_alone_that_are_named(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, told: str
+) -> None:
+    async def address(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(scope["client"][0])(scope, receive, send)
+
+    if named is None:
+        monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    else:
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", named)
+    async with served(address) as (client, _):
+        answer = await client.get("/", headers={"X-Forwarded-For": "192.0.2.7"})
+    assert answer.text == told
 
 
 def test_tokens_are_listed_without_their_secrets(shop: str) -> None:

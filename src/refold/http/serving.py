@@ -30,7 +30,8 @@ except ImportError as error:
 
 _PATIENCE: Final = 10
 """Seconds for which requests that are under way are waited for."""
-
+_PROXIES: Final = "FORWARDED_ALLOW_IPS"
+"""The variable of uvicorn's that names the proxies which tell from where a request comes."""
 
 Beside: TypeAlias = Callable[[AsyncStore], AbstractAsyncContextManager[object]]
 """What is served as long as its block lasts."""
@@ -157,6 +158,8 @@ def _config(served: Any, place: Place) -> uvicorn.Config:  # noqa: ANN401 - an A
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=_PROXIES
+        in os.environ,  # who says from where they come is believed only if somebody has named them
         ssl_certfile=place.certificate,
         ssl_keyfile=place.key,
         timeout_graceful_shutdown=_PATIENCE,
