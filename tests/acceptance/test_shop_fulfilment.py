@@ -1,4 +1,4 @@
-"""The shop's process on a real store: what the clerk of the demo does by hand follows by itself."""
+"""The shop's process on a real store: what must follow follows by itself."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_what_the_shop_does_is_read_out_of_its_code() -> None:
         Sent("stock", "stock.reserve"),
     )  # fmt: skip
     assert (fulfilment.timers, fulfilment.cancels, fulfilment.ends) == (
-        ("payment.overdue",),
+        ("payment.none-to-come", "payment.overdue"),
         ("payment.overdue",),
         True,
     )

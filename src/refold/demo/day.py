@@ -1,7 +1,6 @@
 """One day of trade: visitors who come and go, staff who do their work, and a clock that both go by.
 
-Everybody is a generator that acts and then yields how long it pauses; the day wakes whoever is due next. A runner for
-the process in `fulfilment` would do most of what the clerk does here by hand.
+Everybody is a generator that acts and then yields how long it pauses; the day wakes whoever is due next.
 """
 
 from __future__ import annotations

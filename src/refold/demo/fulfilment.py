@@ -13,11 +13,18 @@ from refold.demo.payments import PaymentDeclined, PaymentReceived, RefundPayment
 from refold.demo.stock import PickStock, ReleaseStock, ReserveStock, StockShort, stock
 
 PAY_WITHIN: Final = timedelta(hours=2)
+COME_LATE_WITHIN: Final = timedelta(days=30)
+"""So long a payment for an order that was cancelled is sent back by itself."""
 
 
 @event("payment.overdue")
 class PaymentOverdue:
     """A timeout: an event from our future self."""
+
+
+@event("payment.none-to-come")
+class NoPaymentToCome:
+    """A timeout: what is paid after it is a matter for people."""
 
 
 @event("payment.too-late")
@@ -33,6 +40,7 @@ Noticed: TypeAlias = (
     | PaymentDeclined
     | PaymentOverdue
     | PaymentTooLate
+    | NoPaymentToCome
     | StockShort
 )
 
@@ -50,7 +58,7 @@ def order_of(e: Recorded[Noticed]) -> str:
     return e.data.order if isinstance(e.data, StockShort) else e.stream.id
 
 
-def react(e: Recorded[Noticed], seen: Fulfilment) -> Iterator[Effect]:
+def react(e: Recorded[Noticed], seen: Fulfilment) -> Iterator[Effect]:  # noqa: C901 - a table
     """What should follow."""
     order = order_of(e)
     match e.data:
@@ -73,7 +81,10 @@ def react(e: Recorded[Noticed], seen: Fulfilment) -> Iterator[Effect]:
             yield orders.send(order, CancelOrder("out of stock"))
         case OrderCancelled():
             yield cancel(PaymentOverdue)
+            yield after(COME_LATE_WITHIN, NoPaymentToCome())
             yield from (stock.send(line.sku, ReleaseStock(order)) for line in seen.lines)
+        case NoPaymentToCome():
+            yield finish()
         case OrderShipped():
             yield from (stock.send(line.sku, PickStock(order)) for line in seen.lines)
             yield finish()

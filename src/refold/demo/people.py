@@ -8,22 +8,19 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from refold import Decider, Recorded, Store
 from refold.demo.day import DELIVERIES, VOUCHERS, Day, Routine, Visit
-from refold.demo.fulfilment import PAY_WITHIN
+from refold.demo.fulfilment import fulfilment
 from refold.demo.orders import (
     AddLine,
-    CancelOrder,
-    ConfirmPayment,
     GrantDiscount,
     OpenOrder,
-    OrderPlaced,
     PlaceOrder,
     RemoveLine,
     ShipOrder,
     orders,
 )
-from refold.demo.payments import DeclinePayment, ReceivePayment, RequestPayment, payments
+from refold.demo.payments import DeclinePayment, ReceivePayment, payments
 from refold.demo.sales import sales
-from refold.demo.stock import PickStock, ReceiveStock, ReleaseStock, ReserveStock, StockShort, stock
+from refold.demo.stock import ReceiveStock, stock
 from refold.demo.vouchers import RedeemVoucher, VoucherIssued, VoucherRefused, vouchers
 
 C = TypeVar("C")
@@ -38,6 +35,11 @@ class Shop:
 
     def __init__(self, store: Store) -> None:
         self.store, self.handled, self.refused = store, 0, 0
+        self._fulfilment = store.process(fulfilment)
+
+    def fulfil(self) -> None:
+        """Let the process do all that follows by now."""
+        self.handled += self._fulfilment.catch_up(orders, stock, payments).commands
 
     def ask(
         self, decider: Decider[C, Any, Any], id: str, command: C, actor: str, cause: Recorded[Any] | None = None
@@ -99,7 +101,7 @@ def filled(shop: Shop, visit: Visit) -> Filling:
 
 
 def visitor(shop: Shop, visit: Visit) -> Routine:
-    """Fills an order and places it, or leaves; the clerk takes it from there."""
+    """Fills an order and places it, or leaves; the process takes it from there."""
     order, me = visit.order, visit.customer
     _, last = yield from filled(shop, visit)
     if visit.voucher and last:
@@ -108,43 +110,28 @@ def visitor(shop: Shop, visit: Visit) -> Routine:
         if redeemed:
             last = shop.ask(orders, order, GrantDiscount(visit.voucher, redeemed.data.percent), "till", redeemed)
     yield visit.pace
-    if visit.ends != "leaves":
-        placed = shop.ask(orders, order, PlaceOrder(), me, last)
-        assert placed is not None
-        yield from clerk(shop, visit, placed)
+    if visit.ends == "leaves":
+        return
+    placed = shop.ask(orders, order, PlaceOrder(), me, last)
+    if visit.ends != "forgets to pay":
+        yield visit.pace
+        yield from paying(shop, visit, placed)
 
 
-def clerk(shop: Shop, visit: Visit, placed: Recorded[Any]) -> Routine:
-    """Reserves stock, waits for the money, and sends the parcel."""
-    order: str = visit.order
-    what: OrderPlaced = placed.data
-    reserved = [shop.ask(stock, line.sku, ReserveStock(order, line.qty), "clerk", placed) for line in what.lines]
-    short = next((e for e in reserved if e and isinstance(e.data, StockShort)), None)
-    if short:
-        _cancel(shop, order, "out of stock", what, short)
+def paying(shop: Shop, visit: Visit, placed: Recorded[Any] | None) -> Routine:
+    """Pays what the process asked for, unless it cancelled the order; the clerk sends the parcel."""
+    store, order = shop.store, visit.order
+    cents = store.bind(payments).state(order).cents
+    if not cents or store.bind(orders).state(order).status != "placed":
         return
-    due = shop.ask(payments, order, RequestPayment(what.cents), "clerk", placed)
-    if visit.ends == "forgets to pay":
-        yield PAY_WITHIN
-        _cancel(shop, order, "not paid in time", what, due)
-        return
-    yield visit.pace
     if visit.ends == "is declined":
-        declined = shop.ask(payments, order, DeclinePayment("card declined"), "bank", due)
-        _cancel(shop, order, "card declined", what, declined)
+        shop.ask(payments, order, DeclinePayment("card declined"), "bank", placed)
         return
-    received = shop.ask(payments, order, ReceivePayment(what.cents), "bank", due)
-    paid = shop.ask(orders, order, ConfirmPayment(), "clerk", received)
+    shop.ask(payments, order, ReceivePayment(cents), "bank", placed)
     yield visit.pace * 4
-    shipped = shop.ask(orders, order, ShipOrder(f"parcel-{order}"), "clerk", paid)
-    for line in what.lines:
-        shop.ask(stock, line.sku, PickStock(order), "clerk", shipped)
-
-
-def _cancel(shop: Shop, order: str, reason: str, what: OrderPlaced, cause: Recorded[Any] | None) -> None:
-    cancelled = shop.ask(orders, order, CancelOrder(reason), "clerk", cause)
-    for line in what.lines:
-        shop.ask(stock, line.sku, ReleaseStock(order), "clerk", cancelled)
+    if store.bind(orders).state(order).status == "paid":
+        paid = next(store.read(orders.stream(order), direction="backward", limit=1))
+        shop.ask(orders, order, ShipOrder(f"parcel-{order}"), "clerk", paid)
 
 
 def everybody(day: Day, shop: Shop, guests: Sequence[Visit]) -> None:

@@ -54,6 +54,7 @@ def _played(day: Day, store: Store) -> Played:
     with _bar() as bar:
         task = bar.add_task("A day in the shop", total=(CLOSES - OPENS).total_seconds(), time="")
         for moment in day.play():
+            shop.fulfil()
             bar.update(task, completed=(moment - OPENS).total_seconds(), time=f"{moment:%H:%M}")
     store.catch_up(sales)
     return Played(shop.handled, shop.refused, perf_counter() - began)

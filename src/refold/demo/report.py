@@ -92,8 +92,7 @@ def _stored(store: Store, played: Played) -> str:
     stats = store.stats()
     return (
         f"{stats.events:,} events in {stats.streams:,} streams, {stats.bytes / 1e6:.1f} MB. "
-        f"{played.handled:,} commands in {played.seconds:.1f} s, {played.handled / played.seconds:,.0f} a second; "
-        f"{played.refused:,} more were refused by a rule.\n"
+        f"{played.handled:,} commands came to them in {played.seconds:.1f} s; {played.refused:,} more were refused by a rule.\n"
         f"Durability {store.durability!r}: {_SURVIVES[store.durability]}.\n"
     )
 
@@ -108,7 +107,8 @@ def _by_category(store: Store) -> Table:
 
 
 def _types(category: str, types: Iterable[tuple[str, int]]) -> Text:
-    mine = sorted((name.partition(".")[2], count) for name, count in types if name.startswith(f"{category}."))
+    kind = f"{category.partition('.')[0]}."  # a process has a category of its own: $process.fulfilment
+    mine = sorted((name.removeprefix(kind), count) for name, count in types if name.startswith(kind))
     pieces = [((f"{name} ", "dim"), f"{count:,}  ") for name, count in mine]
     return Text.assemble(*(piece for pair in pieces for piece in pair))
 
@@ -169,6 +169,7 @@ def next_commands(store: Store, file: Path) -> Sequence[str]:
         f"state {name} --at {earlier} {app}",
         f"diff {name} {earlier} {store.bind(orders).load(FEATURED.order).version} {app}",
         f"trace {opened.metadata.correlation_id}",
+        f"processes show fulfilment {FEATURED.order} {app}",
         "stats",
         "verify",
     )

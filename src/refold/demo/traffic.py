@@ -9,20 +9,18 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from random import Random
-from typing import Any, Final
+from typing import Final
 
-from refold import Recorded
 from refold.demo.day import PRICES, Agenda, Routine, Visit, visit_of
 from refold.demo.orders import (
     CancelOrder,
     GrantDiscount,
     OrderRefused,
     PlaceOrder,
-    ShipOrder,
     orders,
 )
-from refold.demo.payments import DeclinePayment, PaymentRefused, ReceivePayment, payments
-from refold.demo.people import Shop, filled, issue_vouchers
+from refold.demo.payments import PaymentRefused, payments
+from refold.demo.people import Shop, filled, issue_vouchers, paying
 from refold.demo.stock import ReceiveStock, stock
 from refold.demo.vouchers import RedeemVoucher
 
@@ -83,23 +81,8 @@ def visitor(shop: Shop, visit: Visit) -> Routine:
     if visit.ends == "cancels":
         shop.ask(orders, order, CancelOrder("changed my mind"), me, placed)
     elif visit.ends != "forgets to pay":
-        yield from _paying(shop, visit, placed or begun)
-
-
-def _paying(shop: Shop, visit: Visit, placed: Recorded[Any] | None) -> Routine:
-    store, order = shop.store, visit.order
-    yield from _waiting_for_the_bill(shop, order)
-    cents = store.bind(payments).state(order).cents
-    if not cents or store.bind(orders).state(order).status != "placed":
-        return
-    if visit.ends == "is declined":
-        shop.ask(payments, order, DeclinePayment("card declined"), "bank", placed)
-        return
-    shop.ask(payments, order, ReceivePayment(cents), "bank", placed)
-    yield visit.pace * 4
-    if store.bind(orders).state(order).status == "paid":
-        paid = next(store.read(orders.stream(order), direction="backward", limit=1))
-        shop.ask(orders, order, ShipOrder(f"parcel-{order}"), "clerk", paid)
+        yield from _waiting_for_the_bill(shop, order)
+        yield from paying(shop, visit, placed or begun)
 
 
 def _waiting_for_the_bill(shop: Shop, order: str) -> Routine:
