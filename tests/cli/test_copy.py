@@ -13,6 +13,8 @@ import pytest
 from tests.cli.conftest import Run
 
 from refold import RawEvent, Store
+from refold.cli.same import is_same
+from refold.testing.postgres import PostgresServer
 
 DIGEST = "d3fcf49af5e482400c536035b96e1949"
 """Of the shop, whose times and ids are known: what is stored must not change unseen."""
@@ -162,3 +164,32 @@ def test_a_copy_that_follows_ends_with_ctrl_c_compared(directory: Path) -> None:
     first, second, *_ = out.splitlines()
     assert first.startswith("copied 7 events, up to position 7, in ")
     assert second.startswith("the copy is equal to its source: 7 events in 3 streams, digest ")
+
+
+def test_a_store_is_not_copied_onto_itself_however_it_is_named(refold: Run, directory: Path) -> None:
+    (directory / "link.db").symlink_to("shop.db")
+    (directory / "hard.db").hardlink_to("shop.db")
+    for target in ("shop.db", "./shop.db", f"{directory}/shop.db", "link.db", "hard.db", "shop.db?busy_timeout=3"):
+        for way in ((), ("--check",), ("--dry-run",)):
+            code, out, err = refold("copy", "--from", "shop.db", "--to", target, *way)
+            assert (code, out) == (2, ""), target
+            assert err == "refold: --from and --to name one store, 'sqlite:///shop.db': copy into a new one.\n"
+
+
+def test_a_postgresql_store_is_not_copied_onto_itself_however_it_is_named(
+    refold: Run, postgres: PostgresServer
+) -> None:
+    url = postgres.new_database()
+    assert refold("copy", "--from", "shop.db", "--to", url).code == 0
+    mark = "&" if "?" in url else "?"
+    assert refold("copy", "--from", url, "--to", f"{url}{mark}application_name=x").code == 2
+    assert refold("copy", "--from", url, "--to", f"{url}{mark}schema=other").code == 0
+    postgres.drop(url)
+
+
+def test_jetstream_stores_are_one_if_they_have_their_name_and_a_server_in_common() -> None:
+    store = "nats://one:4222,two:4222/shop"
+    assert is_same(store, "nats://two:4222/shop?models=sqlite:///m.db")
+    assert not is_same(store, "nats://two:4222/other")
+    assert not is_same(store, "nats://three:4222/shop")
+    assert not is_same(store, "sqlite:///shop.db")

@@ -15,6 +15,7 @@ from refold.cli.exits import Exit, Interrupted
 from refold.cli.modes import make_as
 from refold.cli.options import app_option, archive_option, output_option, reading, store_url, writing
 from refold.cli.progress import Tell, progress
+from refold.cli.same import is_same
 from refold.cli.saying import say
 from refold.cli.stopping import stopping
 from refold.cli.transforms import transform_named
@@ -24,6 +25,7 @@ from refold.errors import StoreUnreachable, UsageError
 from refold.fold import Fold
 from refold.limits import Limits
 from refold.messages import Position
+from refold.secrecy import shown
 from refold.store import Store
 
 _LOOKS = 0.5
@@ -80,8 +82,8 @@ def command(
     output: str,
 ) -> None:
     """See `help` above."""
-    if source == target:
-        raise UsageError(f"--from and --to name one store, {source!r}: copy into a new one.")
+    if is_same(source, target):
+        raise UsageError(f"--from and --to name one store, {shown(source)!r}: copy into a new one.")
     if follow + check + dry_run > 1:
         raise UsageError("--follow, --check and --dry-run exclude each other: take one.")
     folds = _folds(application(app)) if states else ()

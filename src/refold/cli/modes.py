@@ -12,13 +12,13 @@ from refold.keys.opening import apart
 
 def mode_of_store(url: str) -> int | None:
     """The mode of the file that a store is in; None, if it is in none."""
-    file = _file_of(url)
+    file = file_of(url)
     return mode_of(file) if file is not None and file.exists() else None
 
 
 def make_as(url: str, like: str) -> None:
     """See that the file of a store that is to be made has the mode of another store's, less the umask."""
-    file = _file_of(url)
+    file = file_of(url)
     if file is None:
         return
     mode = mode_of_store(like)
@@ -26,7 +26,8 @@ def make_as(url: str, like: str) -> None:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE if mode is None else mode))
 
 
-def _file_of(url: str) -> Path | None:
+def file_of(url: str) -> Path | None:
+    """The file that a store is in; None, if it is in none."""
     url, _ = apart(url)
     if not url.startswith("sqlite:///"):
         return None
