@@ -20,6 +20,7 @@ from refold import (
     AsyncStore,
     Conflict,
     Decider,
+    OutcomeUnknown,
     Projection,
     Recorded,
     Statement,
@@ -237,6 +238,41 @@ def test_who_was_refused_before_an_interrupt_undid_it_all_is_told_what_came_of_t
         thread.join()
     assert told == {"takes_all": KeyboardInterrupt, "takes_five": 2, "interrupted": 1}
     assert [event.data for event in blocking.read()] == [Deposited(5), Withdrawn(5), Deposited(1)]
+
+
+@pytest.mark.guarantee("G3")
+def test_an_interrupt_in_the_commit_leaves_nobody_waiting_and_nothing_is_stored_twice(blocking: Store) -> None:
+    """As a signal has it that comes while the disk is waited for: the commit is done, and then the interrupt comes out."""
+    line, account = blocking._engine._writer, blocking.bind(accounts)  # type: ignore[union-attr] # to see who waits
+    commit, interrupts = line.backend.commit, iter([KeyboardInterrupt()])
+    told: dict[str, object] = {}
+
+    def interrupted() -> None:
+        commit()
+        for interrupt in interrupts:
+            raise interrupt
+
+    leading = threading.Event()
+
+    def leads(balance: int) -> Iterator[Deposited]:
+        leading.set()
+        while not line._waiting:
+            pass
+        yield Deposited(1)
+
+    def follows(balance: int) -> Iterator[Deposited]:
+        yield Deposited(2)
+
+    line.backend.commit = interrupted  # type: ignore[method-assign] # what a signal does there
+    threads = [threading.Thread(target=_do, args=(account, "1", decision, told)) for decision in (leads, follows)]
+    threads[0].start()
+    leading.wait()
+    threads[1].start()
+    for thread in threads:
+        thread.join(30)
+    assert told == {"leads": KeyboardInterrupt, "follows": OutcomeUnknown}
+    assert [event.data for event in blocking.read()] == [Deposited(1), Deposited(2)]
+    assert account.handle("1", Deposit(3)).state == 6
 
 
 def _do(account: Streams[int, Any], id: str, decision: Callable[[int], Iterator[Any]], told: dict[str, object]) -> None:

@@ -62,7 +62,7 @@ class Writer:
         self._waiting: deque[Job[Any]] = deque()
         self._alone = self._careful = 0
         self._line, self._work = threading.Lock(), threading.Lock()
-        self._is_led = False
+        self._is_led = self._commits = False
         self._owner = 0
 
     def run(self, flow: Flow[T], kind: str = "", *, looks: bool = False) -> T:
@@ -140,27 +140,44 @@ class Writer:
         try:
             with self._work:
                 self._transaction(group)
-        except BaseException:  # an interrupt: nothing was committed, and only the interrupted caller's job ends with it
-            self.backend.roll_back()
-            self._waiting.extendleft(job for job in reversed(group) if job is not own)
+            self._told(group, own)
+        except BaseException as interrupt:
+            self._interrupted([job for job in group if job is not own], own, interrupt)
             raise
         finally:
             self._owner = 0
-        for job in group:
-            job.done = True
-            if job.told is not None and job is not own:
-                job.told.release()
-        if wrote(group):
-            self.committed.set()
         if self._tell:
             self._tell(group)
 
+    def _interrupted(self, others: list[Job[Any]], own: Job[Any], interrupt: BaseException) -> None:
+        """Only the interrupted caller's job ends with it. The others are run again, unless they may have been committed."""
+        self.backend.roll_back()
+        left = [job for job in others if not job.done and job not in self._waiting]
+        if self._commits:
+            _fail(left, OutcomeUnknown(interrupt))
+        else:
+            self._waiting.extendleft(reversed(left))
+            others = [job for job in others if job.done]
+        self._told(others, own)
+
+    def _told(self, group: list[Job[Any]], own: Job[Any]) -> None:
+        """Let those go on who wait for their outcome. Told twice is fine: an interrupt may have left some out."""
+        for job in group:
+            job.done = True
+            if job.told is not None and job is not own and job.told.locked():
+                job.told.release()
+        if wrote(group):
+            self.committed.set()
+
     def _transaction(self, group: list[Job[Any]]) -> None:
+        self._commits = False
         try:
             self.backend.begin()
             if self._fill(group):
+                self._commits = True
                 self.backend.commit()
         except StoreError as error:
+            self._commits = False
             self.backend.roll_back()
             self._failed(group, error)
         except OutcomeUnknown as error:

@@ -190,7 +190,7 @@ class MemoryBackend:
         self._begun, self.handed = self.mark(), {}
 
     def commit(self) -> None:
-        self.handed = None
+        self._begun, self.handed = self.mark(), None
 
     def roll_back(self) -> None:
         self.handed = None
