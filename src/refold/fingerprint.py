@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
-from functools import cached_property, partial
+from functools import cached_property, partial, singledispatchmethod
 from inspect import get_annotations
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType, UnionType
 from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -17,6 +17,7 @@ from uuid import UUID
 
 import msgspec
 
+from refold.chains import Chains, Key, Way
 from refold.fold import Fold
 from refold.messages import RawEvent, spec_of
 
@@ -32,31 +33,36 @@ _GENERATED: Final = ("<string>", "<attrs generated")
 _HAS_DOCSTRING: Final = 0x4000000
 
 
-def fingerprint(fold: Fold[Any, Any], state: object, version: int) -> str:
+def fingerprint(fold: Fold[Any, Any], state: object, version: int, ways: Mapping[Key, Way] | None = None) -> str:
     """32 hexadecimal digits for a fold, and the annotation of its `state`.
 
     In it: the compiled code of `initial` and `evolve`, of the functions and classes that they name, and so on; the constants
-    and defaults that these read; the fields of the classes of state and events, the events' names and versions, and their
-    upcasters. Not in it: names of modules, docstrings, lines, annotations of functions. Code of the standard library and of
-    other installed packages is told by its name and its package's `__version__`. `version` is for what no program can see.
+    and defaults that these read; the fields of the classes of state and events, the events' names and versions, and the
+    upcasters on the `ways` to them, by default those of the classes themselves. Not in it: names of modules, docstrings, lines,
+    annotations of functions. Code of the standard library and of other installed packages is told by its name and its
+    package's `__version__`. `version` is for what no program can see.
     """
     from hashlib import blake2b  # noqa: PLC0415 - OpenSSL is loaded when it is needed
 
     described = _Describing(set(_owners(fold.evolve, fold.initial, *fold.event_types)))
-    parts = [
-        described.of(part)
-        for part in (fold.initial, fold.evolve, state, *fold.event_types, *map(_stored, fold.event_types))
-    ]
+    ways = _own_ways(fold) if ways is None else ways
+    stored = (*map(_stored, fold.event_types), sorted(ways.items(), key=lambda way: way[0]))
+    parts = [described.of(part) for part in (fold.initial, fold.evolve, state, *fold.event_types, *stored)]
     text = repr((_FORMAT, sys.version_info[:2], version, parts, described.definitions))
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
+def _own_ways(fold: Fold[Any, Any]) -> Mapping[Key, Way]:
+    chains = Chains(step for event in fold.event_types if event is not RawEvent for step in spec_of(event).upcasters)
+    return chains.ways({step.type for step in chains.steps}, 1)
+
+
 def _stored(event: type[Any]) -> object:
-    """Under which name and version a class is stored, and how older shapes are brought to it."""
+    """Under which name and version a class is stored."""
     if event is RawEvent:
         return None
     spec = spec_of(event)
-    return spec.name, spec.version, spec.upcasters
+    return spec.name, spec.version
 
 
 def _owners(*parts: object) -> Iterator[str]:
@@ -104,6 +110,12 @@ class _Describing:
                 return f"property({self.of(value.fget)})"
             case cached_property():
                 return f"property({self.of(cast('Any', value).func)})"
+            case singledispatchmethod():
+                return f"method({self.of(cast('Any', value).dispatcher)})"
+            case FunctionType() if hasattr(value, "dispatch") and hasattr(value, "registry"):
+                return (
+                    f"by class({self.of(dict(cast('Any', value).registry))})"  # and not what it was called with so far
+                )
             case partial():
                 part = cast("partial[object]", value)
                 return f"partial({self.of(part.func)}, {self.of(part.args)}, {self.of(part.keywords)})"

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Sized
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from refold import Fold, RawEvent, event
+from refold import Fold, RawEvent, Snapshots, event, upcast
+from refold.codec import Codec
 from refold.fingerprint import fingerprint
+from refold.flows.shortcuts import Saving
 from refold.snapshot import state_hint
+from refold.upcasting import JsonObject
 
 PROGRAM = '''
 """A shop."""
@@ -174,8 +178,103 @@ fold = Fold("steps", int, evolve, events=(RawEvent,))
 """
 
 
+@event("a.new")
+class New:
+    n: int
+
+
+def by(factor: int) -> type[Any]:
+    """Another class, which has the upcaster that leads from an old shape to the new one."""
+
+    @upcast("a.old", 1, to=1, into="a.new")
+    def times(old: JsonObject) -> JsonObject:
+        return {"n": old["n"] * factor}
+
+    @event("b.any", upcasters=[times])
+    class Other:
+        n: int
+
+    return Other
+
+
+def test_an_upcaster_of_another_class_of_the_store_that_leads_to_the_folds_changes_it() -> None:
+    fold: Fold[int, Any] = Fold("a", int, lambda state, event: state + event.n, events=(New,))
+    one, same, another = (Saving(fold, Snapshots(), Codec([by(factor)])).fingerprint for factor in (1, 1, 2))
+    assert (one == same, one == another) == (True, False)
+
+
+def test_an_upcaster_that_the_store_learns_of_later_changes_it() -> None:
+    fold: Fold[int, Any] = Fold("a", int, lambda state, event: state + event.n, events=(New,))
+    codec = Codec()
+    saving = Saving(fold, Snapshots(), codec)
+    before = saving.fingerprint
+    codec.form(by(1))
+    assert saving.fingerprint == Saving(fold, Snapshots(), Codec([by(1)])).fingerprint != before
+
+
 def test_a_class_inside_a_function_is_told_by_what_it_reads_and_not_by_the_name_of_its_module() -> None:
     assert of(LOCAL, "__main__of_something") == of(LOCAL) != of(LOCAL.replace("STEP = 1", "STEP = 2"))
+
+
+def test_what_a_function_by_class_or_a_method_was_called_with_so_far_leaves_it() -> None:
+    names = run(BY_CLASS)
+    before = fingerprint(names["fold"], int, 1)
+    assert names["fold"]([RawEvent("a", {}), RawEvent("b", {})]) == 4
+    Sized.register(type("AnotherSized", (), {}))  # which makes such functions look for their classes anew
+    assert names["fold"]([RawEvent("a", {})]) == 2
+    assert fingerprint(names["fold"], int, 1) == before
+
+
+@pytest.mark.parametrize("step", ["return 1  # by class", "return 1  # of a method"])
+def test_what_a_function_by_class_or_a_method_does_changes_it(step: str) -> None:
+    changed = BY_CLASS.replace(step, step.replace("1", "3"))
+    assert changed != BY_CLASS
+    assert fingerprint(run(changed)["fold"], int, 1) != fingerprint(run(BY_CLASS)["fold"], int, 1)
+
+
+BY_CLASS = """
+from collections.abc import Sized
+from functools import singledispatch, singledispatchmethod
+
+from refold import Fold, RawEvent
+
+@singledispatch
+def step(event):
+    return 0
+
+@step.register
+def _(event: Sized):
+    return 0
+
+@step.register
+def _(event: RawEvent):
+    return 1  # by class
+
+class Steps:
+    @singledispatchmethod
+    def step(self, event):
+        return 0
+
+    @step.register
+    def _(self, event: RawEvent):
+        return 1  # of a method
+
+def evolve(state: int, event: RawEvent) -> int:
+    return state + step(event) + Steps().step(event)
+
+fold = Fold("steps", int, evolve, events=(RawEvent,))
+"""
+
+
+def run(program: str) -> dict[str, Any]:
+    """What a program defines."""
+    module = ModuleType("shop_by_class")
+    sys.modules["shop_by_class"] = module
+    try:
+        exec(compile(program, "shop_by_class.py", "exec"), module.__dict__)  # noqa: S102 - the program above
+    finally:
+        del sys.modules["shop_by_class"]
+    return module.__dict__
 
 
 def test_raising_the_version_changes_it() -> None:

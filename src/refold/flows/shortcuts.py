@@ -6,6 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from msgspec import Struct
 
+from refold.codec import Codec, Decoders
 from refold.errors import UsageError
 from refold.fingerprint import fingerprint
 from refold.fold import Fold
@@ -74,16 +75,29 @@ class StateCache:
 
 
 class Saving:
-    """How the states of one fold are saved: when, under which fingerprint, in which form."""
+    """How the states of one fold are saved: when, under which fingerprint, in which form.
 
-    def __init__(self, fold: Fold[Any, Any], policy: Snapshots) -> None:
-        self.policy, self.form, self._category = policy, StateForm(fold), fold.category
-        self.fingerprint: Final = fingerprint(fold, self.form.hint, policy.version)
+    `codec`: that of the store. Upcasters of other classes that it knows may lead to the fold's, and those that it learns.
+    """
+
+    def __init__(self, fold: Fold[Any, Any], policy: Snapshots, codec: Codec | None = None) -> None:
+        self.policy, self.form = policy, StateForm(fold)
+        self._fold, self._codec = fold, Codec(fold.event_types) if codec is None else codec
+        self._found: tuple[Decoders, str] | None = None
         self.given_up = False
         """Whether the store turned out to be one that is only read."""
         self._refused: dict[str, int] = {}
         """Of which streams a state could not be saved, and at which version: that is not tried at each command again."""
         self._complaint: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the fold, with the upcasters that are known now."""
+        decoders = self._codec.decoders(self._fold.event_types)
+        if self._found is None or self._found[0] is not decoders:
+            told = fingerprint(self._fold, self.form.hint, self.policy.version, decoders.older)
+            self._found = decoders, told
+        return self._found[1]
 
     def is_due(self, stream: str, standing: Standing[Any], cost: int) -> bool:
         """Whether it is time to save a state, so many microseconds in the making; after a refused one, at twice its version."""
@@ -99,7 +113,7 @@ class Saving:
         if self._complaint is None:
             self._complaint = (
                 f"the state of {stream!r} at version {version} cannot be saved, since it would not read back the same; of fold "
-                f"{self._category!r} this may be so of others, too. bind(...).snapshot(id) says why."
+                f"{self._fold.category!r} this may be so of others, too. bind(...).snapshot(id) says why."
             )
         if len(self._refused) >= REFUSED:
             self._refused.clear()

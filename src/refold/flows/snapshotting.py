@@ -47,7 +47,7 @@ def with_shortcuts(runtime: Runtime, fold: Fold[Any, Any], snapshots: Snapshots 
     """
     if snapshots is None and not cache:
         return runtime
-    saving = None if snapshots is None else Saving(fold, snapshots)
+    saving = None if snapshots is None else Saving(fold, snapshots, runtime.codec)
     fresh = cache_for(fold, cache) if cache else None
     kept = None if fresh is None or runtime.caches is None else runtime.caches.setdefault(fold, fresh)
     personal = any(personal_fields(cls) for cls in fold.event_types)
@@ -104,7 +104,7 @@ async def snapshot(backend: Backend, runtime: Runtime, fold: Fold[Any, Any], id:
 
 def _saving(runtime: Runtime, fold: Fold[Any, Any]) -> Saving:
     shortcut = runtime.shortcuts.get(fold)
-    return (None if shortcut is None else shortcut.saving) or Saving(fold, Snapshots())
+    return (None if shortcut is None else shortcut.saving) or Saving(fold, Snapshots(), runtime.codec)
 
 
 def _check_sql(backend: Backend) -> None:
