@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from refold.flows.append import append
 from refold.flows.transact import ATTEMPTS
 from refold.flows.undo import carry_out, plan_of
 from refold.messages import Context
-from refold.ports import Selection, StreamMoved
+from refold.ports import PAGE, Selection, StreamMoved
 from refold.query import ANY
 from refold.testing.contract.sample import Deposited, Withdrawn
 from refold.undoing import Undo
@@ -42,7 +42,7 @@ class OpenBackend(CountingBackend):
         self.capabilities = replace(self.capabilities, together=False)
 
 
-def others(stream: str, cause: UUID | None = None) -> Meanwhile:
+def others(stream: str, cause: object = None) -> Meanwhile:
     """Another writer appends this first."""
 
     async def append_it(backend: CountingBackend) -> None:
@@ -80,6 +80,18 @@ def test_what_the_event_comes_to_cause_meanwhile_is_in_the_way() -> None:
     with pytest.raises(CannotUndo, match="it caused account-2@1"):
         undone(backend, plan)
     assert run_sync(backend.head()) == 2
+
+
+@pytest.mark.parametrize("way", [str, lambda one: one.hex, lambda one: str(one).upper()], ids=["plain", "hex", "upper"])
+def test_a_cause_is_found_however_its_id_is_written_and_however_far_it_is(way: Callable[[UUID], str]) -> None:
+    backend, id, _ = deposited()
+    for number in range(PAGE + 1):
+        run_sync(others("account-9", f"{number:036}")(backend))
+    run_sync(others("account-2", way(id))(backend))
+    plan = run_sync(plan_of(backend, runtime(), Undo, [id], None, [accounts]))
+    assert [obstacle.reason for obstacle in plan.obstacles] == [
+        "it caused account-2@1 (account.deposited), which stands"
+    ]
 
 
 def test_a_stream_that_moves_meanwhile_is_told_and_nothing_else() -> None:
