@@ -16,6 +16,7 @@ from refold.flows.processes.instance import Instance
 from refold.flows.processes.journal import CancelAsked, Entry, is_journal
 from refold.flows.processes.known import Known
 from refold.flows.processes.reactions import reaction
+from refold.flows.processes.reindexing import looked_after
 from refold.flows.projections.batch import HandlerFailed
 from refold.messages import NewEvent, Recorded
 from refold.ports import Append, Appended, Backend, Own, Unclaimed, Write
@@ -69,9 +70,12 @@ class _Together:
 
     def __init__(self, runtime: Runtime, process: Process[Any, Any]) -> None:
         self._runtime, self._process, self._known = runtime, process, Known(process)
+        self._looked_after = False
 
     async def __call__(self, inside: Backend, events: Sequence[Recorded[Any]], in_turn: bool) -> None:  # noqa: FBT001 - a port's
         """Raises `HandlerFailed` for the input that cannot be taken in; nothing was done then."""
+        if not self._looked_after:
+            self._looked_after = await looked_after(inside, self._runtime, self._process)
         instances: dict[str, Instance] = {}
         found: list[_Taken] = []
         for recorded in events:

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from refold.codec import Decoders
 from refold.flows.prepare import Runtime
-from refold.flows.processes.consuming import consumer_name
 from refold.flows.processes.index import Noted, changes, unset
 from refold.flows.processes.journal import ENTRIES, Started, as_id
 from refold.flows.read import beyond, opened_all
@@ -28,6 +27,7 @@ _EMPTY: Final = tuple(
 )
 
 
+_ANY: Final = "select 1 from {refold}processes where process = :process limit 1"
 _TRIED: Final = """
 select message, due, attempts, error from {refold}outgoing
 where process = :process and state = 'pending' and (due > 0 or attempts > 0)"""
@@ -45,8 +45,23 @@ async def reindex(backend: Backend, runtime: Runtime, process: Process[Any, Any]
     return await backend.within(lambda inside: _reindexed(inside, runtime, process))
 
 
+async def looked_after(inside: Backend, runtime: Runtime, process: Process[Any, Any]) -> bool:
+    """Make the rows where there are journals and none of them, as in a copy; say whether that need not be looked at again.
+
+    Inside of the transaction of a step: if that is rolled back, so are they.
+    """
+    if await inside.query(Own(_ANY, {"process": process.name})):
+        return True
+    if not await inside.read(Selection(InCategory(process.journals), limit=1)):
+        return True
+    return not await _reindexed(inside, runtime, process)
+
+
 async def _reindexed(inside: Backend, runtime: Runtime, process: Process[Any, Any]) -> int:
-    values = {"process": process.name, "projection": consumer_name(process.name)}
+    values = {
+        "process": process.name,
+        "projection": process.journals,
+    }  # what takes its inputs in is named as its journals
     await inside.work([Own(text, values) for text in _HOLD])
     tried = await inside.query(Own(_TRIED, values))
     await inside.work([Own(text, values) for text in _EMPTY])

@@ -16,6 +16,7 @@ from refold.external import Retry
 from refold.messages import NewEvent, Recorded
 from refold.ports import Backend, Own
 from refold.process import Effect, after, cancel, fail, finish
+from refold.projection import Projection
 from refold.testing.clock import ManualClock
 from refold.testing.contract.base import Stores, listed
 from refold.testing.contract.ordering import (
@@ -269,11 +270,32 @@ class Operating(ProcessContract):
         for table in ("processes", "timers", "outgoing"):
             await emptied(instances, table)
         assert await instances.list() == ()
-        assert await instances.reindex() == 2
+        assert await instances.reindex() == 2  # a copy that is run does it by itself
         processes, timers, outbox = await rows_of(instances)
         assert (processes, timers, len(outbox)) == (before[0], before[1], 1)
         await instances.catch_up(accounts)
         assert await shop.bind(accounts).state("a") == 5
+
+    async def test_a_copy_goes_on_with_what_its_instances_wait_for_as_soon_as_it_is_run(
+        self, shop: AsyncStore, stores: Stores, clock: ManualClock
+    ) -> None:
+        instances = shop.process(payment(shop_like))
+        await shop.append("order-1", [Placed(), Paid(5)])
+        await shop.append("order-2", [Placed()])
+        await instances.catch_up()
+        for table in ("processes", "timers", "outgoing"):
+            await emptied(instances, table)
+        await shop.model(Projection("$process.payment")).reset()
+        await shop.append("order-3", [Placed()])
+        await instances.catch_up(accounts)
+        assert [(each.id, each.state, each.inputs) for each in await instances.list()] == [
+            ("1", "running", 2), ("2", "running", 1), ("3", "running", 1),
+        ]  # fmt: skip
+        assert await shop.bind(accounts).state("a") == 5
+        assert [timer.instance for timer in await instances.timers()] == ["2", "3"]
+        clock.move(2 * HOUR)
+        await instances.catch_up()
+        assert [each.state for each in await instances.list()] == ["running", "finished", "finished"]
 
     async def test_while_the_index_is_made_again_nothing_is_lost_or_done_twice(self, shop: AsyncStore) -> None:
         instances, orders = shop.process(payment(shop_like)), 60
