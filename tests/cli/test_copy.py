@@ -184,6 +184,7 @@ def test_a_postgresql_store_is_not_copied_onto_itself_however_it_is_named(
     mark = "&" if "?" in url else "?"
     assert refold("copy", "--from", url, "--to", f"{url}{mark}application_name=x").code == 2
     assert refold("copy", "--from", url, "--to", f"{url}{mark}schema=other").code == 0
+    assert refold("copy", "--from", url, "--to", "postgresql://127.0.0.1:1/x?connect_timeout=1", "--dry-run").code == 0
     postgres.drop(url)
 
 

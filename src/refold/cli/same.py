@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from refold.cli.modes import file_of
+from refold.errors import StoreError
 
 _ELSEWHERE = {"keys", "models"}
 """Settings that name other databases."""
@@ -17,8 +17,8 @@ def is_same(one: str, other: str) -> bool:
         return True
     match urlsplit(one).scheme, urlsplit(other).scheme:
         case "sqlite", "sqlite":
-            files = file_of(one), file_of(other)
-            return all(file is not None and file.exists() for file in files) and os.path.samefile(*files)  # type: ignore[type-var]
+            old, new = file_of(one), file_of(other)
+            return old is not None and new is not None and old.exists() and new.exists() and old.samefile(new)
         case (("postgresql" | "postgres"), ("postgresql" | "postgres")):
             database = _database(one)
             return database is not None and database == _database(other)
@@ -33,14 +33,22 @@ def _database(url: str) -> tuple[object, ...] | None:
     from refold.opening import migration  # noqa: PLC0415 - it needs its driver
 
     url = _alone(url)
-    migration(url)  # says in our words what is wrong, if the server cannot be reached or the driver is not there
+    try:
+        migration(url)  # it is the one to say that the driver is not there
+    except StoreError:
+        return None
     import psycopg  # noqa: PLC0415
 
     from refold.backends.postgres.location import PostgresLocation  # noqa: PLC0415
 
     location = PostgresLocation.parse(url)
-    with psycopg.connect(location.url, autocommit=True) as connection:
-        found = connection.execute("select system_identifier, current_database() from pg_control_system()").fetchone()
+    try:
+        with psycopg.connect(location.url, autocommit=True) as connection:
+            found = connection.execute(
+                "select system_identifier, current_database() from pg_control_system()"
+            ).fetchone()
+    except psycopg.Error:
+        return None
     return None if found is None else (*found, location.schema)
 
 
