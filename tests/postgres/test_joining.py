@@ -136,6 +136,28 @@ def test_a_read_model_kept_inline_misses_nothing_after_a_transaction_that_was_un
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_what_comes_first_in_a_transaction_vanishes_with_it_too(place: str, way: Any) -> None:
+    projection = Projection("seen", schema="create table seen (position integer)")
+    with Store.open(place, events=EVENTS) as store:
+        inline = store.inline(projection)
+        with suppress(Undone), way(place) as (connection, _):
+            inline.join(connection).append("a-1", [RawEvent("X", {})])
+            raise Undone
+        assert there(place) == (0, [])
+
+
+async def test_so_it_does_where_it_is_awaited(place: str) -> None:
+    projection = Projection("seen", schema="create table seen (position integer)")
+    async with await AsyncStore.open(place, events=EVENTS) as store:
+        inline = await store.inline(projection)
+        connection = await psycopg.AsyncConnection.connect(place)
+        async with connection:
+            await inline.join(connection).append("a-1", [RawEvent("X", {})])
+            await connection.rollback()
+    assert there(place) == (0, [])
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_what_is_appended_commits_with_the_applications_rows(place: str, way: Any) -> None:
     with Store.open(place, events=EVENTS) as store:
         with way(place) as (connection, run):

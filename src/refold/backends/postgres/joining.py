@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from refold.backends.postgres.session import (
@@ -23,6 +24,7 @@ from refold.errors import UsageError
 
 # The application's transaction goes on after ours: with its own search path, not that of a tenant's read models.
 _PATH: Final = "show search_path"
+_BEGIN: Final = "select"
 _SET_PATH: Final = "select set_config('search_path', %s, true)"
 
 
@@ -70,8 +72,14 @@ class JoinedBlocking(_Joined):
     def signal(self) -> Signal:
         return ThreadSignal()
 
+    def _begin(self) -> None:
+        """Begin the application's transaction if nothing did yet: else a part of it would be the whole, and commit by itself."""
+        if not self._connection.autocommit and self._connection.info.transaction_status is TransactionStatus.IDLE:
+            self._connection.execute(_BEGIN)
+
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[psycopg.Connection[Any]]:
+        self._begin()
         with self._connection.transaction():
             yield self._connection
 
@@ -86,6 +94,7 @@ class JoinedBlocking(_Joined):
     async def transaction(
         self, statements: Sequence[Bound | Many | Must], *, plain: bool = False
     ) -> Sequence[list[tuple[Any, ...]]]:
+        self._begin()
         with self._connection.transaction(), psycopg.Cursor(self._connection, row_factory=tuple_row) as cursor:
             path = cursor.execute(_PATH).fetchone()
             if plain:
@@ -104,8 +113,14 @@ class JoinedAwaiting(_Joined):
     def signal(self) -> Signal:
         return TaskSignal()
 
+    async def _begin(self) -> None:
+        """As `JoinedBlocking._begin`."""
+        if not self._connection.autocommit and self._connection.info.transaction_status is TransactionStatus.IDLE:
+            await self._connection.execute(_BEGIN)
+
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
+        await self._begin()
         async with self._connection.transaction():
             yield self._connection
 
@@ -121,6 +136,7 @@ class JoinedAwaiting(_Joined):
     async def transaction(
         self, statements: Sequence[Bound | Many | Must], *, plain: bool = False
     ) -> Sequence[list[tuple[Any, ...]]]:
+        await self._begin()
         async with (
             self._connection.transaction(),
             psycopg.AsyncCursor(self._connection, row_factory=tuple_row) as cursor,
