@@ -19,7 +19,7 @@ from tests.http.desk import app
 from tests.studio.conftest import HTML, JSON, Client, Open, carts, noted, run_through
 
 from refold import AsyncStore, RawEvent
-from refold.studio import studio
+from refold.studio import filters, stored, studio
 from refold.studio.pages import STATIC
 from refold.testing import ManualClock
 
@@ -195,6 +195,24 @@ async def test_pages_lead_on_and_back_and_no_event_is_missed(store: AsyncStore, 
     back = (await client.get(f"/events?after={seen[-1] + 9}", headers=JSON)).json()
     assert [each["position"] for each in back["data"]] == list(range(70, 10, -1))
     assert (back["older"], back["newer"]) == (11, 70)
+
+
+async def test_a_page_ends_early_where_events_are_large(
+    store: AsyncStore, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = store.context(correlation_id="long")
+    for number in range(7):
+        await told.append("stone-1", [RawEvent("stone", {"number": number, "text": "x" * 1_000})])
+    for room in (filters, stored):
+        monkeypatch.setattr(room, "SIZE", 2_000)
+    pages, url = [], "/events"
+    while url:
+        told_page = (await client.get(url, headers=JSON)).json()
+        pages.append([each["data"]["number"] for each in told_page["data"]])
+        url = f"/events?before={told_page['older']}" if told_page["older"] else ""
+    story = (await client.get("/traces/long", headers=JSON)).json()
+    assert pages == [[6, 5], [4, 3], [2, 1], [0]]
+    assert ([each["data"]["number"] for each in story["data"]], story["cut"]) == ([0, 1], True)
 
 
 async def test_a_page_after_the_newest_event_is_the_newest_page(filled: AsyncStore, client: Client) -> None:

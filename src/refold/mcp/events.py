@@ -8,8 +8,10 @@ from uuid import UUID
 
 from msgspec import Meta, Struct, field, structs
 
+from refold.flows.pages import Reads
 from refold.http.problems import Declined
 from refold.http.shapes import Moment, Name, Place
+from refold.http.visible import ROWS, SIZE, reading
 from refold.mcp.desk import Desk
 from refold.mcp.tools import Tool
 from refold.messages import OWN, Recorded
@@ -109,8 +111,14 @@ async def _story(desk: Desk, name: str) -> tuple[str, Sequence[Recorded[Any]]]:
 
 
 async def _of(desk: Desk, story: str) -> Sequence[Recorded[Any]]:
-    """The events of a story, one more than is looked at; what processes have noted among them leads from one to another."""
-    return [event async for event in desk.store.read(correlation_id=story, limit=MOST + 1)]
+    """The events of a story, one more than is looked at; what processes have noted among them leads from one to another.
+
+    The data of all others are let go: they can be large, and are not told.
+    """
+    found = reading(desk.store, Reads(rows=ROWS, size=SIZE)).read(correlation_id=story, limit=MOST + 1)
+    return [
+        event if event.stream.category.startswith(OWN) else structs.replace(event, data=None) async for event in found
+    ]
 
 
 def _is_uuid(text: str) -> bool:

@@ -14,6 +14,7 @@ from refold.eventlogs.recorded import record_of
 from refold.messages import Recorded
 from refold.query import Query, QueryItem
 from refold.studio.asking import Ask
+from refold.studio.stored import SIZE, size_of
 from refold.studio.tokens import as_text
 
 PAGE: Final = 60
@@ -105,6 +106,7 @@ class _Scanned(Struct):
     reached: int = 0
     more: bool = False
     paused: bool = False
+    size: int = 0
 
 
 async def _scan(
@@ -119,10 +121,12 @@ async def _scan(
     ):
         found.reached = int(event.position)
         if asked.matches(event):
-            if len(found.events) >= limit and found.events[-1].position != event.position:
+            is_full = len(found.events) >= limit or found.size >= SIZE
+            if is_full and found.events[-1].position != event.position:
                 found.more = True
                 return found
             found.events.append(event)
+            found.size += size_of(event)
         if asked.is_narrow and time.monotonic() - began > _BUDGET:
             found.more = found.paused = True
             return found

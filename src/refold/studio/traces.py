@@ -18,6 +18,7 @@ from refold.studio.lanes import CARD, picture, since
 from refold.studio.pages import Page, render
 from refold.studio.routing import Route
 from refold.studio.rows import records_of, rows_of
+from refold.studio.stored import some
 
 MOST: Final = 500
 """Events of a story that are drawn."""
@@ -63,36 +64,35 @@ async def list_traces(ask: Ask) -> Page:
 
 async def show_trace(ask: Ask) -> Page | Response:
     """One story, named by its correlation id, or by the id of an event of it."""
-    name, events = await _story(ask, ask.path["story"])
-    story = story_of(events[:MOST])
+    name, events, cut = await _story(ask, ask.path["story"])
+    story = story_of(events)
     shown: dict[str, Any] = {
         "story": story, "picture": picture(story), "name": name, "since": since, "card_width": CARD,
-        "actual": ask.param("size") == "actual", "cut": len(events) > MOST, "most": MOST,
-        "rows": rows_of(event for event in events[:MOST] if not str(event.stream).startswith(OWN)),
+        "actual": ask.param("size") == "actual", "cut": cut, "most": len(events),
+        "rows": rows_of(event for event in events if not str(event.stream).startswith(OWN)),
     }  # fmt: skip
     if ask.param("format") == "svg":
         return _exported(ask, shown)
-    data = {"story": name, "data": records_of(events[:MOST]), "edges": story.edges, "cut": len(events) > MOST}
+    data = {"story": name, "data": records_of(events), "edges": story.edges, "cut": cut}
     crumbs = (("Traces", ask.url("traces")), (name, ""))
     return Page("traces", name, "trace.html", shown, data, crumbs)
 
 
-async def _story(ask: Ask, name: str) -> tuple[str, Sequence[Recorded[Any]]]:
-    events = await _read(ask, name)
+async def _story(ask: Ask, name: str) -> tuple[str, Sequence[Recorded[Any]], bool]:
+    """Its name, its first events, and whether there are more."""
+    events, cut = await _read(ask, name)
     if not events and (found := await ask.stored.find(UUID(name)) if _is_uuid(name) else ()):
         name = found[0].metadata.correlation_id
-        events = await _read(ask, name)
+        events, cut = await _read(ask, name)
     if not events:
         raise Declined(
             404, "no-such-story", f"there is no story {name[:80]!r}: give a correlation id, or the id of an event."
         )
-    return name, events
+    return name, events, cut
 
 
-async def _read(ask: Ask, name: str) -> Sequence[Recorded[Any]]:
-    """The events of a story, those of Refold's own only for who may read them, and one more than is drawn."""
-    events = [event async for event in ask.stored.read(correlation_id=name, limit=MOST + 1)]
-    return [event for event in events if ask.access.may("read", event.stream.category)]
+async def _read(ask: Ask, name: str) -> tuple[Sequence[Recorded[Any]], bool]:
+    return await some(ask.stored.read(correlation_id=name, limit=MOST + 1), MOST)
 
 
 def _is_uuid(text: str) -> bool:
