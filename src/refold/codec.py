@@ -159,6 +159,18 @@ class Codec:
             return self
         return Codec((*self._forms, *([RawEvent] if self._raw else [])), self._later, self.sealing.of(name))
 
+    @property
+    def unsealed(self) -> Codec:
+        """The same classes, whose personal data are written as they are: for what is not stored."""
+        return Codec((*self._forms, *([RawEvent] if self._raw else [])), self._later)
+
+    def is_about_forgotten(self, event: object) -> bool:
+        """Whether it holds personal data of somebody who was forgotten, for whom a new key is made if it is written."""
+        if self.sealing is None or isinstance(event, RawEvent):
+            return False
+        form = self.form(event.__class__)
+        return bool(form.personal) and self.sealing.is_forgotten(checked_subject(form.spec, event))
+
     def same(self, new: NewRow, old: Row) -> bool:
         """Whether other bytes of one type are an equal event: they have a set in another order, or hold what is forgotten."""
         form = self._by_name.get(new.type)

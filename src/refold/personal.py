@@ -75,6 +75,10 @@ class Sealing(Protocol):
         """The ids, of 16 bytes each, of all keys that a subject ever had, those that were destroyed included."""
         ...
 
+    def is_forgotten(self, subject: str) -> bool:
+        """Whether a subject had keys, and has none any more."""
+        ...
+
     def destroy(self, subject: str, now: int) -> None:
         """Destroy the key of a subject, for good. `now`: microseconds since 1970 UTC."""
         ...
@@ -220,7 +224,7 @@ def without_seals(
         return shape
     known = list(classes)
     personal = {name for cls in known for name in personal_fields(cls)}
-    plain = {name for cls in known for name in _fields(cls)} - personal
+    plain = {name for cls in known for name in _fields(cast("Hashable", cls))} - personal
     raw = _as_object(data)
     for name in raw.keys() - plain:
         raw[name] = (_value if name in personal else _value_if_sealed)(sealing, raw[name])

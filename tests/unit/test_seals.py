@@ -45,7 +45,12 @@ class Pretended:
     def known(self, subject: str) -> Sequence[bytes]:
         return ()
 
+    def is_forgotten(self, subject: str) -> bool:
+        return False
+
     def destroy(self, subject: str, now: int) -> None: ...
+
+    def since(self, position: int) -> None: ...
 
     def of(self, tenant: str) -> Sealing:
         return self

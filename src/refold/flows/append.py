@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from msgspec import Struct
 
 from refold.clock import as_uuid
 from refold.errors import Conflict, InvalidEvent
+from refold.flows.again import known_before, listed
 from refold.flows.commit import commit
 from refold.flows.conditions import commit_if
 from refold.flows.prepare import Cause, Runtime, checked_expected, checked_stream, prepare
 from refold.messages import Context, Position, StreamName
 from refold.ports import Append, Appended, Backend, Conflicted, Write
 from refold.query import AppendCondition, ExpectedVersion
+from refold.rows import NewRow
 
 
 class Receipt(Struct, frozen=True):
@@ -51,7 +53,11 @@ async def append(
         InvalidName, InvalidEvent, TooLarge, IdReused: refused; nothing was written.
     """
     name = checked_stream(stream)
-    rows = prepare(runtime, events, Cause.of(context))
+    cause, given = Cause.of(context), listed(events)
+    if known := await known_before(backend, runtime, [(name, given)], cause):
+        (written,), first = known
+        return _receipt(written.rows, first)
+    rows = prepare(runtime, given, cause)
     if not rows:
         raise InvalidEvent(f"an append of nothing to stream {name!r}: give at least one event.")
     writes = (Write(name, rows, checked_expected(expected)),)
@@ -60,10 +66,14 @@ async def append(
     else:
         result = await commit_if(backend, runtime, Append(writes, runtime.clock.now(), (condition,)))
     match result:
-        case Appended(positions, versions, repeated):
-            ids = tuple(as_uuid(row.id) for row in rows)
-            return Receipt(versions[0], tuple(map(Position, positions)), ids, repeated)
+        case Appended():
+            return _receipt(rows, result)
         case Conflicted(failures):
             raise Conflict(failures)
         case _:
             raise AssertionError(result)  # an append without a request was never asked before
+
+
+def _receipt(rows: Sequence[NewRow], appended: Appended) -> Receipt:
+    ids = tuple(as_uuid(row.id) for row in rows)
+    return Receipt(appended.versions[0], tuple(map(Position, appended.positions)), ids, appended.repeated)

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from refold.clock import as_uuid
 from refold.errors import Conflict, InvalidEvent, UsageError
+from refold.flows.again import known_before, listed
 from refold.flows.append import Receipt
 from refold.flows.conditions import commit_if
 from refold.flows.prepare import Cause, Runtime, check_batch, checked_expected, checked_stream, prepare
@@ -43,7 +45,12 @@ async def append_all(
         UsageError: a stream is written twice.
         InvalidName, InvalidEvent, TooLarge, IdReused: refused; nothing was written.
     """
-    prepared = _prepared(runtime, writes, Cause.of(context))
+    cause = Cause.of(context)
+    given = [write if isinstance(write, Write) else replace(write, events=listed(write.events)) for write in writes]
+    asked = [(checked_stream(write.stream), write.events) for write in given if isinstance(write, StreamWrite)]
+    if len(asked) == len(given) and (known := await known_before(backend, runtime, asked, cause)):
+        return tuple(_receipts(*known))
+    prepared = _prepared(runtime, given, cause)
     checked = tuple(map(_checked, checks))
     result = await commit_if(backend, runtime, Append(prepared, runtime.clock.now(), checked))
     match result:

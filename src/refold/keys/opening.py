@@ -71,6 +71,9 @@ class NoKeys:
     def known(self, subject: str) -> Sequence[bytes]:
         raise UsageError(f"there are no keys, so {subject!r} has none that could be destroyed: {_WAY_OUT}.")
 
+    def is_forgotten(self, subject: str) -> bool:
+        return False
+
     def destroy(self, subject: str, now: int) -> None:
         self.known(subject)
 

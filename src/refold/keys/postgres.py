@@ -68,6 +68,9 @@ class KeyTable:
                 key = self._remember(subject, self._made(subject))
         return key
 
+    def is_left(self, subject: str) -> bool:
+        return self._remembered(subject) is not None
+
     def _remembered(self, by: bytes | str) -> Key | None:
         until, key = self._seen.get(by, (0.0, None))
         return key if until > monotonic() else None

@@ -47,6 +47,10 @@ class Keys(Protocol):
         """The key of a subject that has a secret, made if there is none; the same for all who ask."""
         ...
 
+    def is_left(self, subject: str) -> bool:
+        """Whether a subject has a key that is known here, without looking for it."""
+        ...
+
     def destroy(self, subject: str, now: int) -> None:
         """Put nothing in the place of the subject's secret, and see that the old bytes are overwritten where that can be done."""
         ...
@@ -106,6 +110,13 @@ class Sealed:
 
     def known(self, subject: str) -> Sequence[bytes]:
         return [key.id for key in self.keys.of(self._own(subject))]
+
+    def is_forgotten(self, subject: str) -> bool:
+        own = self._own(subject)
+        if self.keys.is_left(own):
+            return False
+        keys = self.keys.of(own)
+        return bool(keys) and not any(key.secret for key in keys)
 
     def destroy(self, subject: str, now: int) -> None:
         self._ciphers.clear()

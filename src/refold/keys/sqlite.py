@@ -90,6 +90,10 @@ class KeyFile:
                 key = self._current.keep(subject, self._made(subject))
         return key
 
+    def is_left(self, subject: str) -> bool:
+        self._forget_what_is_old()
+        return subject in self._current
+
     def _made(self, subject: str) -> Key:
         for key in self.of(subject):
             if key.secret:

@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 import pytest_asyncio
 
 from refold.aio import AsyncStore
-from refold.errors import CannotUndo, InvalidName, UndecodableEvent, UsageError
+from refold.errors import CannotUndo, IdReused, InvalidName, UndecodableEvent, UsageError
 from refold.flows.append import Receipt
 from refold.flows.forgetting import Forgotten, SubjectForgotten
+from refold.flows.together import StreamWrite
 from refold.fold import Fold
 from refold.inverse import undoes
 from refold.messages import NewEvent, RawEvent, Recorded, event
@@ -152,6 +153,25 @@ class Forgetting(Contract):
         new = NewEvent(Registered("eve", "Eve"), id=uuid4())
         first = await keyed.append("guests-1", [new])
         assert (await keyed.append("guests-1", [new])) == replace_repeated(first)
+
+    @pytest.mark.guarantee("G4")
+    async def test_a_repeated_append_is_known_as_one_and_makes_no_key_after_its_subject_was_forgotten(
+        self, keyed: AsyncStore
+    ) -> None:
+        new = NewEvent(ANN, id=UUID(int=7))
+        first = await keyed.append("guests-2", [new])
+        keys = (await keyed.forget("guest:ann")).keys
+
+        again = await keyed.append("guests-2", [new])
+        (together,) = await keyed.append_all([StreamWrite("guests-2", [new])])
+
+        for receipt in (again, together):
+            assert (receipt.version, receipt.positions, receipt.ids) == (1, first.positions, first.ids)
+            assert receipt.repeated
+        with pytest.raises(IdReused):
+            await keyed.append("guests-3", [new])
+        assert (await keyed.forget("guest:ann", only_look=True)).keys == keys
+        assert not (await keyed.append("guests-2", [NewEvent(ANN, id=UUID(int=8))])).repeated
 
     async def test_a_plan_to_redo_what_was_personal_does_not_bring_it_back(self, keyed: AsyncStore) -> None:
         ann = (await listed(keyed.read()))[0]
