@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import AsyncIterator, Iterator
@@ -24,6 +27,7 @@ from tests.guarantees.test_g13_nasty_names import NAMES
 from tests.studio.test_hostile import elements
 
 from refold import AsyncStore, NewEvent, RawEvent, Store
+from refold.cli import saying
 from refold.cli.program import program
 from refold.http import anyone, api
 from refold.messages import Metadata
@@ -42,11 +46,19 @@ VALUES = [text for text in NASTY if text.isprintable() or not any("\ud800" <= ch
 def events() -> Iterator[tuple[str, NewEvent[RawEvent]]]:
     """Streams and events in which each text stands wherever it may."""
     for number, text in enumerate(NAMES):
-        known, stream = Metadata(text, None, text, free={text: text}), f"n-{text}" if len(text) < 199 else f"n-{number}"
+        known, stream = Metadata(text, None, text, free=kept(text)), f"n-{text}" if len(text) < 199 else f"n-{number}"
         data = RawEvent(text, {text: text, "list": [text]})
         yield stream, NewEvent(data, tags=frozenset({text}), metadata=known)
     for text in VALUES:
-        yield "values-1", NewEvent(RawEvent("value", {text: text, "list": [{text: [text]}]}), metadata={text: text})
+        yield "values-1", NewEvent(RawEvent("value", {text: text, "list": [{text: [text]}]}), metadata=kept(text))
+    short = [text for text in VALUES if len(text) < 1_000]
+    for each in ({}, {text: text for text in short}, {text: [text] for text in short}):
+        yield "all-1", NewEvent(RawEvent("all", each), metadata=kept(*short))
+
+
+def kept(*texts: str) -> dict[str, str]:
+    """As metadata: keys that begin with `$` are Refold's own."""
+    return {text: text for text in texts if not text.startswith("$")}
 
 
 WRITTEN = list(events())
@@ -96,6 +108,10 @@ LISTS = {
     "one": ("show", f"#{len(WRITTEN) - 50}"),
     "stats": ("stats",),
     "trace": ("trace", "a\u200fb"),
+    "whole": ("show", "all-1@2"),
+    "state": ("state", "all-1"),
+    "diff": ("diff", "all-1", "1", "3"),
+    "whatif": ("whatif", "all-1", "--drop", "2"),
 }
 
 
@@ -138,6 +154,54 @@ def test_each_nasty_name_is_found_by_the_command_line_in_sqlite(path: Path) -> N
             0,
             [event.data.data],
         )
+
+
+def test_what_is_told_of_a_backup_is_nothing_that_a_terminal_obeys_on_sqlite(path: Path, tmp_path: Path) -> None:
+    nasty = [text for text in NASTY if Path(text).name == text and text.strip(".") and usable(text)]
+    store, said = tmp_path / "store\x1b]0;x\x07\u202e.db", ""
+    shutil.copy(path, store)
+    tenants = Path(f"{store}.tenants")
+    tenants.mkdir()
+    for text in nasty:
+        for each in tenants.iterdir():
+            each.unlink()
+        (tenants / f"{text}.db").touch()
+        backup = tmp_path / f"{text}.backup"
+        for command in (
+            ["backup", "--dry-run", str(backup), "--store", str(store)],
+            ["backup", str(backup), "--store", str(store)],
+            ["restore", "--dry-run", str(backup), "--store", f"{tmp_path}/{text}.new"],
+            ["doctor", "--store", f"{store}?keys=sqlite:///{tenants}/{text}.db"],
+        ):
+            if "?" in text:
+                continue
+            done = CliRunner().invoke(program, command)
+            assert (obeyed(done.output), done.exception is None or isinstance(done.exception, SystemExit)) == (
+                set(),
+                True,
+            )
+            said += done.output
+    assert said.count("NOT in it: the stores of tenants") > len(nasty) // 2
+
+
+def usable(text: str) -> bool:
+    """Whether it may be part of the name of a file here."""
+    try:
+        return 0 < len(os.fsencode(text)) < 200 and "\0" not in text
+    except UnicodeEncodeError:
+        return False
+
+
+def test_every_sentence_of_the_command_line_goes_through_one_place() -> None:
+    """Beside those that colour what they tell, whose pieces are made visible each by itself."""
+    folder = Path(saying.__file__).parent
+    echoes = {
+        file.stem
+        for file in folder.glob("*.py")
+        if re.search(r"click\.s?echo\(|(?<![.])\bprint\(", file.read_text("utf-8"))
+    }
+    writes = {file.stem for file in folder.glob("*.py") if "sys.stdout.write" in file.read_text("utf-8")}
+    assert (echoes, writes) == ({"saying", "doctor", "findings", "review"}, {"saying"})
 
 
 @pytest.mark.parametrize("command", ["show", "tail", "export"])
