@@ -19,7 +19,7 @@ from refold.flows.projections.retrying import retry, skip
 from refold.flows.projections.splitting import repartition
 from refold.flows.projections.status import ProjectionStatus, Token, position_of, status, wait_for
 from refold.ports import Backend
-from refold.projection import Projection
+from refold.projection import Projection, checked_projection
 
 if TYPE_CHECKING:
     from refold._bridge.awaiting import AwaitingEngine
@@ -33,6 +33,7 @@ class AsyncReadModel:
     """What one projection keeps in one database: caught up, watched, mended, built anew."""
 
     def __init__(self, engine: Engine, target: Backend, runtime: Runtime, projection: Projection) -> None:
+        checked_projection(projection)
         self._engine, self._target, self._runtime, self.projection = engine, target, runtime, projection
 
     @property

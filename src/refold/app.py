@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 from refold.closing import Closing
-from refold.errors import UsageError
+from refold.errors import UsageError, shortened
 from refold.external import EffectHandler
 from refold.fold import Decider, Fold
 from refold.process import Process
@@ -27,10 +27,17 @@ class App:
     states are saved, and when: what is also handed to `store.bind`.
 
     Raises:
-        UsageError: two folds claim one category, or two other parts of one kind one name; or snapshots are of another fold.
+        UsageError: two folds claim one category, or two other parts of one kind one name; snapshots are of another fold; or
+            something is no part of an app.
     """
 
     def __init__(self, *parts: Part, snapshots: Mapping[Fold[Any, Any], Snapshots] | None = None) -> None:
+        for part in cast("tuple[object, ...]", parts):
+            if not isinstance(part, Fold | Closing | Projection | Process | Saga | EffectHandler):
+                raise UsageError(
+                    f"{shortened(part)} is no part of an app: name folds, deciders, closings, projections, processes, sagas and "
+                    "effects."
+                )
         self.closings: Mapping[str, Closing[Any, Any, Any]] = _by(
             "category", ((p.decider.category, p) for p in parts if isinstance(p, Closing))
         )

@@ -75,8 +75,12 @@ def at_home(parts: Sequence[Runs], into: object | None) -> Sequence[Runs]:
     """The parts, if they may run there.
 
     Raises:
-        UsageError: processes are to run in another database than the store's.
+        UsageError: processes are to run in another database than the store's; or there is nothing to run.
     """
+    if not any(isinstance(part, Projection | Process | Saga) for part in parts):
+        raise UsageError(
+            "there is nothing to run: name projections, processes or sagas. Deciders and effects only take what processes send."
+        )
     for part in parts:
         if into is not None and isinstance(part, Process | Saga):
             raise UsageError(

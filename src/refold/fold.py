@@ -7,13 +7,25 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from types import UnionType
-from typing import Annotated, Any, Generic, TypeVar, TypeVarTuple, Union, get_args, get_origin, get_type_hints, overload
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    TypeVar,
+    TypeVarTuple,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 from msgspec import UNSET, UnsetType
 
-from refold.errors import UsageError
+from refold.errors import UsageError, shortened
 from refold.inverse import Inverse, Way
-from refold.messages import Recorded, StreamName, checked_name, spec_of
+from refold.messages import Recorded, StreamName, checked_name, several, spec_of
 from refold.query import Query
 
 C = TypeVar("C")
@@ -59,6 +71,12 @@ class Fold(Generic[S, E]):
 
     def __post_init__(self) -> None:
         StreamName(self.category, "x")
+        if not callable(self.initial):
+            raise UsageError(
+                f"fold {self.category!r} has initial={shortened(self.initial)}: give what makes the state, such as its class, or "
+                "lambda: ..."
+            )
+        several("events", self.events)
         declared = [(inverse.way, inverse.event) for inverse in self.inverses]
         for way, cls in declared:
             if declared.count((way, cls)) > 1:
@@ -119,6 +137,28 @@ class Decider(Fold[S, E], Generic[C, S, E]):
     def send(self, id: str, command: C) -> Send:
         """The command, addressed to one instance, for a process to emit."""
         return Send(self.category, id, command)
+
+
+def decided(events: Iterable[E]) -> tuple[E, ...]:
+    """What a decision gave, once it has all been yielded.
+
+    Raises:
+        UsageError: it is no collection of events.
+        What the decision raises.
+    """
+    try:
+        each = iter(events)
+    except TypeError:
+        raise UsageError(
+            f"decide gave {shortened(events)}, and no collection of events: let it yield them, or return them in a list."
+        ) from None
+    return tuple(each)
+
+
+def checked_fold(subject: object) -> None:
+    """Raises `UsageError` if it is no fold."""
+    if not isinstance(subject, Fold):
+        raise UsageError(f"{shortened(subject)} is no fold or decider: take what Fold(...) or Decider(...) gave.")
 
 
 class OwnDecider(Decider[C, S, E]):
@@ -197,7 +237,16 @@ def compose(
     first: Scoped[S1, Any], second: Scoped[S2, Any], third: Scoped[S3, Any], fourth: Scoped[S4, Any], /
 ) -> DecisionModel[S1, S2, S3, S4]: ...
 def compose(*parts: Scoped[Any, Any]) -> DecisionModel[*tuple[Any, ...]]:
-    """One decision model of up to four scoped folds, for `store.decide`."""
+    """One decision model of up to four scoped folds, for `store.decide`.
+
+    Raises:
+        UsageError: there is none, or one is not scoped.
+    """
+    if not parts:
+        raise UsageError("compose() has nothing to decide on: give it folds over tags, fold.tagged(...).")
+    for part in cast("tuple[object, ...]", parts):
+        if not isinstance(part, Scoped):
+            raise UsageError(f"compose takes folds over tags, fold.tagged(...), not {shortened(part)}.")
     return DecisionModel(parts)
 
 

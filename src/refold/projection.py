@@ -232,6 +232,12 @@ class Projection:
         return f"Projection({self.name!r}, version={self.version})"
 
 
+def checked_projection(subject: object) -> None:
+    """Raises `UsageError` if it is no projection."""
+    if not isinstance(subject, Projection):
+        raise UsageError(f"{shortened(subject)} is no projection: take what Projection(...) gave.")
+
+
 def slot_of(key: str) -> int:
     """Where a key falls, of `SLOTS`, for ever: a checkpoint stands on it."""
     return crc32(key.encode()) % SLOTS

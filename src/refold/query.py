@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
-from refold.errors import UsageError
+from refold.errors import UsageError, shortened
 from refold.messages import checked_name, several
 
 
@@ -104,6 +104,12 @@ def _described(item: QueryItem) -> str:
     return " and ".join(filter(None, (" | ".join(sorted(item.types)), " + ".join(sorted(item.tags)))))
 
 
+def checked_condition(condition: object) -> None:
+    """Raises `UsageError` if it is no condition on which to append."""
+    if not isinstance(condition, AppendCondition):
+        raise UsageError(f"{shortened(condition)} is no condition: write AppendCondition(Query.of(...), after=...).")
+
+
 @dataclass(frozen=True, slots=True)
 class AppendCondition:
     """Fail if an event that matches `query` stands after position `after`; without `after`, if any does.
@@ -114,3 +120,7 @@ class AppendCondition:
 
     query: Query
     after: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(cast("object", self.query), Query):
+            raise UsageError(f"query={shortened(self.query)} is no query: write Query.of(types=[...], tags=[...]).")

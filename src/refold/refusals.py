@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 
 from refold.errors import RefoldError
-from refold.fold import Decider
+from refold.fold import Decider, decided
 
 
 class DeciderRefused(Exception):
@@ -24,7 +24,7 @@ def telling_refusals(decider: Decider[Any, Any, Any]) -> Decider[Any, Any, Any]:
     @wraps(decider.decide)
     def decide(command: Any, state: Any) -> tuple[Any, ...]:  # noqa: ANN401 - of the application's classes
         try:
-            return tuple(decider.decide(command, state))
+            return decided(decider.decide(command, state))
         except RefoldError:
             raise
         except Exception as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeAlias, assert_never
+from typing import Any, Final, Literal, TypeAlias, assert_never, cast
 
 from msgspec import Struct
 
 from refold.codec import form_of, object_of
 from refold.cron import next_time, zone_of
-from refold.errors import UsageError
+from refold.errors import UsageError, shortened
 from refold.fold import OwnDecider, Send
 from refold.messages import StreamName, command, event, spec_of
 
@@ -40,6 +40,8 @@ class Plan(Struct, frozen=True):
             InvalidName: whom it is sent to.
             MissingExtra: a cron expression needs cronsim.
         """
+        if not isinstance(cast("object", send), Send):
+            raise UsageError(f"send={shortened(send)} goes to nobody: take what a decider's send(id, command) gives.")
         if (cron is None) == (at is None):
             raise UsageError("a schedule has times either by cron='0 3 * * *' or at=datetime(...), one of the two.")
         if misfire not in {"once", "all", "skip"}:

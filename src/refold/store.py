@@ -54,7 +54,7 @@ from refold.flows.together import StreamWrite, append_all
 from refold.flows.transact import Handled, do, handle, kind_of
 from refold.flows.undo import carry_out, plan_of
 from refold.flows.whatif import SHOWN, Edits, WhatIf, whatif
-from refold.fold import Decider, DecisionModel, Fold, Scoped, ScopedDecider, Send
+from refold.fold import Decider, DecisionModel, Fold, Scoped, ScopedDecider, Send, checked_fold
 from refold.limits import Limits
 from refold.live import LiveModel, LiveState
 from refold.messages import Context, Position, Recorded, StreamName, checked_name
@@ -465,6 +465,7 @@ class Store:
                 )
             self._runtime.codec.decoders(subject.fold.event_types)
             return Boundary(self._engine, self._runtime, subject, self._context)
+        checked_fold(subject)
         self._runtime.codec.decoders(subject.event_types)
         runtime = with_shortcuts(self._runtime, subject, snapshots, cache)
         keeping = commands_of(subject) if keep_commands else None

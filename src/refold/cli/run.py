@@ -136,9 +136,11 @@ class Run:
         store, into = self._models.store, self._models.into
         at_home = *parts.processes, *parts.receivers
         if into is None:
-            return Together(store.run(*parts.projections, *at_home, lease=self._lease))
+            found = parts.projections or parts.processes
+            return Together(*([store.run(*parts.projections, *at_home, lease=self._lease)] if found else []))
         beside = [store.run(*at_home, lease=self._lease)] if parts.processes else []
-        return Together(store.run(*parts.projections, into=into, lease=self._lease), *beside)
+        models = [store.run(*parts.projections, into=into, lease=self._lease)] if parts.projections else []
+        return Together(*models, *beside)
 
     def _statuses(self) -> Sequence[ProjectionStatus]:
         """The builds that a runner of these parts has to do with."""
@@ -161,7 +163,7 @@ class Together:
     """The runners of this process: that of the read models, and that of what lives in the store, if that is another database."""
 
     def __init__(self, *running: Running) -> None:
-        self._running, self.name = running, running[0].name
+        self._running, self.name = running, running[0].name if running else ""
 
     @property
     def troubles(self) -> dict[str, RefoldError]:

@@ -15,7 +15,7 @@ from refold.flows.conditions import commit_if
 from refold.flows.prepare import Cause, Runtime, checked_expected, checked_stream, prepare
 from refold.messages import Context, Position, StreamName
 from refold.ports import Append, Appended, Backend, Conflicted, Write
-from refold.query import AppendCondition, ExpectedVersion
+from refold.query import AppendCondition, ExpectedVersion, checked_condition
 from refold.rows import NewRow
 
 
@@ -53,6 +53,8 @@ async def append(
         InvalidName, InvalidEvent, TooLarge, IdReused: refused; nothing was written.
     """
     name = checked_stream(stream)
+    if condition is not None:
+        checked_condition(condition)
     cause, given = Cause.of(context), listed(events)
     if known := await known_before(backend, runtime, [(name, given)], cause):
         (written,), first = known

@@ -12,7 +12,7 @@ from refold.flows.commit import commit
 from refold.flows.prepare import Cause, Runtime, checked_stream, prepare
 from refold.flows.read import all_rows, opened
 from refold.flows.transact import ATTEMPTS, request_of
-from refold.fold import DecisionModel, Scoped, ScopedDecider
+from refold.fold import DecisionModel, Scoped, ScopedDecider, decided
 from refold.messages import Context, Position, StreamName, spec_of
 from refold.ports import (
     EVERYTHING,
@@ -102,7 +102,7 @@ async def _decide(
     states, after = model.initial(), 0
     for left in reversed(range(ATTEMPTS)):
         states, after = await consumed(backend, runtime, model, states, after)
-        events = tuple(decision(*cast("tuple[*Ss]", states)))
+        events = decided(decision(*cast("tuple[*Ss]", states)))
         if not events and request is None:
             return Decided((), Position(after))
         rows = prepare(runtime, events, cause)

@@ -9,7 +9,7 @@ from refold.codec import Decoders
 from refold.errors import UsageError
 from refold.flows.prepare import Runtime, instant
 from refold.flows.read import all_rows, is_hidden, opened
-from refold.fold import Fold, Scoped
+from refold.fold import Fold, Scoped, checked_fold
 from refold.messages import Position, Recorded
 from refold.ports import Backend, Matching, Selection
 from refold.query import Query
@@ -83,6 +83,8 @@ class State(Generic[S]):
     """The state of a fold after every event of its types, with its tags, whatever the stream."""
 
     def __init__(self, subject: Fold[S, Any] | Scoped[S, Any]) -> None:
+        if not isinstance(subject, Scoped):
+            checked_fold(subject)
         scoped = subject if isinstance(subject, Scoped) else subject.tagged()
         self._fold, self.tags = scoped.fold, scoped.tags
         self.event_types = self._fold.event_types

@@ -16,6 +16,7 @@ from refold.flows.load import AsOf, Loaded, is_version, known, load, of_rows, tr
 from refold.flows.prepare import Cause, Runtime, checked_stream, instant, prepare
 from refold.flows.read import all_rows
 from refold.flows.transact import ATTEMPTS, Handled, handle, request_of
+from refold.fold import decided
 from refold.messages import Context, NewEvent, Position, StreamName, parsed, spec_of
 from refold.ports import (
     AlreadyAsked,
@@ -188,7 +189,7 @@ def _decided(
     kept: str | None,
 ) -> _Decided[S, E]:
     """What is to be appended, unless the next period was opened meanwhile."""
-    id, events = closing.id_of(period.stream), tuple(closing.decider.decide(command, loaded.state))
+    id, events = closing.id_of(period.stream), decided(closing.decider.decide(command, loaded.state))
     after = closing.decider(events, loaded.state)
     rows = prepare(runtime, events, cause.keeping(kept))
     writes = [Write(checked_stream(period.stream), rows, loaded.version)] if rows else []

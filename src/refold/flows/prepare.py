@@ -169,7 +169,11 @@ def prepare(runtime: Runtime, events: Iterable[object], cause: Cause) -> tuple[N
     metadata = free_json(cause.free)
     rows: list[NewRow] = []
     correlation_id = cause.correlation_id
-    for event in events:
+    try:
+        given = iter(events)
+    except TypeError:
+        raise UsageError(f"{shortened(events)} is no collection of events: give [...], even for one.") from None
+    for event in given:
         row = _row(runtime, event, cause, correlation_id, metadata)
         if not (isinstance(event, NewEvent) and isinstance(event.metadata, Metadata)):  # that has a story of its own
             correlation_id = row.correlation_id
@@ -223,6 +227,18 @@ def _encoded(codec: Codec, data: object) -> tuple[str, int, bytes, tuple[str, ..
 
 def _tags(tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({checked_name("tag", tag) for tag in tags}))
+
+
+def event_ids(ids: Iterable[object]) -> list[bytes]:
+    """The ids of events, as they stand in a store.
+
+    Raises:
+        UsageError: one is no UUID.
+    """
+    for id in (ids := tuple(ids)):
+        if not isinstance(id, UUID):
+            raise UsageError(f"{shortened(id)} is no id of an event: give its UUID, as in recorded.id.")
+    return [id.bytes for id in cast("tuple[UUID, ...]", ids)]
 
 
 def _id(id: object) -> bytes:

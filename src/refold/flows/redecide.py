@@ -13,7 +13,7 @@ from refold.commands import KEPT, Commands
 from refold.flows.history import Walk
 from refold.flows.load import AsOf, Loaded, version_at
 from refold.flows.prepare import Runtime, checked_stream
-from refold.fold import Decider
+from refold.fold import Decider, decided
 from refold.messages import Position, RawEvent, Recorded, StreamName, parsed, spec_of
 from refold.patching import Operation, difference
 from refold.ports import Backend
@@ -145,7 +145,7 @@ class Redeciding(Generic[C, S, E]):
 
     def _decided(self, command: C, state: S) -> tuple[E, ...]:
         """What would be appended: as `transact` does it, up to the append."""
-        events = tuple(self._decider.decide(command, state))
+        events = decided(self._decider.decide(command, state))
         self._decider(events, state)
         for event in events:
             if not isinstance(event, RawEvent):

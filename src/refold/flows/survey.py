@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from refold.flows.prepare import Runtime
+from refold.flows.prepare import Runtime, event_ids
 from refold.flows.read import askable, opened
 from refold.messages import Recorded
 from refold.ports import PAGE, Backend, Damage, StreamInfo
@@ -27,7 +27,7 @@ async def streams_page(backend: Backend, after: str, prefix: str) -> Sequence[St
 async def find(backend: Backend, runtime: Runtime, ids: Sequence[UUID]) -> tuple[Recorded[object], ...]:
     """The events with these ids, by position."""
     decoders = runtime.codec.known
-    rows = runtime.reads.shown(await backend.find([id.bytes for id in ids]))
+    rows = runtime.reads.shown(await backend.find(event_ids(ids)))
     return tuple(event for row in rows for event in opened(decoders, row))
 
 

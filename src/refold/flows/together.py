@@ -16,7 +16,7 @@ from refold.flows.conditions import commit_if
 from refold.flows.prepare import Cause, Runtime, check_batch, checked_expected, checked_stream, prepare
 from refold.messages import Context, Position, StreamName
 from refold.ports import Append, Appended, Backend, Check, Conflicted, StreamCheck, Write
-from refold.query import Expected, ExpectedVersion
+from refold.query import Expected, ExpectedVersion, checked_condition
 
 
 class StreamWrite(Struct, frozen=True):
@@ -89,6 +89,7 @@ def _write(runtime: Runtime, write: StreamWrite, cause: Cause) -> Write:
 def _checked(check: Check) -> Check:
     if isinstance(check, StreamCheck):
         return StreamCheck(checked_stream(check.stream), checked_expected(check.expected))
+    checked_condition(check)
     return check
 
 

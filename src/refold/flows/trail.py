@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from refold.clock import as_uuid
+from refold.flows.prepare import event_ids
 from refold.flows.read import all_rows
 from refold.inverse import Way
 from refold.marks import REDOES, UNDOES, Fact
@@ -83,7 +84,7 @@ async def rows_of(backend: Backend, ids: Sequence[UUID]) -> Sequence[Row]:
     """The events with these ids that are there."""
     rows: list[Row] = []
     for start in range(0, len(ids), PAGE):
-        rows += await backend.find([id.bytes for id in ids[start : start + PAGE]])
+        rows += await backend.find(event_ids(ids[start : start + PAGE]))
     return rows
 
 

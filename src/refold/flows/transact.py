@@ -15,7 +15,7 @@ from refold.flows.forgotten import known_at
 from refold.flows.handing import hand_on, take_over
 from refold.flows.load import Loaded, advance, as_loaded, folded, load, reached
 from refold.flows.prepare import Cause, Runtime, prepare, stream_of
-from refold.fold import Decider, Fold
+from refold.fold import Decider, Fold, decided
 from refold.messages import Context, Position, checked_name, spec_of
 from refold.ports import (
     AlreadyAsked,
@@ -198,7 +198,7 @@ def _decided(
 ) -> tuple[tuple[E, ...], S, Append] | None:
     """The events, the state after them, and the append; `None` if the state may be old, and no append would find that out."""
     try:
-        events = tuple(decision(loaded.state))
+        events = decided(decision(loaded.state))
         after = fold(
             events, loaded.state
         )  # before they are facts: what its own fold cannot take is no event of the stream

@@ -14,10 +14,10 @@ from refold.flows.read import all_rows, opened_all
 from refold.flows.together import append_all
 from refold.flows.trail import Trail, as_facts, begun, rows_of
 from refold.flows.transact import ATTEMPTS
-from refold.fold import Fold
+from refold.fold import Fold, checked_fold
 from refold.inverse import Way
 from refold.marks import REDOES, UNDOES, Fact, Marks
-from refold.messages import Context, Metadata, NewEvent, parsed
+from refold.messages import Context, Metadata, NewEvent, parsed, several
 from refold.ports import Backend, InStory, InStream, Selection, StreamMoved, Write
 from refold.query import AppendCondition, Query
 from refold.rows import Row
@@ -56,7 +56,8 @@ async def plan_of(
 
 def _by_category(folds: Iterable[Fold[Any, Any]]) -> Mapping[str, Fold[Any, Any]]:
     found: dict[str, Fold[Any, Any]] = {}
-    for fold in folds:
+    for fold in several("folds", folds):
+        checked_fold(fold)
         if found.setdefault(fold.category, fold) is not fold:
             raise UsageError(f"two folds of category {fold.category!r} were given: give the one with the inverses.")
     return found

@@ -77,6 +77,10 @@ def _opened(location: Location) -> apsw.Connection:
         )
     if not path.parent.is_dir():
         raise StoreUnreachable(f"there is no directory {str(path.parent)!r} for the store: make it first.")
+    if path.is_dir():
+        raise StoreUnreachable(
+            f"{location.path!r} is a directory: name a file in it, as in {str(path / 'store.db')!r}."
+        )
     flags = apsw.SQLITE_OPEN_READONLY if location.mode == "ro" else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     return apsw.Connection(location.path, flags=flags)
 

@@ -47,13 +47,14 @@ class Guard:
                 else "may change its own tables only, never the store's, and no transaction"
             )
             raise UsageError(f"this SQL {may}: {text.strip()}") from error
+        except KeyError as error:
+            raise UsageError(f"parameter :{error.args[0]} of this SQL is not given: {text.strip()}") from error
         except (
             apsw.SQLError,
             apsw.BindingsError,
             apsw.ConstraintError,
             apsw.MismatchError,
             apsw.ReadOnlyError,
-            KeyError,  # a parameter that is not given
             TypeError,
             OverflowError,
             UnicodeError,

@@ -7,12 +7,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
 from refold.codec import as_json, form_of, object_of
-from refold.errors import UsageError
+from refold.errors import UsageError, shortened
 from refold.external import Retry
 from refold.flows.processes.journal import (
     CancelAsked,
@@ -212,5 +212,12 @@ def process_of(saga: Saga[Any]) -> Orchestrated:
 
 
 def as_process(subject: Process[Any, Any] | Saga[Any]) -> Process[Any, Any]:
-    """A process as it is, or the one that runs a saga."""
+    """A process as it is, or the one that runs a saga.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    given = cast("object", subject)
+    if not isinstance(given, Process | Saga):
+        raise UsageError(f"{shortened(given)} is no process or saga: take what Process(...), Saga(...) or @saga gave.")
     return process_of(subject) if isinstance(subject, Saga) else subject

@@ -15,7 +15,7 @@ from refold.flows.projections.catching_up import catch_up, checked
 from refold.flows.projections.rebuilding import let_go
 from refold.flows.projections.work import COLUMNS, PARKED, Partition, Work, step
 from refold.ports import Backend, Own, Unclaimed
-from refold.projection import Projection
+from refold.projection import Projection, checked_projection
 from refold.publication import Publication
 
 MOST: Final = 1_000
@@ -39,6 +39,8 @@ class Inline:
     """
 
     def __init__(self, projections: Sequence[Projection]) -> None:
+        for projection in projections:
+            checked_projection(projection)
         self._projections = tuple(projections)
         self._asking: set[str] = set()
 
