@@ -66,6 +66,17 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(refold: Run, directo
     assert refold("restore", "b", "--store", "shop.db", "--dry-run").code == 7
 
 
+@pytest.mark.parametrize("output", ["json", "jsonl"])
+def test_plans_are_objects_where_objects_are_asked_for(refold: Run, directory: Path, output: str) -> None:
+    code, out, err = refold("backup", "b", "--store", "shop.db", "--dry-run", "--output", output)
+    size = (directory / "shop.db").stat().st_size
+    assert (code, json.loads(out), err) == (0, {"backup": "b", "place": "shop.db", "events": 6, "bytes": size}, "")
+    made = json.loads(refold("backup", "b", "--store", "shop.db", "--output", output).out)
+    code, out, err = refold("restore", "b", "--store", "new.db", "--dry-run", "--output", output)
+    assert (code, json.loads(out), err) == (0, {"backup": "b", "place": "new.db", "manifest": made["manifest"]}, "")
+    assert not (directory / "new.db").exists()
+
+
 def test_nothing_is_overwritten(refold: Run) -> None:
     refold("backup", "b", "--store", "shop.db")
     for command, name in ((("backup", "b"), "b"), (("restore", "b"), "shop.db")):

@@ -43,6 +43,13 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(refold: Run) -> None:
     assert names() == ["Ann", "Ann", "Bob"]
 
 
+def test_a_plan_is_an_object_where_objects_are_asked_for(refold: Run) -> None:
+    for output in ("json", "jsonl"):
+        code, out, err = refold("forget", "guest:ann", "--store", STORE, "--dry-run", "--output", output)
+        assert (code, json.loads(out), err) == (0, FORGOTTEN, "")
+    assert names() == ["Ann", "Ann", "Bob"]
+
+
 def test_without_somebody_to_ask_nothing_is_done(refold: Run) -> None:
     code, out, err = refold("forget", "guest:ann", "--store", STORE)
     assert (code, out, err.removeprefix(PLAN)) == (

@@ -9,12 +9,11 @@ import click
 from refold.backup.drafts import absent
 from refold.backup.making import back_up
 from refold.backup.sources import kind_of
-from refold.cli.backups import print_made
-from refold.cli.consent import counted, dry_run_option
+from refold.cli.backups import BackupPlan, print_made, print_plan
+from refold.cli.consent import dry_run_option
 from refold.cli.exits import Interrupted
 from refold.cli.options import archive_given, output_option, reading, store_option
 from refold.cli.progress import progress
-from refold.cli.saying import say
 
 
 @click.command(
@@ -47,7 +46,7 @@ def command(*, target: str, url: str, dry_run: bool, output: str) -> None:
     if dry_run:
         with reading(url) as store:
             stats = store.stats()
-        say(f"{kind.place} would be backed up to {target}: {counted(stats.events, 'event')}, {stats.bytes:,} bytes")
+        print_plan(BackupPlan(target, kind.place, stats.events, stats.bytes), output)
         return
     with progress() as tell:
         try:

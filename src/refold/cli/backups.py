@@ -20,6 +20,33 @@ from refold.flows.contents import Since
 from refold.forms import as_number
 
 
+class BackupPlan(msgspec.Struct, frozen=True):
+    """A backup that would be made. `bytes`: how large the store is."""
+
+    backup: str
+    place: str
+    events: int
+    bytes: int
+
+
+class RestorePlan(msgspec.Struct, frozen=True):
+    """A backup that is whole, and the place where it would be restored."""
+
+    backup: str
+    place: str
+    manifest: Manifest
+
+
+def print_plan(plan: BackupPlan | RestorePlan, output: str) -> None:
+    """On stdout: it is all that there is of a dry run."""
+    if isinstance(plan, BackupPlan):
+        what = f"{counted(plan.events, 'event')}, {plan.bytes:,} bytes"
+        line = f"{plan.place} would be backed up to {plan.backup}: {what}"
+    else:
+        line = f"{plan.backup} is whole, and would be restored to {plan.place}: {held(plan.manifest)}"
+    _print(plan, output, [line])
+
+
 def print_made(made: Made, output: str) -> None:
     """On stdout; what is not in the backup on stderr."""
     _print(made, output, _made(made))

@@ -9,7 +9,7 @@ import msgspec
 
 from refold.cli.consent import consented, counted, dry_run_option, yes_option
 from refold.cli.options import live_store_option, output_option, read_only
-from refold.cli.output import print_object
+from refold.cli.output import chosen, print_object
 from refold.cli.saying import say
 from refold.flows.forgetting import Forgotten
 from refold.messages import RawEvent
@@ -46,6 +46,9 @@ def command(
     """See `help` above."""
     with Store.open(read_only(url), events=[RawEvent]) as store:
         planned = store.forget(subject, only_look=True)
+    if dry_run and chosen(output) in {"json", "jsonl"}:
+        print_object(msgspec.to_builtins(planned), output, lambda: None)
+        return
     if not consented(list(_plan(planned)), yes=yes, dry_run=dry_run):
         ctx.exit()
     with Store.open(url, events=[RawEvent]) as store:

@@ -8,12 +8,11 @@ import click
 
 from refold.backup.restoring import checked, restore
 from refold.backup.sealed import opened
-from refold.cli.backups import held, print_restored
+from refold.cli.backups import RestorePlan, print_plan, print_restored
 from refold.cli.consent import dry_run_option
 from refold.cli.exits import Interrupted
 from refold.cli.options import archive_given, output_option, store_option
 from refold.cli.progress import progress
-from refold.cli.saying import say
 
 
 @click.command(
@@ -41,7 +40,7 @@ def command(*, backup: str, url: str, dry_run: bool, output: str) -> None:
     if dry_run:
         with opened(Path(backup)) as looked_at:
             kind, _ = checked(looked_at, url, archive)
-            say(f"{backup} is whole, and would be restored to {kind.place}: {held(looked_at.manifest)}")
+            print_plan(RestorePlan(backup, kind.place, looked_at.manifest), output)
         return
     with progress() as tell:
         try:
