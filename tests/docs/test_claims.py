@@ -30,7 +30,7 @@ def _unreal(code: str) -> Iterator[str]:
         if not hasattr(Store, method) or not hasattr(AsyncStore, method):
             yield method
     for path in re.findall(r"^refold((?:\.\w+)+)$", code):
-        if f"refold{path}" not in TOLD | EXPORTED and not _exists(f"refold{path}"):
+        if f"refold{path}" not in TOLD | EXPORTED | LOGGERS and not _exists(f"refold{path}"):
             yield path
     for path in re.findall(r"^refold/[\w/]+\.py$", code):
         if not (ROOT / "src" / path).is_file():
@@ -57,7 +57,7 @@ KNOWN = {
     ),  # of integrations, and FastStream's
     *("TestCase", "TransactionTestCase"),  # of Django
     *("IdempotencyKey", "RequestStore", "RefoldPlugin", "Problems"),  # of frameworks
-    *("NotEnough", "Withdrawn", "Corrected", "None", "RuntimeError"),  # of the examples, and Python's
+    *("NotEnough", "Withdrawn", "Corrected", "None", "RuntimeError", "Decimal"),  # of the examples, and Python's
 }
 
 
@@ -69,6 +69,11 @@ TOLD = {
 """The attributes and figures that OpenTelemetry is given."""
 
 
+LOGGERS = {
+    name
+    for path in (ROOT / "src" / "refold").rglob("*.py")
+    for name in re.findall(r'getLogger\("(refold\.[a-z._]+)"\)', path.read_text("utf-8"))
+}
 EXPORTED = {f"{PREFIX}{name}" for name in (*OWN, "data", "recorded_at", "stream", "tags", "keys")}
 """The attributes of events in XES and OCEL; tests/eventlogs holds the page that lists them to what is written."""
 
