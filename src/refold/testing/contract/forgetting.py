@@ -251,6 +251,16 @@ class Forgetting(Contract):
         await keyed.catch_up(names)
         assert await keyed.query("select guest, name from guest_names") == [("guest:bob", "Bob Ray")]
 
+    async def test_a_read_model_that_is_kept_inline_forgets_at_once(self, keyed: AsyncStore, place: Place) -> None:
+        if not (place.sql and place.together):
+            pytest.skip(f"{place.url} keeps no read models inline")
+        names = _names()
+        await keyed.catch_up(names)
+        inline = await keyed.inline(names)
+        await inline.append("guests-1", [Registered("eve", "Eve")])
+        await inline.forget("guest:eve")
+        assert await inline.query("select guest from guest_names order by guest") == [("guest:ann",), ("guest:bob",)]
+
     async def test_without_keys_nothing_personal_is_written(self, stores: Stores) -> None:
         with pytest.raises(UsageError, match=r"'guest.registered' holds personal data.*keys="):
             await stores.open(events=[Registered])
