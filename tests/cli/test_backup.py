@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,14 @@ def test_ctrl_c_leaves_nothing(refold: Run, directory: Path, monkeypatch: pytest
     assert refold("backup", "b", "--store", "shop.db") == (
         130, "", "refold: stopped: 'b' was not written. The same command begins anew.\n",
     )  # fmt: skip
+
+
+def test_paths_may_have_anything_in_them(refold: Run, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = directory / "q?mode=ro&x #%41"
+    odd.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(odd))
+    backup = f"{odd.name}/a?b.backup"
+    assert refold("backup", backup, "--store", "shop.db").code == 0
+    assert refold("verify", "--restore", backup, "--store", "shop.db").code == 0
+    assert refold("restore", backup, "--store", "new.db").code == 0
+    assert [each.name for each in odd.iterdir()] == ["a?b.backup"]

@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from refold.archive.threaded import stepped
 from refold.backup.manifest import Manifest
-from refold.backup.restoring import restore
+from refold.backup.restoring import restore_to
 from refold.backup.sealed import opened
-from refold.backup.sources import backend_at, kind_of, same_kind
+from refold.backup.sources import kind_of, same_kind
 from refold.flows.contents import Since, Tell, first_difference, since
 
 
@@ -46,9 +46,9 @@ def drill(path: Path, url: str, tell: Tell) -> Drill:
     same_kind(kind, manifest.source.backend, manifest.source.place)
     with kind.scratch() as scratch, tempfile.TemporaryDirectory(prefix="refold-drill-") as folder:
         archive = f"{folder}/archive" if manifest.archive else None
-        restored_in = restore(path, scratch, archive, tell).seconds
+        restored_in = restore_to(path, scratch, archive, tell).seconds
         began, head = time.perf_counter(), manifest.contents.head
-        with backend_at(scratch, reads=True) as old, backend_at(url, reads=True) as live:
+        with scratch.opened(reads=True) as old, kind.opened(reads=True) as live:
             live_head = stepped(live.head())
             return Drill(
                 str(path), manifest, live_head, stepped(since(live, head)), stepped(first_difference(old, live, head, tell)),

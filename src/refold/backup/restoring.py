@@ -26,7 +26,12 @@ class Restored(Struct, frozen=True):
 
 
 def restore(path: Path, url: str, archive: str | None, tell: Tell) -> Restored:
-    """Restore a backup to a URL where nothing is; `archive` is the new directory for the store's archive, if it is in it.
+    """Restore a backup to a URL where nothing is; the rest as `restore_to`."""
+    return restore_to(path, kind_of(url), archive, tell)
+
+
+def restore_to(path: Path, kind: Kind, archive: str | None, tell: Tell) -> Restored:
+    """Restore a backup to a place where nothing is; `archive` is the new directory for the store's archive, if it is in it.
 
     Raises:
         Refused: something is there. BackupDamaged: the backup is not what was written; nothing was restored.
@@ -35,7 +40,7 @@ def restore(path: Path, url: str, archive: str | None, tell: Tell) -> Restored:
     """
     began = time.perf_counter()
     with opened(path) as backup:
-        manifest, (kind, part) = backup.manifest, checked(backup, url, archive)
+        manifest, part = backup.manifest, checked(backup, kind, archive)
 
         def look(backend: Whole) -> None:
             _compare(backup, kind, backend, tell)
@@ -46,13 +51,13 @@ def restore(path: Path, url: str, archive: str | None, tell: Tell) -> Restored:
     return Restored(str(path), manifest, round(time.perf_counter() - began, 3))
 
 
-def checked(backup: Backup, url: str, archive: str | None) -> tuple[Kind, Part]:
-    """What the URL names, where the backup can be restored to, and the store in it.
+def checked(backup: Backup, kind: Kind, archive: str | None) -> Part:
+    """The store in a backup, which can be restored to that place.
 
     Raises:
         Refused, UsageError, NewerFormat, BackupDamaged: it cannot.
     """
-    kind, source = kind_of(url), backup.manifest.source
+    source = backup.manifest.source
     same_kind(kind, source.backend, source.place)
     if source.format > kind.format:
         raise NewerFormat(f"the store in backup {str(backup.path)!r}", source.format, kind.format)
@@ -61,7 +66,7 @@ def checked(backup: Backup, url: str, archive: str | None) -> tuple[Kind, Part]:
     part = backup.manifest.part(kind.member)
     if part is None:
         raise BackupDamaged(str(backup.path), f"{kind.member!r}, which the store is in, is no part of it")
-    return kind, part
+    return part
 
 
 def _compare(backup: Backup, kind: Kind, backend: Whole, tell: Tell) -> None:

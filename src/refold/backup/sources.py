@@ -7,8 +7,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
 from urllib.parse import parse_qsl
 
 from refold.archive.threaded import stepped
@@ -18,6 +19,9 @@ from refold.flows.contents import Tell, Whole
 from refold.keys.opening import apart
 from refold.opening import KNOWN, open_blocking
 from refold.secrecy import shown
+
+if TYPE_CHECKING:
+    from refold.backends.sqlite import Location
 
 Members: TypeAlias = list[tuple[str, Path]]
 """What is to go into a backup: names there, and files."""
@@ -71,8 +75,12 @@ class Kind(Protocol):
         """Bring the file of a backup there, which `take_out` writes; `look` raises if the store is not as it should be."""
         ...
 
-    def scratch(self) -> AbstractContextManager[str]:
-        """The URL of a place beside, where nothing is, gone at the end."""
+    def opened(self, *, reads: bool) -> AbstractContextManager[Whole]:
+        """The backend alone, closed at the end; with `reads`, for reading alone."""
+        ...
+
+    def scratch(self) -> AbstractContextManager[Kind]:
+        """A place beside, where nothing is, gone at the end."""
         ...
 
 
@@ -88,7 +96,9 @@ def kind_of(url: str) -> Kind:
         return _postgres(url)
     match scheme:
         case "sqlite":
-            return SqliteFile(url)
+            from refold.backends.sqlite import Location
+
+            return SqliteFile(Location.parse(url))
         case "memory":
             raise Unsupported("a memory store ends with its program, so it has no backup: take sqlite:///FILE.")
         case "nats" | "postgresql" | "postgres":
@@ -116,11 +126,10 @@ def _postgres(url: str) -> Kind:
 class SqliteFile:
     """One file."""
 
-    def __init__(self, url: str) -> None:
-        from refold.backends.sqlite import Location
+    def __init__(self, location: Location) -> None:
         from refold.backends.sqlite.connection import FORMAT
 
-        self._location, self.format, self.member = Location.parse(url), FORMAT, "database.sqlite"
+        self._location, self.format, self.member = location, FORMAT, "database.sqlite"
         self.name: Literal["sqlite"] = "sqlite"
         self.place = self._location.path
         if self._location.in_memory:
@@ -139,7 +148,7 @@ class SqliteFile:
 
         copy = folder / self.member
         copy_online(self._location, str(copy), lambda done, total: tell("pages", done, total))
-        with backend_at(f"sqlite:///{copy}?mode=ro") as backend:
+        with self._at(copy).opened(reads=True) as backend:
             yield backend, [(self.member, copy)]
 
     def check_free(self, place: str) -> None:
@@ -157,15 +166,28 @@ class SqliteFile:
         with workshop(target) as folder:
             draft = folder / self.member
             take_out(draft)
-            with backend_at(f"sqlite:///{draft}") as backend:  # for writing: an older format is brought to the newest
+            with self._at(draft).opened(
+                reads=False
+            ) as backend:  # for writing: an older format is brought to the newest
                 look(backend)
             self.check_free("")
             placed(draft, target)
 
+    def opened(self, *, reads: bool) -> AbstractContextManager[Whole]:
+        from refold.backends.sqlite import SqliteBackend
+
+        return _closed(SqliteBackend(replace(self._location, mode="ro") if reads else self._location))
+
     @contextmanager
-    def scratch(self) -> Generator[str]:
+    def scratch(self) -> Generator[Kind]:
         with tempfile.TemporaryDirectory(prefix="refold-drill-") as folder:
-            yield f"sqlite:///{folder}/{self.member}"
+            yield self._at(Path(folder) / self.member)
+
+    def _at(self, path: Path) -> SqliteFile:
+        """Another file; its path may have anything in it, which a URL may not."""
+        from refold.backends.sqlite import Location
+
+        return SqliteFile(Location(str(path)))
 
 
 class PostgresDatabase:
@@ -207,21 +229,28 @@ class PostgresDatabase:
             dump = Path(folder) / self.member
             take_out(dump)
             load(self._location, dump)
-        with backend_at(self._url) as backend:
+        with self.opened(reads=False) as backend:
             look(backend)
 
-    def scratch(self) -> AbstractContextManager[str]:
+    def opened(self, *, reads: bool) -> AbstractContextManager[Whole]:
+        url = f"{self._url}{'&' if '?' in self._url else '?'}mode=ro" if reads else self._url
+        return _closed(cast("Whole", open_blocking(url)))
+
+    @contextmanager
+    def scratch(self) -> Generator[Kind]:
         from refold.backends.postgres.dumping import scratch_database
 
-        return scratch_database(self._url)
+        with scratch_database(self._url) as url:
+            yield PostgresDatabase(url)
+
+
+def backend_at(url: str, *, reads: bool = False) -> AbstractContextManager[Whole]:
+    """The backend alone, closed at the end."""
+    return kind_of(url).opened(reads=reads)
 
 
 @contextmanager
-def backend_at(url: str, *, reads: bool = False) -> Generator[Whole]:
-    """The backend alone, closed at the end."""
-    if reads:
-        url += f"{'&' if '?' in url else '?'}mode=ro"
-    backend = cast("Whole", open_blocking(url))  # which `kind_of` has seen to
+def _closed(backend: Whole) -> Generator[Whole]:
     try:
         yield backend
     finally:

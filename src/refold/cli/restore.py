@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from refold.backup.restoring import checked, restore
+from refold.backup.restoring import checked, restore_to
 from refold.backup.sealed import opened
+from refold.backup.sources import kind_of
 from refold.cli.backups import RestorePlan, print_plan, print_restored
 from refold.cli.consent import dry_run_option
 from refold.cli.exits import Interrupted
@@ -36,15 +37,15 @@ from refold.cli.progress import progress
 @output_option(("auto", "json", "jsonl", "plain"))
 def command(*, backup: str, url: str, dry_run: bool, output: str) -> None:
     """See `help` above."""
-    archive = archive_given()
+    kind, archive = kind_of(url), archive_given()
     if dry_run:
         with opened(Path(backup)) as looked_at:
-            kind, _ = checked(looked_at, url, archive)
+            checked(looked_at, kind, archive)
             print_plan(RestorePlan(backup, kind.place, looked_at.manifest), output)
         return
     with progress() as tell:
         try:
-            restored = restore(Path(backup), url, archive, tell)
+            restored = restore_to(Path(backup), kind, archive, tell)
         except KeyboardInterrupt:
             raise Interrupted("stopped: nothing was restored. The same command begins anew.") from None
     print_restored(restored, output)

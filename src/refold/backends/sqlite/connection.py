@@ -212,7 +212,7 @@ def as_ours(error: apsw.Error, location: Location) -> RefoldError:  # noqa: PLR0
             return StoreReadOnly(f"{where!r} may not be written ({error}). Nothing was written.")
         case apsw.FullError():
             return StoreFull(
-                f"no space is left for {where!r} ({error}). Nothing was written; reads go on, appends do when there is space."
+                f"no space is left for {where!r}. Nothing was written; reads go on, appends do when there is space."
             )
         case apsw.NotADBError():
             return NotAStore(f"{where!r} is not a SQLite database: choose another file. Nothing was changed.")
