@@ -81,7 +81,7 @@ def _difference(old: Sequence[Told], new: Sequence[Told]) -> tuple[Operation, ..
 class Decisions:
     """What an application decides upon the kept commands of a stream, a category, or (subject None) all of its deciders.
 
-    `passed` counts the events, and `streams` the streams, that it has come by.
+    `passed` counts the events, and `streams` the streams, that it has come by; kept commands led to `explained` of the events.
 
     Raises:
         UsageError: no application is named, or a fold of it fails on its history.
@@ -94,7 +94,7 @@ class Decisions:
         self._stream = None if subject is None or "-" not in subject else StreamName.parse(subject)
         if self._stream and next(store.read(self._stream, limit=1), None) is None:
             raise no_such_stream(store, str(self._stream))
-        self.passed = self.streams = 0
+        self.passed = self.streams = self.explained = 0
 
     @property
     def total(self) -> int:
@@ -109,7 +109,7 @@ class Decisions:
         for stream, version in self._streams():
             before = self.passed
             for decision in self._of(stream):
-                self.passed = before + decision.version
+                self.passed, self.explained = before + decision.version, self.explained + len(decision.happened)
                 yield decision
             self.passed, self.streams = before + version, self.streams + 1
 

@@ -35,11 +35,15 @@ _LISTING: Listing[Difference] = Listing(
 
 
 class Found(msgspec.Struct):
-    """What came of it: how many commands, in how many streams, how many decided differently, and the first of these."""
+    """What came of it: how many commands, in how many streams, how many decided differently, and the first of these.
+
+    `unexplained`: so many events were led to by no command that was kept.
+    """
 
     limit: int
     commands: int = 0
     streams: int = 0
+    unexplained: int = 0
     differing: int = 0
     shown: list[Difference] = msgspec.field(default_factory=list[Difference])
 
@@ -119,7 +123,7 @@ def _found(url: str, app: str | None, subject: str | None, code: str | None, lim
         except KeyboardInterrupt:
             told = f"{counted(found.commands, 'command')}, {found.differing:,} of them decided otherwise"
             raise Interrupted(f"stopped at event {decisions.passed:,} of {total:,}, after {told}.") from None
-    found.streams = decisions.streams
+    found.streams, found.unexplained = decisions.streams, max(0, decisions.passed - decisions.explained)
     return found
 
 
@@ -154,6 +158,8 @@ def _say_summary(found: Found) -> None:
         return
     told = f"{counted(found.commands, 'command')} of {counted(found.streams, 'stream')} decided again"
     say(f"{told}: {f'{found.differing:,} otherwise' if found.differing else 'all the same'}.", err=True)
+    if found.unexplained:
+        say(f"passed over: {counted(found.unexplained, 'event')} without a kept command.", err=True)
     if found.differing > len(found.shown):
         say(f"{len(found.shown):,} of {found.differing:,} were shown: --limit shows more.", err=True)
 
