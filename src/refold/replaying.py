@@ -73,11 +73,17 @@ class Run:
         self.open: dict[str, Want] = {}
         self._record, self.now = record, record.began_at
         self._heard = {id(event): False for _, event in record.heard}
-        self._name, self._instance = saga.name, instance
+        self._name = saga.name
+        self._steps = Steps(saga.name, instance, lambda: self.now, saga.event_types)
         self.ending = self._run(saga)
 
+    @property
+    def forgotten(self) -> Sequence[Want]:
+        """The steps that the code made so far, and has not awaited."""
+        return [want for want in self._steps.made if self.met.get(want.name) is not want]
+
     def _run(self, saga: Saga[Any]) -> Ending:
-        code: Any = saga.run(Steps(saga.name, self._instance, lambda: self.now), self._record.event).__await__()
+        code: Any = saga.run(self._steps, self._record.event).__await__()
         given: Any = None
         try:
             while True:

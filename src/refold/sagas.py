@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
+from inspect import iscoroutinefunction, unwrap
 from itertools import pairwise
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
-from refold.errors import UsageError
+from refold.errors import UsageError, shortened
 from refold.external import Retry
 from refold.fold import Send, parameter_classes
 from refold.messages import Recorded, checked_name, spec_of
@@ -84,6 +85,9 @@ class Saga(Generic[B]):
             raise UsageError(
                 f"saga {self.name!r}: declare it as Saga({self.name!r}, EventThatBeginsIt), or write @saga."
             )
+        if self.code is not None and not iscoroutinefunction(unwrap(self.code)):
+            code = getattr(self.code, "__qualname__", shortened(self.code))
+            raise UsageError(f"saga {self.name!r}: {code} cannot await its steps: write async def.")
 
     @cached_property
     def begins_on(self) -> tuple[type[Any], ...]:
@@ -181,7 +185,7 @@ def saga(
     that fails raises `StepFailed`; what leaves the code as a `SagaFailure` lets all that was done be undone, in reverse.
 
     Raises:
-        UsageError, InvalidName: the name is none, or the version is below 1.
+        UsageError, InvalidName: the name is none, the version is below 1, or the function is no `async def`.
     """
 
     def mark(code: Code[B], /) -> Saga[B]:

@@ -94,8 +94,13 @@ class Steps:
     order, under instances that are under way.
     """
 
-    def __init__(self, saga: str, instance: str, now: Callable[[], datetime]) -> None:
-        self._saga, self._instance, self._now = saga, instance, now
+    def __init__(
+        self, saga: str, instance: str, now: Callable[[], datetime], hears: Sequence[type[Any]] | None = None
+    ) -> None:
+        """`hears`: the classes of what may be waited for; `None` if that is not known."""
+        self._saga, self._instance, self._now, self._hears = saga, instance, now, hears
+        self.made: list[Want] = []
+        """Every step that the code made, whether it awaits it or not."""
 
     @property
     def id(self) -> str:
@@ -123,27 +128,31 @@ class Steps:
         tell a repeat, and does nothing more under a key that was undone: an attempt that was given up may still arrive. After a
         step that is the `pivot` the saga only goes forward: what fails is parked, not undone.
         """
-        return Step(
-            Want(checked_name("step name", name), "step", function, args, undo, None, None, None, retry, timeout, pivot)
-        )
+        return self._step(Want(name, "step", function, args, undo, None, None, None, retry, timeout, pivot))
 
     def command(self, name: str, send: Send, *, undo: Send | None = None, pivot: bool = False) -> Step[int]:
         """Let a decider decide upon a command, with effect once; the result is the version of its stream.
 
         It fails if the decider refuses it; then there is nothing to undo.
         """
-        return Step(Want(checked_name("step name", name), "command", command=send, undo=undo, pivot=pivot))
+        return self._step(Want(name, "command", command=send, undo=undo, pivot=pivot))
 
     def sleep(self, name: str, delay: timedelta) -> Step[None]:
         """Wait so long."""
-        return Step(Want(checked_name("step name", name), "sleep", delay=delay))
+        return self._step(Want(name, "sleep", delay=delay))
 
     def wait_for(self, name: str, event: type[E], *, timeout: timedelta | None = None) -> Step[E]:
         """Wait for an event of a class that the saga hears: the first that was not waited for before.
 
         After `timeout` it fails, as `StepTimedOut`.
+
+        Raises:
+            UsageError: the saga does not hear it, so it would wait in vain.
         """
-        return Step(Want(checked_name("step name", name), "signal", signal=event, delay=timeout))
+        if self._hears is not None and not any(issubclass(cls, event) for cls in self._hears):
+            cls = getattr(event, "__qualname__", str(event))
+            raise UsageError(f"saga {self._saga!r} waits for {cls}, and does not hear it: write hears=[{cls}].")
+        return self._step(Want(name, "signal", signal=event, delay=timeout))
 
     def parallel(self, *steps: Step[R]) -> Awaitable[tuple[R, ...]]:
         """All of the steps side by side. If some fail, the others are waited for, and then the first that failed is raised."""
@@ -162,3 +171,8 @@ class Steps:
     def now(self) -> datetime:
         """The time, UTC: when the last result came that the code has seen, or the saga began."""
         return self._now()
+
+    def _step(self, want: Want) -> Step[Any]:
+        checked_name("step name", want.name)
+        self.made.append(want)
+        return Step(want)

@@ -190,3 +190,17 @@ def test_a_step_that_its_code_does_not_come_to_any_more_is_parked_and_the_right_
     run(store, clock, checkout(outside), stock)
     assert [each.state for each in entries(store, checkout(outside), "plain-1", Ended)] == ["finished"]
     assert outside.happened_to("plain-1") == ["charge", "label", "deliver"]
+
+
+def test_an_input_that_is_parked_is_said_to_have_failed_in_the_code_of_the_saga(
+    store: Store, clock: ManualClock
+) -> None:
+    @saga("shipping")
+    async def shipping(s: Steps, order: OrderPlaced) -> None:
+        raise KeyError("oops")
+
+    store.append("order-1", [order("plain-1")])
+    run(store, clock, shipping)
+    ((found),) = store.process(shipping).list(stuck=True)
+    name = "test_an_input_that_is_parked_is_said_to_have_failed_in_the_code_of_the_saga.<locals>.shipping"
+    assert found.stuck == f"the input at position 1 is parked: KeyError: 'oops' in {name} on 'order.placed'"

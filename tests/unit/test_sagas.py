@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -272,3 +274,66 @@ def test_it_can_be_drawn() -> None:
 def test_what_is_no_saga_is_told(make: Callable[[], object], said: str) -> None:
     with pytest.raises(UsageError, match=re.escape(said)):
         make()
+
+
+@saga("deaf")
+async def deaf(s: Steps, order: OrderPlaced) -> str:
+    approved = await s.wait_for("approval", Approved)
+    return approved.by
+
+
+def test_a_saga_does_not_wait_for_what_it_does_not_hear() -> None:
+    with pytest.raises(
+        UsageError, match=re.escape("saga 'deaf' waits for Approved, and does not hear it: write hears=[Approved].")
+    ):
+        spec(deaf)(OrderPlaced("book", 5))
+
+
+def test_what_it_does_not_hear_is_not_to_be_told_in_a_spec() -> None:
+    with pytest.raises(
+        AssertionError, match=re.escape("saga 'hasty' does not hear Approved(by='me'): write hears=[Approved]")
+    ):
+        spec(hasty)(OrderPlaced("book", 5)).hears(Approved("me"))
+
+
+@saga("hasty")
+async def hasty(s: Steps, order: OrderPlaced) -> str:
+    await s.sleep("cool off", timedelta(days=1))
+    forgotten = order.cents
+    if forgotten == 1:
+        s.command("book", stock.send(order.sku, Reserve("1")))
+    if forgotten == 2:
+        s.parallel(s.sleep("again", timedelta(days=1)))
+    return "done"
+
+
+@pytest.mark.parametrize(("cents", "step"), [(1, "book"), (2, "again")])
+def test_a_saga_does_not_end_with_a_step_that_it_made_and_did_not_await(cents: int, step: str) -> None:
+    begun = spec(hasty)(OrderPlaced("book", cents))
+    with pytest.raises(
+        UsageError,
+        match=f"saga 'hasty', version 1, comes to its end, and step '{step}' was made but not awaited: write await before it",
+    ):
+        begun.wakes("cool off")
+
+
+def test_steps_may_be_made_before_they_are_awaited() -> None:
+    @saga("early")
+    async def early(s: Steps, order: OrderPlaced) -> str:
+        first, second = s.sleep("first", timedelta(days=1)), s.sleep("second", timedelta(days=1))
+        await first
+        await second
+        return "done"
+
+    spec(early)(OrderPlaced("book", 5)).wakes("first").then_waits_for("second").wakes("second").then_finishes("done")
+
+
+def test_a_saga_is_written_as_a_coroutine_function() -> None:
+    def plain(s: Steps, order: OrderPlaced) -> None: ...
+
+    @functools.wraps(deaf.code or plain)
+    def wrapping(s: Steps, order: OrderPlaced) -> Any: ...
+
+    with pytest.raises(UsageError, match=r"saga 'plain': .*plain cannot await its steps: write async def."):
+        saga("plain")(plain)  # type: ignore[arg-type] # that is what is looked at
+    assert saga("wrapping")(wrapping).name == "wrapping"

@@ -62,6 +62,8 @@ class SagaCase(Generic[B]):
 
     def hears(self, event: object) -> SagaCase[B]:
         """An event came."""
+        saga, cls = self.process.saga, type(event)
+        assert cls in saga.event_types, f"saga {saga.name!r} does not hear {event!r}: write hears=[{cls.__qualname__}]"
         return self.after(event)
 
     # What follows

@@ -86,6 +86,7 @@ class Orchestrated(Process[Any, Record]):
         self._check_reached(run, steps)
         match run.ending:
             case Completed(value):
+                self._check_awaited(run)
                 yield Noting(Ended("finished", "", as_json(value, returned(self.saga.run))))
             case Broken(reason):
                 yield from self._break(run, after, reason)
@@ -121,6 +122,15 @@ class Orchestrated(Process[Any, Record]):
             raise UsageError(
                 f"saga {self.name!r}, version {self.version}, comes to its end without step {lost[0]!r}, which this instance has "
                 f"taken (it comes to {', '.join(map(repr, run.met))}): let the code come to it for instances that have begun."
+            )
+
+    def _check_awaited(self, run: Run) -> None:
+        """Raises `UsageError` if the code made a step, and came to its end without it: nothing came of that."""
+        if run.forgotten:
+            name = run.forgotten[0].name
+            raise UsageError(
+                f"saga {self.name!r}, version {self.version}, comes to its end, and step {name!r} was made but not awaited: "
+                "write await before it."
             )
 
     def _break(self, run: Run, record: Record, reason: str) -> Iterator[Noting]:
@@ -205,6 +215,7 @@ def process_of(saga: Saga[Any]) -> Orchestrated:
     def nothing(*_: object) -> Any:
         raise AssertionError
 
+    nothing.__qualname__ = getattr(saga.code, "__qualname__", f"saga {saga.name!r}")  # where an error says that it was
     return Orchestrated(
         saga.name, Record, nothing, nothing, saga.key, events=(*saga.event_types, *_OWN), version=saga.version,
         starts_on=saga.begins_on, saga=saga,
