@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -59,6 +59,16 @@ def only(*classes: type[Any]) -> Any:
         return ()
 
     return react
+
+
+def the_only_one(recorded: Recorded[Any]) -> str:
+    """Every event belongs to one instance."""
+    return "1"
+
+
+def unless_paid_2(recorded: Recorded[Any]) -> str:
+    """The same, but that it fails for one of them."""
+    return str(recorded.data.order) if recorded.data == Paid(2) else "1"
 
 
 def moved(state: State) -> State:
@@ -151,14 +161,48 @@ class Reacting(ProcessContract):
         await shop.append("order-1", [Placed(1)])
         await shop.append("payment-9", [Paid(2)])
         await shop.append("order-1", [Overdue(3)])
-        wrong: Process[Any, State] = replace(payment(quiet), key=lambda e: e.data.order if e.data == Paid(2) else "1")
+        wrong: Process[Any, State] = replace(payment(quiet), key=unless_paid_2)
         await shop.process(wrong).catch_up()
-        instances = shop.process(replace(payment(quiet), key=lambda e: "1"))
+        instances = shop.process(replace(payment(quiet), key=the_only_one))
         assert await state_of(instances) == (Placed(1), Overdue(3))
         mended = await instances.retry("payment-9", "the key was wrong")
         assert (mended.inputs, mended.messages, mended.parked) == (1, 0, 0)
         await instances.catch_up()
         assert await state_of(instances) == (Placed(1), Overdue(3), Paid(2))
+
+    @pytest.mark.parametrize(
+        ("key", "told"),
+        [
+            (lambda _: None, "gave None for 'order.placed' at position {}: let it give text."),
+            (lambda _: 5, "gave 5 for 'order.placed' at position {}: let it give text."),
+            (lambda _: "", "gave '' for 'order.placed' at position {}: let it give text."),
+            (
+                lambda _: "a\0b",
+                "gave 'a\\x00b' for 'order.placed' at position {}: '$process.payment-a\\x00b' is not a stream name: character 19 "
+                "(U+0000) is not printable.",
+            ),
+            (
+                lambda e: e.data.nope,
+                "raised AttributeError(\"'Placed' object has no attribute 'nope'\") for 'order.placed' at position {}: let it "
+                "tell the instance.",
+            ),
+        ],
+        ids=["none", "a number", "empty", "no name", "raised"],
+    )
+    async def test_an_input_whose_key_is_no_id_is_parked_under_its_stream_and_listed_while_the_others_go_on(
+        self, shop: AsyncStore, key: Callable[[Recorded[Any]], Any], told: str
+    ) -> None:
+        position = (await shop.append("order-1", [Placed()])).position
+        await shop.append("order-2", [Placed()])
+        instances = shop.process(replace(payment(quiet), key=lambda e: key(e) if e.stream.id == "1" else e.stream.id))
+        await instances.catch_up()
+        assert await state_of(instances, "2") == (Placed(),)
+        ((found),) = await instances.list(stuck=True)
+        assert (found.id, found.state) == ("order-1", "unbegun")
+        why = (
+            f"the input at position {position} is parked: UsageError: key of process 'payment' {told.format(position)}"
+        )
+        assert found.stuck == f"{why} in quiet on 'order.placed'"
 
     async def test_what_was_ignored_is_so_once_more_when_all_is_consumed_again_and_then_the_journal_says_so(
         self, shop: AsyncStore
