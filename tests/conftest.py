@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from tests.postgres.emptied import Emptied
 
 from refold.testing.postgres import PostgresServer
@@ -13,6 +14,11 @@ from refold.testing.postgres import PostgresServer
 pytest_plugins = ["refold.testing.pytest_plugin", "tests.guarantees.recording"]
 
 HOUR = pytest.mark.timeout(3600)
+
+settings.register_profile(
+    "refold", settings.default, deadline=None
+)  # how long an example takes is the machine's business
+settings.load_profile("refold")
 
 
 def pytest_configure() -> None:

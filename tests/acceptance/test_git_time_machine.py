@@ -194,7 +194,7 @@ def _entry(path: bytes, mode: str, content: int) -> str:
     return f'M {mode} inline "{quoted}"\ndata {len(data)}\n{data}'
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(histories(), st.randoms(use_true_random=False))
 def test_it_knows_every_tree_of_any_repository_whatever_was_read_first(history: list[Planned], random: Random) -> None:
     with TemporaryDirectory() as directory:
@@ -211,7 +211,7 @@ def test_it_knows_every_tree_of_any_repository_whatever_was_read_first(history: 
         assert machine.read() == Imported()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(histories(), st.integers(0, 41))
 def test_at_a_time_it_tells_the_last_commit_on_the_way_of_first_parents_that_was_true(
     history: list[Planned], time: int

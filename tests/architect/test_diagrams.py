@@ -64,7 +64,7 @@ def touches(point: tuple[int, int], box: Box) -> bool:
     return within and (x in {box.x, box.x + WIDTH} or y in {box.y, box.bottom})
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(boards())
 def test_no_cards_meet_and_each_stands_within_its_lane_and_the_picture(board: Board) -> None:
     picture = laid_out(board)
@@ -77,7 +77,7 @@ def test_no_cards_meet_and_each_stands_within_its_lane_and_the_picture(board: Bo
     assert all(upper.y + upper.height <= lower.y for upper, lower in pairwise(picture.lanes))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(boards())
 def test_every_line_leads_from_one_card_to_another_around_all_cards(board: Board) -> None:
     picture = laid_out(board)
@@ -89,7 +89,7 @@ def test_every_line_leads_from_one_card_to_another_around_all_cards(board: Board
         assert all(0 <= x <= picture.width and 0 <= y <= picture.height for x, y in line.points)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(boards())
 def test_what_feeds_is_never_drawn_over_by_what_else_feeds(board: Board) -> None:
     """Lines of two events may cross, but none lies upon another."""

@@ -83,7 +83,7 @@ def live(store: Store, clock: ManualClock, steps: list[tuple[str, str, int]]) ->
                 clock.move(timedelta(microseconds=number))
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=10, suppress_health_check=SLOW)
 @given(steps=STEPS, age=st.integers(0, 12), some=st.sets(st.integers(0, 9)))
 def test_whatever_is_archived_every_answer_is_as_before_and_what_comes_back_is_as_it_was(
     new_url: NewUrl, tmp_path: Path, steps: list[tuple[str, str, int]], age: int, some: set[int]

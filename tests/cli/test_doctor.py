@@ -19,6 +19,8 @@ from refold import Projection, RawEvent, Store
 from refold.cli.exits import Exit
 from refold.testing import ManualClock
 
+MAKE = "`refold migrate --store` makes one, or whoever appends."
+
 
 class Found(NamedTuple):
     check: str
@@ -81,7 +83,7 @@ def test_a_terminal_is_given_sentences(refold: Run) -> None:
     assert (done.code, done.out.splitlines()[2:]) == (
         Exit.FINDINGS,
         [
-            "finding  store: there is no store at 'shpo.db': check the path. `refold migrate --store` makes one, or whoever appends.",
+            f"finding  store: there is no store at 'shpo.db': check the path. {MAKE}",
             "         Put that right, and ask again.",
         ],
     )

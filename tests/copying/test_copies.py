@@ -92,7 +92,7 @@ def streams(store: Store) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("old", "new"), WAYS)
-@settings(max_examples=5, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=5, suppress_health_check=SLOW)
 @given(history=HISTORIES)
 def test_a_copy_has_the_digests_of_its_source_whatever_the_backends(
     places: Places, old: str, new: str, history: list[tuple[int, dict[str, Any]]]
@@ -110,7 +110,7 @@ def test_a_copy_has_the_digests_of_its_source_whatever_the_backends(
         places.close()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(history=HISTORIES, cut=st.integers(0, 6))
 def test_a_copy_in_two_runs_is_one_in_a_single_run(history: list[tuple[int, dict[str, Any]]], cut: int) -> None:
     clock = ManualClock()
@@ -134,7 +134,6 @@ def restless(event: StoredEvent) -> Iterable[StoredEvent]:
         yield replace(event, stream=StreamName("part", str(n)), data={"was": dict(event.data)})
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), refold_st.json_values()), st.randoms())
 def test_spaces_and_the_order_of_keys_make_no_difference_to_a_digest(data: dict[str, Any], random: Any) -> None:
     keys = random.sample([*data], len(data))

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from refold.errors import EventLogError
@@ -23,7 +23,6 @@ VALUES = st.recursive(
 OBJECTS = st.dictionaries(st.sampled_from(["events", "objects", "a b", "1"]), VALUES, max_size=4)
 
 
-@settings(deadline=None)
 @given(OBJECTS, st.sampled_from([None, 1]), st.integers(1, 40), st.booleans())
 def test_every_element_is_found_with_its_line(
     object: dict[str, Any], indent: int | None, chunk: int, ascii: bool
@@ -40,7 +39,6 @@ def test_every_element_is_found_with_its_line(
     assert all(lines[part.line - 1].lstrip().startswith(part.text.split(b"\n")[0].rstrip()) for part in found if indent)
 
 
-@settings(deadline=None)
 @given(OBJECTS, st.data())
 def test_an_object_that_is_cut_off_is_told(object: dict[str, Any], data: st.DataObject) -> None:
     text = json.dumps(object).encode()

@@ -74,7 +74,7 @@ def histories(draw: st.DrawFn) -> list[tuple[str, NewEvent[RawEvent]]]:
 
 
 @pytest.mark.parametrize(("ending", "by"), [*((ending, "stream") for ending in ENDINGS), ("xes", "correlation")])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(events=histories())
 def test_what_is_exported_comes_in_again_the_same(
     ending: str, by: str, events: list[tuple[str, NewEvent[RawEvent]]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.flows.counting import CountingBackend, runtime
 
@@ -39,7 +39,6 @@ def test_who_closes_while_another_decides_is_decided_after() -> None:
     assert [row.stream for row in backend._all] == ["book-a", "book-a@2", "book-a@2"]
 
 
-@settings(deadline=None)
 @given(COMMANDS)
 def test_periods_are_one_fold_of_all_that_happened_at_any_time(commands: list[Write | Close | None]) -> None:
     with Store.open("memory://") as store:
@@ -59,7 +58,6 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 AT = st.none() | st.integers(0, 12).map(lambda hours: START + timedelta(hours=hours))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(ONE, AT), max_size=12), st.data())
 def test_what_was_known_then_of_how_it_was_then_is_one_fold_of_all_that_happened(
     told: list[tuple[Write | Close | None, datetime | None]], data: st.DataObject

@@ -99,7 +99,7 @@ def outcome(call: Call, client: Any) -> Any:
 
 
 @ONE_BACKEND
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(appends() | reads | others, max_size=12))
 def test_a_client_cannot_tell_which_of_the_two_it_asks(uma: Any, theirs: Any, calls: list[Call]) -> None:
     assert [outcome(call, uma) for call in calls] == [outcome(call, theirs) for call in calls]

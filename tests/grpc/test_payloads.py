@@ -17,7 +17,7 @@ from refold import NewEvent, RawEvent, Store
 from refold.rpc.notes import KEY, Note, note_in, placed, places_of
 from refold.rpc.payloads import BYTES, WRITINGS, Written, given_back, kept
 
-ONE_STORE = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ONE_STORE = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 texts = st.text(st.characters(codec="utf-8"))
 names = st.text(st.characters(codec="utf-8", categories=("L", "N", "S")), min_size=1, max_size=20).filter(

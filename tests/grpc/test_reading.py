@@ -16,7 +16,7 @@ from refold.rpc.protocol import umadb_pb2 as pb
 from refold.rpc.visible import head
 
 TYPES, TAGS = ("a", "b", "$c", "\n"), ("x", "y", "$tracking:s", "")
-ONE_STORE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ONE_STORE = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 async def audited(url: str) -> None:

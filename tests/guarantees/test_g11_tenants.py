@@ -45,7 +45,6 @@ def compared_in(store: Store, pairs: int, number: int) -> int:
     @seed(number)
     @settings(
         max_examples=pairs - 1,
-        deadline=None,
         database=None,
         phases=[Phase.explicit, Phase.generate],  # to make one smaller it would have to run on in the same store
         suppress_health_check=[HealthCheck.too_slow],

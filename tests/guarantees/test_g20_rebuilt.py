@@ -99,7 +99,7 @@ def draw(new_url: NewUrl, lists: int) -> None:
     number, counts, url = seeded(), list[tuple[int, int]](), new_url()
 
     @seed(number)
-    @settings(max_examples=lists, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=SLOW)
+    @settings(max_examples=lists, database=None, phases=[Phase.generate], suppress_health_check=SLOW)
     @given(BATCHES, BATCHES)
     def each(live: Sequence[Batch], meanwhile: Sequence[Batch]) -> None:
         counts.append(compare(emptied(url), live, meanwhile))

@@ -34,7 +34,6 @@ LABELS = {
     f"{method.upper()} {path}" for path, methods in openapi(ROUTES, Classes(app))["paths"].items() for method in methods
 } - {"GET /openapi.json"}  # where the description is taken from
 MANY = settings(
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     phases=[Phase.generate],

@@ -136,7 +136,7 @@ VALUES = st.recursive(SCALARS, lambda part: st.lists(part) | st.dictionaries(st.
 
 
 @given(VALUES)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_json_is_data_that_reads_back_the_same_or_is_refused(client: Client, value: Any) -> None:
     body = json.dumps({"events": [{"type": "stone", "data": {"value": value}}]})
     done = await client.post("/streams/stone-1", content=body, headers=JSON)

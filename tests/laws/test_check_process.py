@@ -301,7 +301,7 @@ def shows(finding: Finding, run: list[Took]) -> bool:
     return (finding.kind == "dead end") == (is_still and not last.timers and not last.refusals)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tables())
 def test_a_run_that_is_reported_replays_to_its_finding(rows: Rows) -> None:
     world = start(rows)
@@ -314,7 +314,7 @@ def test_a_run_that_is_reported_replays_to_its_finding(rows: Rows) -> None:
             assert any(shows(finding, run) for run in ways), finding
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tables())
 def test_what_can_be_found_is_found_by_the_shortest_run(rows: Rows) -> None:
     every = [*runs(start(rows), DEPTH)]

@@ -140,7 +140,7 @@ CAME_BACK: Final[list[Step]] = [("place", "a", 6), RUN, ("fire", "a", 0), ("pay"
 @given(steps)
 @example(PARKED_TWICE)
 @example(CAME_BACK)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_index_made_again_is_the_index_that_there_was(program: list[Step]) -> None:
     for store in after_all(program):
         before = index(store)
@@ -150,7 +150,7 @@ def test_the_index_made_again_is_the_index_that_there_was(program: list[Step]) -
 
 
 @given(steps)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_all_instances_tell_the_state_that_their_inputs_give(program: list[Step]) -> None:
     for store in after_all([*program, ("run", "a", 0)]):
         instances = store.process(process())

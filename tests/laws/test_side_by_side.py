@@ -195,9 +195,7 @@ def _told(call: Callable[[Store], Any], store: Store) -> Any:
 
 def machine(examples: int, steps: int) -> type[Any]:
     case = SideBySide.TestCase
-    case.settings = settings(
-        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=SLOW
-    )
+    case.settings = settings(max_examples=examples, stateful_step_count=steps, suppress_health_check=SLOW)
     return case
 
 
@@ -209,6 +207,4 @@ class LongSideBySide(SideBySide):
 
 
 TestLongSideBySide = pytest.mark.long(LongSideBySide.TestCase)
-TestLongSideBySide.settings = settings(
-    max_examples=1_500, stateful_step_count=60, deadline=None, suppress_health_check=SLOW
-)
+TestLongSideBySide.settings = settings(max_examples=1_500, stateful_step_count=60, suppress_health_check=SLOW)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from refold import Fold, Position, Snapshots, Store, UsageError
@@ -26,7 +26,6 @@ FAULTS = (
 )
 
 
-@settings(deadline=None)
 @given(
     length=st.integers(1, 40),
     taken=st.lists(st.integers(1, 40), max_size=6),

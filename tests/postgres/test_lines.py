@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from refold._bridge.stepping import run_sync
@@ -162,7 +162,6 @@ TEXTS = st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"], ex
 @example(values=[])
 @example(values=[""])
 @example(values=["\x1f", 'a"\\,{}', "NULL", None])
-@settings(deadline=None)
 def test_an_array_of_texts_is_what_the_server_reads(
     connection: psycopg.Connection[Any], values: list[str | None]
 ) -> None:
@@ -170,7 +169,6 @@ def test_an_array_of_texts_is_what_the_server_reads(
 
 
 @given(values=st.lists(st.none() | st.integers(-(2**63), 2**63 - 1)))
-@settings(deadline=None)
 def test_an_array_of_numbers_is_what_the_server_reads(
     connection: psycopg.Connection[Any], values: list[int | None]
 ) -> None:

@@ -105,7 +105,7 @@ def test_a_sound_projection_passes(key: Callable[[Recorded[Any]], str]) -> None:
     check_projection(sound(key), ())
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(refold_st.histories_of(sound(), sku=st.sampled_from(SKUS), qty=st.integers(-99, 99)))
 def test_histories_can_be_made_for_a_projection(events: tuple[Any, ...]) -> None:
     check_projection(sound(by_sku), events)
