@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 from tests.archive.books import archived, opened, raw, restored, write_books
 
-from refold import ArchiveDamaged, NewerFormat
+from refold import ArchiveDamaged, NewerFormat, StoreFull
 from refold.archive.files import Files
 from refold.archive.threaded import stepped
 from refold.flows.archiving import Finding, verify_archive
@@ -141,3 +143,15 @@ def test_an_empty_store_and_no_archive_are_well(url: str, place: Path) -> None:
     assert found(url, place) == []
     with opened(url, place) as backend:
         assert len(raw(backend)) == 12
+
+
+def test_a_full_disk_leaves_no_half_of_a_file_and_says_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreFull, match="no space is left for the archive"):
+        Files(str(tmp_path / "old"))._write("x.parquet", b"half of it")
+    assert list((tmp_path / "old").iterdir()) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -153,3 +155,30 @@ def test_paths_may_have_anything_in_them(refold: Run, directory: Path, monkeypat
     assert refold("verify", "--restore", backup, "--store", "shop.db").code == 0
     assert refold("restore", backup, "--store", "new.db").code == 0
     assert [each.name for each in odd.iterdir()] == ["a?b.backup"]
+
+
+def test_sigterm_leaves_nothing_either(directory: Path) -> None:
+    before = sorted(directory.iterdir())
+    code = """
+import os, signal
+from refold.backup.drafts import workshop
+from refold.cli import backup, main
+
+def half_made(url, target, archive, tell):
+    with workshop(target) as folder:
+        (folder / "half").touch()
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+
+backup.back_up = half_made
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "backup", "b", "--store", "shop.db"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    said = "refold: stopped: 'b' was not written. The same command begins anew.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", said)
+    assert sorted(directory.iterdir()) == before

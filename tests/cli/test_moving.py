@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -470,3 +471,15 @@ def test_an_id_of_another_event_is_refused(refold: Run, directory: Path) -> None
     (directory / "events.jsonl").write_text("\n".join([lines[0], json.dumps(changed), *lines[2:]]))
     code, out, err = refold("import", "events.jsonl", "--store", "shop.db")
     assert (code, out, err.startswith(f"refold: event id {changed['id']} is already in the store")) == (7, "", True)
+
+
+def test_an_export_to_a_full_disk_ends_with_5_and_leaves_what_was_there(
+    refold: Run, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    said = "refold: no space is left for 'x.jsonl' (No space left on device): it is as it was before.\n"
+    assert refold("export", "x.jsonl", "--store", "shop.db") == (5, "", said)
+    assert [*directory.glob("x*"), *directory.glob(".x*")] == []

@@ -238,3 +238,18 @@ def test_the_engine_is_one_without_the_known_corruption(tmp_path: Path) -> None:
     """SQLite before 3.51.3 can corrupt a database in WAL mode when its log is reset."""
     assert tuple(map(int, apsw.sqlite_lib_version().split("."))) >= (3, 51, 3)
     assert issubclass(StoreCorrupt, StoreError)
+
+
+def test_a_store_in_a_folder_that_may_not_be_written_says_what_it_takes_to_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store.db"
+    Store.open(f"sqlite:///{path}").close()
+
+    def connection(*args: object, **given: object) -> None:
+        raise apsw.CantOpenError("unable to open database file")
+
+    monkeypatch.setattr(apsw, "Connection", connection)
+    monkeypatch.setattr(os, "access", lambda _, mode: mode == os.R_OK)
+    with pytest.raises(StoreUnreachable, match=r"its folder may not be written.*Copy the file"):
+        Store.open(f"sqlite:///{path}?mode=ro")

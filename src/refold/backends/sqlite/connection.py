@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -199,6 +200,11 @@ class Translation:
             ) from error
 
 
+def _is_shut_in(file: Path) -> bool:
+    """Whether a file may be read, and its folder not be written."""
+    return os.access(file, os.R_OK) and not os.access(file.absolute().parent, os.W_OK)
+
+
 def as_ours(error: apsw.Error, location: Location) -> RefoldError:  # noqa: PLR0911 - a table, one line an error
     """The error of ours that says what the engine's means for the user."""
     where = location.path
@@ -218,6 +224,11 @@ def as_ours(error: apsw.Error, location: Location) -> RefoldError:  # noqa: PLR0
             return NotAStore(f"{where!r} is not a SQLite database: choose another file. Nothing was changed.")
         case apsw.CorruptError():
             return StoreCorrupt(f"{where!r} is damaged ({error}): restore a backup. `refold verify` says where.")
+        case apsw.CantOpenError() if location.mode == "ro" and _is_shut_in(Path(where)):
+            return StoreUnreachable(
+                f"{where!r} cannot be read where it is: its folder may not be written, and SQLite reads only where it can make "
+                f"'{where}-shm' beside. Copy the file, with its -wal if there is one, to another folder, and open it there."
+            )
         case apsw.CantOpenError():
             return StoreUnreachable(f"{where!r} cannot be opened ({error}): check the path and its permissions.")
         case apsw.ConnectionClosedError():
