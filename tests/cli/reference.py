@@ -20,8 +20,8 @@ _TOP: Final = """# Command line
 
 Every command works on the store that `--store` names, a URL or the path of a SQLite file, or the environment variable
 `REFOLD_STORE`; only `refold import`, `refold copy`, `refold restore` and `refold migrate` make one. Only the payload goes to
-stdout: progress, notes, plans and errors go to stderr. `NO_COLOR` is heeded. What is no terminal is given UTF-8, whatever the locale.
-What nobody foresaw is told in one line, too; `REFOLD_TRACEBACK=1` shows where it comes from.
+stdout: progress, notes, plans and errors go to stderr. `NO_COLOR` is heeded. What is no terminal is given UTF-8, whatever
+the locale. What nobody foresaw is told in one line, too; `REFOLD_TRACEBACK=1` shows where it comes from.
 
 `--output auto` is a table on a terminal and plain lines in a pipe. In JSON, lists are
 `{"schema": 1, "data": [...], "next": cursor}`, where the cursor is what to go on with, and times are ISO 8601 in UTC; JSONL
