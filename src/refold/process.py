@@ -7,12 +7,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
-from refold.errors import UsageError
+from refold.errors import InvalidName, UsageError, shortened
 from refold.external import Call, Retry
 from refold.fold import Decider, Send, parameter_classes
-from refold.messages import JOURNALS, Recorded, StreamName, checked_name
+from refold.messages import JOURNALS, Recorded, StreamName, checked_name, parsed
 
 E = TypeVar("E")
 S = TypeVar("S")
@@ -212,5 +212,24 @@ class Process(Generic[E, S]):
         return StreamName(self.journals, id)
 
     def instance_of(self, recorded: Recorded[E]) -> str:
-        """Which instance an input belongs to. What is in a journal, of whatever process, is its instance's."""
-        return recorded.stream.id if recorded.stream.category.startswith(JOURNALS) else self.key(recorded)
+        """Which instance an input belongs to. What is in a journal, of whatever process, is its instance's.
+
+        Raises:
+            UsageError: `key` raises, or gives what is no id.
+        """
+        if self.key is by_stream_id or recorded.stream.category.startswith(JOURNALS):
+            return recorded.stream.id
+        try:
+            key = cast("object", self.key(recorded))
+        except Exception as error:
+            raise self._no_key(recorded, f"raised {error!r}", "let it tell the instance") from error
+        if not isinstance(key, str) or not key:
+            raise self._no_key(recorded, f"gave {shortened(key)}", "let it give text")
+        try:
+            return parsed(f"{self.journals}-{key}").id
+        except InvalidName as error:
+            raise self._no_key(recorded, f"gave {shortened(key)}", str(error).removesuffix(".")) from error
+
+    def _no_key(self, recorded: Recorded[E], what: str, why: str) -> UsageError:
+        where = f"{recorded.type!r} at position {recorded.position}"
+        return UsageError(f"key of process {self.name!r} {what} for {where}: {why}.")

@@ -32,19 +32,13 @@ update {refold}partitions set fence = fence where projection = :projection and :
 def consumer(runtime: Runtime, process: Process[Any, Any]) -> Projection:
     """The projection that takes in a process's inputs: with its checkpoint, its partitions and its dead letters, by instance."""
 
-    def key(recorded: Recorded[Any]) -> str:
-        try:
-            return process.instance_of(recorded)
-        except Exception:  # noqa: BLE001 - the step will say so; until then it must be parked somewhere
-            return str(recorded.stream)
-
     def nothing(recorded: Recorded[Any]) -> tuple[()]:  # noqa: ARG001 - all of a step is reacted to at once, below
         return ()
 
     nothing.__qualname__ = getattr(
         process.react, "__qualname__", nothing.__qualname__
     )  # where an error says that it was
-    projection = Projection(consumer_name(process.name), key=key)
+    projection = Projection(consumer_name(process.name), key=process.instance_of)
     for cls in dict.fromkeys((*process.event_types, CancelAsked)):
         projection.on(cls)(nothing)
     projection.together = _Together(runtime, process)
