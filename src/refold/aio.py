@@ -23,7 +23,7 @@ from refold.codec import Codec
 from refold.commands import Commands, commands_of
 from refold.errors import UsageError
 from refold.flows.append import Receipt, append
-from refold.flows.decide import Decided, consumed, decide, handle_within
+from refold.flows.decide import Decided, decide, handle_within, state_within
 from refold.flows.follow import Start, follower
 from refold.flows.forgetting import Forgotten, forget
 from refold.flows.history import Step, diff, walk
@@ -296,12 +296,13 @@ class AsyncBoundary(Generic[C, S, E]):
     def __init__(self, engine: Engine, runtime: Runtime, decider: ScopedDecider[C, S, E], context: Context) -> None:
         self._engine, self._runtime, self._decider, self._context = engine, runtime, decider, context
 
-    async def state(self) -> S:
-        """The state after all that is selected."""
-        model = DecisionModel[S]((self._decider,))
-        states, _ = await self._engine.outside(lambda b: consumed(b, self._runtime, model, model.initial(), 0))
-        state: S = states[0]
-        return state
+    async def state(self, *, as_of: datetime | Position | None = None) -> S:
+        """The state after all that is selected, now or by what the store knew `as_of`.
+
+        Raises:
+            UsageError: `as_of` is a version, which only one stream has.
+        """
+        return await self._engine.outside(lambda b: state_within(b, self._runtime, self._decider, as_of))
 
     async def handle(self, command: C, *, stream: StreamName | str, idempotency_key: str | None = None) -> Decided[E]:
         """Let the decider decide upon a command, and append to `stream` what it yields. It may run more than once.
@@ -586,18 +587,28 @@ class AsyncStore:
         return await self._engine.outside(lambda b: carry_out(b, self._runtime, Redo, plan, self._context))
 
     async def decide(
-        self, model: DecisionModel[*Ss], decision: Callable[[*Ss], Iterable[E]], *, stream: StreamName | str
+        self,
+        model: DecisionModel[*Ss],
+        decision: Callable[[*Ss], Iterable[E]],
+        *,
+        stream: StreamName | str,
+        idempotency_key: str | None = None,
     ) -> Decided[E]:
         """Decide on the states of a composed model, and append to `stream` what the decision yields.
 
-        Fails, or rather decides again, if an event within the model's boundary was appended meanwhile.
+        Fails, or rather decides again, if an event within the model's boundary was appended meanwhile. With an
+        `idempotency_key`, a repeated decision gives the first outcome and appends nothing, for ever. It is told from another
+        by its stream and the tags of its model alone, since what a function decides cannot be seen: let the key say that.
 
         Raises:
             Conflict: other writers were first too often.
+            KeyReused: the key belongs to a command, or to a decision on another stream or other tags.
             Refused, OutcomeUnknown, StoreError: as `append`. What the decision raises comes out as it is.
         """
         return await self._engine.inside(
-            lambda b: decide(b, self._runtime, model, decision, stream, self._context), kind_of(decision), ""
+            lambda b: decide(b, self._runtime, model, decision, stream, self._context, idempotency_key),
+            kind_of(decision),
+            "",
         )
 
     def read(

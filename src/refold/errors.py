@@ -143,7 +143,8 @@ class OutcomeUnknown(RefoldError):
     def __init__(self, cause: object) -> None:
         super().__init__(
             f"the commit ended with an error ({cause}), so its events may be stored or not. Repeat the append with the same "
-            "event ids, or the command with the same idempotency_key: it gives the first outcome and writes nothing twice."
+            "event ids, or the command or decision with the same idempotency_key: it gives the first outcome and writes "
+            "nothing twice."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Generic, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from refold.codec import Form, events_of, form_of
@@ -123,10 +124,26 @@ def request_of(key: str, command: object, stream: str) -> Request:
     return Request(checked_name("idempotency key", key), asked, stream, before)
 
 
+def request_within(key: str, tags: Iterable[frozenset[str]], stream: str) -> Request:
+    """What an idempotency key is used for by a decision on a model: a function has no name that outlasts the next release.
+
+    Nor do the types that a fold takes. So it is told by the stream and the tags, those of each part.
+
+    Raises:
+        InvalidName: the key.
+    """
+    of_parts = msgspec.json.encode(sorted(map(sorted, tags)))
+    return Request(checked_name("idempotency key", key), f"a decision on {stream} (tags {_digest(of_parts)})", stream)
+
+
 def _described(form: Form, stream: str, data: bytes) -> str:
+    return f"command {form.spec.name} on {stream} (data {_digest(data)})"
+
+
+def _digest(data: bytes) -> str:
     import hashlib  # noqa: PLC0415 - OpenSSL is loaded when it is needed
 
-    return f"command {form.spec.name} on {stream} (data {hashlib.blake2b(data, digest_size=8).hexdigest()})"
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
 async def transact(

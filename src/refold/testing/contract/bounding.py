@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from refold.aio import AsyncStore
-from refold.errors import Conflict, KeyReused
+from refold.errors import Conflict, KeyReused, UsageError
 from refold.flows.decide import Decided
 from refold.fold import Decider, compose
-from refold.messages import command, event
+from refold.messages import Position, command, event
 from refold.query import Query
+from refold.testing.clock import ManualClock
 from refold.testing.contract.base import Contract, Stores, listed, outcomes
-from refold.testing.contract.sample import Course, CourseDefined, Joined, course_evolve, courses
+from refold.testing.contract.sample import Course, CourseDefined, Joined, course_evolve, courses, join, students
 
 
 @command("course.join")
@@ -77,7 +79,7 @@ mailing: Decider[Seat, int, Seated | Mailed] = Decider(
 
 
 class Bounding(Contract):
-    """`bind(decider.tagged(...))` and `model.guarded_by(...)`."""
+    """`bind(decider.tagged(...))`, `model.guarded_by(...)`, and decisions on models with an idempotency key."""
 
     async def test_a_decider_bound_to_tags_decides_on_what_they_select(self, store: AsyncStore) -> None:
         await store.append("course-db", [CourseDefined("db", 2), Joined("db", "ann")])
@@ -130,6 +132,100 @@ class Bounding(Contract):
         again = await bound.handle(Seat(1), stream="seat-1", idempotency_key="k")
         assert (first.events, again.events, again.repeated) == ((), (), True)
         assert again.position >= first.position > 0
+
+    async def test_its_state_is_told_as_of_what_the_store_knew_then(self, stores: Stores) -> None:
+        clock = ManualClock()
+        store = await stores.open(clock=clock)
+        (first,) = (await store.append("course-db", [CourseDefined("db", 2)])).positions
+        then = clock.time
+        clock.move(timedelta(minutes=1))
+        await store.append("course-db", [Joined("db", "ann")])
+        bound = store.bind(seats.tagged("course:db"))
+
+        assert [await bound.state(as_of=as_of) for as_of in (Position(0), first, then, None)] == [
+            Course(),
+            Course(2, 0),
+            Course(2, 0),
+            Course(2, 1),
+        ]
+        with pytest.raises(UsageError, match=r"is a version of a stream: give Position\(1\)"):
+            await bound.state(as_of=1)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - the mistake under test
+
+    @pytest.mark.guarantee("G4")
+    async def test_a_repeated_decision_on_a_model_gives_the_first_outcome_and_appends_nothing(
+        self, stores: Stores
+    ) -> None:
+        async def joins(store: AsyncStore, capacity: int) -> Decided[Joined]:
+            decision = join("db", "ann")
+            model = compose(courses.tagged("course:db"), students.tagged("student:ann"))
+            return await store.decide(
+                model,
+                lambda course, count: decision(Course(capacity, 0), count),
+                stream="seat-ann",
+                idempotency_key="k",
+            )
+
+        store = await stores.open()
+        first = await joins(store, 1)
+        await store.append("seat-bob", [Joined("db", "bob")])
+        again = await joins(store, 1)
+        later = await joins(await stores.reopen(), 0)  # which would be refused by now
+
+        assert (first.events, first.repeated) == ((Joined("db", "ann"),), False)
+        assert (again.events, again.position, again.repeated) == (first.events, first.position, True)
+        assert (later.events, later.position, later.repeated) == (first.events, first.position, True)
+
+    @pytest.mark.guarantee("G4")
+    async def test_that_a_decision_came_to_nothing_is_an_outcome_too_and_that_it_was_refused_is_none(
+        self, store: AsyncStore
+    ) -> None:
+        model = compose(students.tagged("student:ann"))
+
+        def refused(_: int) -> Iterator[Joined]:
+            raise Full
+
+        def nothing(_: int) -> list[Joined]:
+            return []
+
+        with pytest.raises(Full):
+            await store.decide(model, refused, stream="seat-ann", idempotency_key="k")
+        first = await store.decide(model, nothing, stream="seat-ann", idempotency_key="k")
+        again = await store.decide(model, lambda _: [Joined("db", "ann")], stream="seat-ann", idempotency_key="k")
+        assert (first.events, first.repeated, again.events, again.repeated) == ((), False, (), True)
+        assert await store.head() == 0
+
+    @pytest.mark.guarantee("G4")
+    async def test_a_key_of_a_decision_belongs_to_its_stream_and_the_tags_of_its_model(self, store: AsyncStore) -> None:
+        def seated(_: object) -> list[Joined]:
+            return [Joined("db", "ann")]
+
+        ann, bob = students.tagged("student:ann"), students.tagged("student:bob")
+        await store.decide(compose(ann), seated, stream="seat-ann", idempotency_key="k")
+
+        for model, stream in ((compose(ann), "seat-bob"), (compose(bob), "seat-ann")):
+            with pytest.raises(KeyReused, match="was used for a decision on seat-ann"):
+                await store.decide(model, seated, stream=stream, idempotency_key="k")
+        with pytest.raises(KeyReused, match=r"now comes with command course\.join on seat-ann"):
+            await store.bind(seats.tagged("student:ann")).handle(
+                Join("db", "ann"), stream="seat-ann", idempotency_key="k"
+            )
+        widened = compose(ann).guarded_by(Query.all())  # other types in a later release, say, are no other request
+        assert (await store.decide(widened, seated, stream="seat-ann", idempotency_key="k")).repeated
+
+    @pytest.mark.guarantee("G4")
+    async def test_one_key_of_a_decision_at_once_from_many_is_decided_once(self, stores: Stores) -> None:
+        crowd = await stores.crowd(8)
+        model = compose(students.tagged("student:ann"))
+        results = await outcomes(
+            *(
+                store.decide(model, lambda count: [Joined(f"c{count}", "ann")], stream="seat-ann", idempotency_key="k")
+                for store in crowd
+            )
+        )
+        assert sorted(decided.repeated for decided in results) == [False] + [True] * 7
+        assert {(decided.events, decided.position) for decided in results} == {
+            ((Joined("c0", "ann"),), results[0].position)
+        }
 
     @pytest.mark.guarantee("G5")
     async def test_many_at_once_do_not_take_more_seats_than_there_are(self, stores: Stores) -> None:
