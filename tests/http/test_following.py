@@ -110,11 +110,10 @@ async def test_a_sign_of_life_moves_who_follows_on(store: AsyncStore) -> None:
         client.stream("GET", "/follow?category=stone") as response,
     ):
         got = frames(response)
-        assert [await anext(got) for _ in range(3)] == [
-            {"retry": "1000", "": "following"},
-            {"": "beat", "id": "2"},
-            {"": "beat", "id": "2"},
-        ]
+        assert await anext(got) == {"retry": "1000", "": "following"}
+        while (beat := await anext(got)).get("id") != "2":  # one may come before the first look
+            assert beat[""] == "beat"
+        assert (beat, await anext(got)) == ({"": "beat", "id": "2"}, {"": "beat", "id": "2"})
 
 
 async def test_a_sign_of_life_never_leads_past_an_event_that_was_not_sent(
