@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from refold.errors import UsageError
 from refold.fold import parameter_classes
-from refold.messages import checked_name, spec_of
+from refold.messages import checked_name, made, spec_of
 
 C = TypeVar("C")
 
@@ -62,8 +62,12 @@ class Call:
     fallback: object | None = None
 
     def otherwise(self, event: object) -> Call:
-        """The same call; `event` comes back to the process when every attempt has failed."""
-        return replace(self, fallback=event)
+        """The same call; `event` comes back to the process when every attempt has failed.
+
+        Raises:
+            UsageError: it is the class of an event.
+        """
+        return replace(self, fallback=made("otherwise()", event))
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,12 @@ class EffectHandler(Generic[C]):
     breaker: Breaker
 
     def send(self, request: C) -> Call:
-        """The request, for a process to emit."""
-        return Call(self.name, request)
+        """The request, for a process to emit.
+
+        Raises:
+            UsageError: it is the class of one.
+        """
+        return Call(self.name, made("send()", request))
 
     def __call__(self, request: C, key: str) -> Answer | Awaitable[Answer]:
         """Do it."""

@@ -25,7 +25,7 @@ from msgspec import UNSET, UnsetType
 
 from refold.errors import UsageError, shortened
 from refold.inverse import Inverse, Way
-from refold.messages import Recorded, StreamName, checked_name, several, spec_of
+from refold.messages import Recorded, StreamName, checked_name, made, several, spec_of
 from refold.query import Query
 
 C = TypeVar("C")
@@ -51,8 +51,12 @@ class Send:
     fallback: object | None = None
 
     def otherwise(self, event: object) -> Send:
-        """The same command; `event` comes back to the process if the decider refuses it, by raising."""
-        return replace(self, fallback=event)
+        """The same command; `event` comes back to the process if the decider refuses it, by raising.
+
+        Raises:
+            UsageError: it is the class of an event.
+        """
+        return replace(self, fallback=made("otherwise()", event))
 
 
 @dataclass(frozen=True)
@@ -135,8 +139,12 @@ class Decider(Fold[S, E], Generic[C, S, E]):
         return ScopedDecider(self, frozenset(checked_name("tag", tag) for tag in tags), self.decide)
 
     def send(self, id: str, command: C) -> Send:
-        """The command, addressed to one instance, for a process to emit."""
-        return Send(self.category, id, command)
+        """The command, addressed to one instance, for a process to emit.
+
+        Raises:
+            UsageError: it is the class of one.
+        """
+        return Send(self.category, id, made("send()", command))
 
 
 def decided(events: Iterable[E]) -> tuple[E, ...]:

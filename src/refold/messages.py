@@ -67,6 +67,18 @@ def several(what: str, given: Iterable[T]) -> Iterable[T]:
     return given
 
 
+def made(what: str, given: T) -> T:
+    """`given`, unless it is the class of what is meant.
+
+    Raises:
+        UsageError: it is; `what` takes it.
+    """
+    if isinstance(given, type):
+        name = given.__qualname__
+        raise UsageError(f"{what} was given the class {name}, and takes one of it: write {name}(...).")
+    return given
+
+
 OWN: Final = "$"
 """What the name of every stream begins with that is Refold's: read only if it is asked for; and every key of metadata."""
 JOURNALS: Final = "$process."

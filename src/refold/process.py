@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 from refold.errors import InvalidName, UsageError, shortened
 from refold.external import Call, Retry
 from refold.fold import Decider, Send, parameter_classes
-from refold.messages import JOURNALS, Recorded, StreamName, checked_name, parsed
+from refold.messages import JOURNALS, Recorded, StreamName, checked_name, made, parsed, spec_of
 
 E = TypeVar("E")
 S = TypeVar("S")
@@ -61,28 +61,38 @@ def after(delay: timedelta, timeout: object) -> After:
     """Let `timeout` come back when `delay` has passed since the event that `react` is called with was recorded.
 
     Raises:
-        UsageError: the delay is below zero.
+        UsageError: the delay is below zero, or the timeout is the class of one.
     """
     if delay < timedelta():
         raise UsageError(f"the timeout {timeout!r} is due {-delay} before what it follows: a delay is 0 or more.")
-    return After(delay, timeout)
+    return After(delay, made("after()", timeout))
 
 
 def at(moment: datetime, timeout: object) -> At:
     """Let `timeout` come back at `moment`, which must know its time zone; at once, if that has passed.
 
     Raises:
-        UsageError: it does not.
+        UsageError: it does not, or the timeout is the class of one.
     """
     if moment.tzinfo is None:
         raise UsageError(
             f"the timeout is due at {moment.isoformat()}, which has no time zone: write datetime(..., tzinfo=UTC)."
         )
-    return At(moment, timeout)
+    return At(moment, made("at()", timeout))
 
 
 def cancel(timeout: type[Any]) -> Cancel:
-    """Let no timeout of this class come back any more; that there is none is fine."""
+    """Let no timeout of this class come back any more; that there is none is fine.
+
+    Raises:
+        UsageError: it is no class, or none of events.
+    """
+    given = cast("object", timeout)
+    if not isinstance(given, type):
+        raise UsageError(
+            f"cancel() was given {shortened(given)}, and takes a class: write cancel({type(given).__qualname__})."
+        )
+    spec_of(timeout)
     return Cancel(timeout)
 
 

@@ -10,11 +10,11 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from refold import InvalidName, Process, Recorded, StreamName, UsageError, after, at, cancel, fail, finish
+from refold import InvalidName, Process, Recorded, StreamName, UsageError, after, at, cancel, effect, fail, finish
 from refold.external import Retry
 from refold.messages import Metadata, Position
 from refold.process import After, At, Cancel, Fail, Finish, by_stream_id, check_names
-from refold.testing.contract.sample import Deposited, Withdrawn
+from refold.testing.contract.sample import Deposit, Deposited, Withdrawn, accounts
 
 AT = datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -124,3 +124,40 @@ def test_a_process_whose_classes_cannot_be_read_says_what_to_write() -> None:
 def test_a_moment_may_be_in_any_time_zone() -> None:
     moment = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=2)))
     assert at(moment, "x") == At(moment, "x")
+
+
+@effect("mail")
+def mail(request: Deposit, key: str) -> None: ...
+
+
+def wrong(given: object) -> Any:
+    """Something of which no type checker knows that it is wrong."""
+    return given
+
+
+CLASS = "{} was given the class {name}, and takes one of it: write {name}(...)."
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: after(timedelta(days=1), Deposited), CLASS.format("after()", name="Deposited")),
+        (lambda: at(AT, Deposited), CLASS.format("at()", name="Deposited")),
+        (lambda: accounts.send("7", wrong(Deposit)), CLASS.format("send()", name="Deposit")),
+        (lambda: mail.send(wrong(Deposit)), CLASS.format("send()", name="Deposit")),
+        (lambda: accounts.send("7", Deposit(1)).otherwise(Deposited), CLASS.format("otherwise()", name="Deposited")),
+        (lambda: mail.send(Deposit(1)).otherwise(Deposited), CLASS.format("otherwise()", name="Deposited")),
+        (
+            lambda: cancel(wrong(Finish())),
+            "cancel() was given Finish(), and takes a class: write cancel(Finish).",
+        ),
+        (lambda: cancel(int), "<class 'int'> is no event: mark the class with @event(\"...\")."),
+    ],
+    ids=["after", "at", "command", "request", "command refused", "request refused", "cancel", "cancel no event"],
+)  # fmt: skip
+def test_what_a_process_asks_for_is_an_object_and_what_it_cancels_is_a_class(
+    make: Callable[[], object], told: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        make()
+    assert str(refused.value) == told
