@@ -26,12 +26,16 @@ update {refold}outgoing set due = 0 where process = :process and state = 'pendin
 
 
 class CaughtUp(Struct):
-    """How much was done: inputs looked at, timeouts that came back, commands and calls of effects that were tried."""
+    """How much was done: inputs looked at, timeouts that came back, commands and calls of effects that were tried.
+
+    `parked`: inputs that could not be taken in, and those that wait behind them. A test of a process says that there are none.
+    """
 
     inputs: int = 0
     timers: int = 0
     commands: int = 0
     effects: int = 0
+    parked: int = 0
 
 
 class _AtOnce:
@@ -65,7 +69,7 @@ async def catch_up(backend: Backend, runtime: Runtime, process: Process[Any, Any
 async def _round(
     backend: Backend, runtime: Runtime, process: Process[Any, Any], outside: Outside, done: CaughtUp
 ) -> bool:
-    inputs = await _take_in(backend, runtime, consumer(runtime, process))
+    inputs = await _take_in(backend, runtime, consumer(runtime, process), done)
     timers = await fire(backend, runtime, process)
     commands = await ready(backend, runtime, process, WHOLE, commands=True)
     if commands:
@@ -74,21 +78,23 @@ async def _round(
     for message in calls:
         now = runtime.clock.now() / 1e6
         await perform(backend, runtime, process, outside, message, now)
-    done.inputs, done.timers = done.inputs + inputs, done.timers + timers
+    done.timers += timers
     done.commands, done.effects = done.commands + len(commands), done.effects + len(calls)
     return bool(inputs or timers or commands or calls)
 
 
-async def _take_in(backend: Backend, runtime: Runtime, projection: Projection) -> int:
-    build = await active_build(backend, runtime.clock, projection)
-    return sum([
-        await _finished(backend, runtime, projection, build, part.first) for part in await partitions(backend, build)
-    ])  # fmt: skip
+async def _take_in(backend: Backend, runtime: Runtime, projection: Projection, done: CaughtUp) -> int:
+    build, before = await active_build(backend, runtime.clock, projection), done.inputs
+    for part in await partitions(backend, build):
+        await _finish(backend, runtime, projection, build, part.first, done)
+    return done.inputs - before
 
 
-async def _finished(backend: Backend, runtime: Runtime, projection: Projection, build: Build, first: int) -> int:
-    """Take one partition to its end, and say how many inputs were looked at."""
-    applied, persevering = 0, await _taken_up(backend, projection, build, first)
+async def _finish(
+    backend: Backend, runtime: Runtime, projection: Projection, build: Build, first: int, done: CaughtUp
+) -> None:
+    """Take one partition to its end."""
+    persevering = await _taken_up(backend, projection, build, first)
     while persevering is not None:
         try:
             stepped = await persevering.step(backend, backend, runtime, _AtOnce(), None)
@@ -99,9 +105,8 @@ async def _finished(backend: Backend, runtime: Runtime, projection: Projection, 
             raise ProjectionStopped(projection.name, "failed", str(given_up), position) from None
         else:
             if stepped is None:
-                return applied
-            applied += stepped.applied
-    return applied
+                return
+            done.inputs, done.parked = done.inputs + stepped.applied, done.parked + stepped.parked
 
 
 async def _taken_up(backend: Backend, projection: Projection, build: Build, first: int) -> Persevering | None:

@@ -10,6 +10,7 @@ import pytest
 
 from refold.aio import AsyncStore
 from refold.errors import NoSuchInstance
+from refold.flows.processes.catching_up import CaughtUp
 from refold.messages import RawEvent, Recorded, event
 from refold.process import Effect, Process, after, fail, finish
 from refold.projection import Projection
@@ -162,6 +163,17 @@ class Reacting(ProcessContract):
         mended = await instances.retry("1", "mended")
         assert (mended.inputs, mended.messages, mended.parked) == (2, 0, 0)
         assert await state_of(instances) == (Placed(), Paid(13), Paid(2))
+
+    @pytest.mark.parametrize("wrong", [None, 5, (7,)], ids=["none", "a number", "no effect"])
+    async def test_who_catches_up_is_told_how_many_inputs_were_parked(self, shop: AsyncStore, wrong: Any) -> None:
+        def react(recorded: Recorded[Any], state: State) -> Any:
+            return wrong if recorded.stream.id == "1" else ()
+
+        await shop.append("order-1", [Placed(), Paid(1)])
+        await shop.append("order-2", [Placed()])
+        instances = shop.process(payment(react))
+        assert await instances.catch_up() == CaughtUp(inputs=1, parked=2)
+        assert await instances.catch_up() == CaughtUp()
 
     async def test_what_was_parked_since_its_key_could_not_be_told_is_taken_in_though_later_ones_were(
         self, shop: AsyncStore
