@@ -158,6 +158,8 @@ class Instances:
     def catch_up(self, *receivers: Receiver) -> CaughtUp:
         """Do all that can be done now, without a runner: take in inputs, let timeouts come back, deliver what is sent.
 
+        What fails is parked, and raises nothing: `parked` tells how many inputs were.
+
         `receivers` are the deciders, closings and effects that take what the process sends. It ends when nothing is left to do;
         what waits for its time waits. One after another, so the same history gives the same again: with a clock that is moved by
         hand, a test of time needs no waiting. The store's own clock tells what is due.

@@ -690,6 +690,44 @@ def test_given_events_stand_for_their_class_and_the_key_is_theirs() -> None:
     assert check_process(keyed, events=[Keyed(7)]).events == (Keyed(7), Placed())
 
 
+@event("many.named")
+class Named:
+    order: str
+
+
+@event("many.due")
+class KeyedDue:
+    order: str
+
+
+def test_what_only_comes_back_has_no_key() -> None:
+    def react(recorded: Recorded[Named | KeyedDue], state: Seen) -> Iterator[Effect]:
+        match recorded.data:
+            case Named(order):
+                yield after(DAY, KeyedDue(order))
+            case KeyedDue():
+                yield finish()
+
+    process: Process[Any, Seen] = Process(
+        "keyed", new, react, evolve, events=(Named, KeyedDue), starts_on=(Named,),
+        key=lambda e: f"{e.stream.id}/{e.data.order}",
+    )  # fmt: skip
+    assert check_process(process, events=[Named("1")], recurring=[Named]).events == (Named("1"),)
+    with pytest.raises(
+        UsageError, match=r"one instance, '1/1', but KeyedDue\(order='2'\) belongs to '1/2': give events"
+    ):
+        check_process(process, events=[Named("1"), KeyedDue("2")])
+
+
+def test_a_key_that_is_no_id_is_told() -> None:
+    keyed: Process[Any, Seen] = Process("keyed", new, ends_at_once, evolve, events=(Keyed,), key=lambda e: e.data.order)
+    told = (
+        r"key of process 'keyed' gave 7 for 'many.keyed' at position 1: let it give text. Give events of one instance"
+    )
+    with pytest.raises(UsageError, match=told):
+        check_process(keyed, events=[Keyed(7)])
+
+
 def test_it_is_said_when_events_have_to_be_given() -> None:
     process = Process("kinds", new, ends_at_once, evolve, events=(Odd, Placed))
     with pytest.raises(UsageError, match=r"no Odd can be made up: .*'what'.* Give one, as in .*events=\[...\]"):

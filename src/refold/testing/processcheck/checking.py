@@ -21,7 +21,7 @@ from refold.testing.processcheck.findings import (
     troubles,
     unhandled,
 )
-from refold.testing.processcheck.samples import events_for
+from refold.testing.processcheck.samples import check_keys, events_for
 from refold.testing.processcheck.watching import Watching
 
 MOST: Final = 10_000
@@ -80,6 +80,7 @@ def check_process(
     id, samples = events_for(process, own, given)
     behaviour = Behaviour(process, id, notes=possible is not None)
     found, used = _explored(behaviour, samples, len(given), possible, depth)
+    check_keys(process, used, id)  # not of what only comes back: at run time that is in the journal
     watching = Watching(behaviour, found, idempotent=idempotent, recurring=recurring)
     checked = Checked(len(found.far), tuple(event.data for event in used), depth, not any(True for _ in found.open()))
     findings = (

@@ -48,32 +48,31 @@ def events_for(
     """The key of the instance, and its events: those given, and for each class of which none is, some that are made up.
 
     Raises:
-        UsageError: they belong to several instances, or one cannot be made up.
+        UsageError: one cannot be made up, or the key of the first cannot be told.
     """
     first = placed(given)
-    keys = dict.fromkeys(process.key(event) for event in first)
-    id = next(iter(keys), ID)
+    id = _key(process, first[0]) if first else ID
     known = {event.data.__class__ for event in first}
     made = [event for cls in classes if cls not in known for event in _made(cls, id)]
-    events = placed((*first, *in_stream(f"test-{id}", *made)))
-    _check_keys(process, events, id)
-    return id, events
+    return id, placed((*first, *in_stream(f"test-{id}", *made)))
 
 
-def _check_keys(process: Process[Any, Any], events: Iterable[Recorded[Any]], id: str) -> None:
+def check_keys(process: Process[Any, Any], events: Iterable[Recorded[Any]], id: str) -> None:
+    """Raises `UsageError` if they do not belong to this one instance."""
     for event in events:
-        try:
-            key = process.key(event)
-        except Exception as error:
-            raise UsageError(
-                f"the key of process {process.name!r} cannot be told for {shortened(event.data)}: it raises {error!r}. "
-                "Give events of one instance, as in check_process(..., events=[...])."
-            ) from error
+        key = _key(process, event)
         if key != id:
             raise UsageError(
                 f"process {process.name!r} is checked for one instance, {id!r}, but {shortened(event.data)} belongs to {key!r}: "
                 "give events of one instance for each class, as in check_process(..., events=[...])."
             )
+
+
+def _key(process: Process[Any, Any], event: Recorded[Any]) -> str:
+    try:
+        return process.instance_of(event)
+    except UsageError as error:
+        raise UsageError(f"{error} Give events of one instance, as in check_process(..., events=[...]).") from error
 
 
 def _made(cls: type[Any], id: str) -> tuple[object, ...]:
