@@ -61,6 +61,16 @@ async def test_a_process_that_stands_still_makes_it_unready(client: Client, stor
     )  # fmt: skip
 
 
+async def test_an_instance_that_waits_for_a_person_is_listed_and_takes_no_server_out_of_service(
+    client: Client, store: AsyncStore
+) -> None:
+    for sent in (added(), {"type": "cart.noted", "data": {"note": "unreadable"}}):
+        await client.post("/streams/cart-1", json={"events": [sent]})
+    await store.process(reminders).catch_up(carts)
+    ready, listed = await client.get("/readyz"), await client.get("/processes/reminders?stuck=true")
+    assert (ready.status_code, [each["id"] for each in listed.json()["data"]]) == (200, ["1"])
+
+
 async def test_a_store_that_does_not_answer_is_not_ready(serve: Serve, store: AsyncStore) -> None:
     client = serve()
     await store.close()

@@ -57,6 +57,8 @@ async def walk(client: Client, path: str) -> list[list[int]]:
         ("/streams/stone-1?after=1&limit=2", [[3, 5], [7]]),
         ("/streams/stone-1?direction=backward&limit=3", [[7, 5, 3], [1]]),
         ("/events?since=2100-01-01T00:00:00Z", [[]]),
+        ("/events?since=2100-01-01", [[]]),
+        ("/events?since=2020-01-01&until=2100-01-01T12:00&limit=100", [[1, 2, 3, 4, 5, 6, 7, 8]]),
         ("/events?until=2100-01-01T00:00:00Z&limit=100", [[1, 2, 3, 4, 5, 6, 7, 8]]),
     ],
 )
@@ -198,6 +200,7 @@ async def test_one_event_is_found_by_its_position_and_by_its_id(stones: Client) 
         ("?at=2000-01-01", 0, {"items": 0}),
         ("?at=2100-01-01T00:00Z", 2, {"items": 5}),
         ("?valid_at=2100-01-01T00:00:00Z", 2, {"items": 5}),
+        ("?valid_at=2000-01-01", 0, {"items": 0}),
     ],
 )
 async def test_a_state_is_folded_as_of_then(stones: Client, query: str, version: int, state: dict[str, int]) -> None:
@@ -225,6 +228,27 @@ async def test_a_state_without_a_fold_is_the_data_merged(stones: Client) -> None
 async def test_what_cannot_be_asked_is_told(stones: Client, path: str, status: int) -> None:
     done = await stones.get(path)
     assert (done.status_code, done.headers["content-type"]) == (status, "application/problem+json"), done.text
+
+
+@pytest.mark.parametrize(
+    ("parameter", "says"),
+    [
+        (
+            "query=xyz",
+            (
+                "parameter 'query' is not JSON: Expecting value: line 1 column 1 (char 0). "
+                'Write {"items": [{"types": [...], "tags": [...]}]}.'
+            ),
+        ),
+        ("direction=sideways", "parameter 'direction' is 'sideways': it may be backward, forward."),
+        ("since=soon", "a parameter does not fit: Invalid RFC3339 encoded datetime - at `$.since`."),
+    ],
+)  # fmt: skip
+async def test_a_parameter_that_cannot_be_is_told_with_those_that_can(
+    client: Client, parameter: str, says: str
+) -> None:
+    done = await client.get(f"/events?{parameter}")
+    assert (done.status_code, done.json()["detail"]) == (400, says)
 
 
 async def test_streams_are_listed_by_name(stones: Client) -> None:

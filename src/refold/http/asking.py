@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from refold.aio import AsyncStore
-from refold.errors import Conflict
+from refold.errors import Conflict, shortened
+from refold.eventlogs.times import moment
 from refold.forms import encode
 from refold.http.access import Access
 from refold.http.auditing import AskFor, audit
@@ -48,17 +49,15 @@ class Ask:
         Raises:
             Declined: 400, one is not known, stands twice, or does not fit.
         """
-        several, texts = _lists(cast("Any", cls)), _texts(cast("Any", cls))
+        several, kinds = _lists(cast("Any", cls)), _kinds(cast("Any", cls))
         given: dict[str, Any] = {}
         for name, value in self.request.query_params.multi_items():
             if name in several:
                 given.setdefault(name, []).append(value)
             elif name in given:
                 raise Declined(400, "bad-parameter", f"parameter {name!r} stands twice.")
-            elif value.lower() == "null" and name not in texts:
-                raise Declined(400, "bad-parameter", f"parameter {name!r} is null: leave it out.")
             else:
-                given[name] = value
+                given[name] = _meant(name, value, kinds.get(name, ()))
         return converted(given, cls, "a parameter", strict=False, status=400)
 
     def header(self, name: str) -> str | None:
@@ -124,17 +123,42 @@ def _lists(cls: type[Any]) -> frozenset[str]:
 
 
 @cache
-def _texts(cls: type[Any]) -> frozenset[str]:
-    """The fields that take text."""
+def _kinds(cls: type[Any]) -> Mapping[str, tuple[msgspec.inspect.Type, ...]]:
+    """What each field may be."""
     known = msgspec.inspect.type_info(cls)
     assert isinstance(known, msgspec.inspect.StructType)  # noqa: S101 - parameters are Structs
-    return frozenset(field.name for field in known.fields if _takes_text(field.type))
+    return {field.name: tuple(_parts(field.type)) for field in known.fields}
 
 
-def _takes_text(kind: msgspec.inspect.Type) -> bool:
+def _parts(kind: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
     if isinstance(kind, msgspec.inspect.UnionType):
-        return any(map(_takes_text, kind.types))
-    return isinstance(kind, msgspec.inspect.StrType)
+        for part in kind.types:
+            yield from _parts(part)
+    elif isinstance(kind, msgspec.inspect.Metadata):
+        yield from _parts(kind.type)
+    else:
+        yield kind
+
+
+def _meant(name: str, text: str, kinds: Sequence[msgspec.inspect.Type]) -> object:
+    """The text; of a time that time, as `at` and the command line have it: a date is its first instant, in UTC."""
+    is_text = any(isinstance(kind, msgspec.inspect.StrType) for kind in kinds)
+    if text.lower() == "null" and not is_text:
+        raise Declined(400, "bad-parameter", f"parameter {name!r} is null: leave it out.")
+    if any(isinstance(kind, msgspec.inspect.DateTimeType) for kind in kinds):
+        return _time_in(text)
+    words = [str(each) for kind in kinds if isinstance(kind, msgspec.inspect.LiteralType) for each in kind.values]
+    is_word = all(isinstance(kind, msgspec.inspect.LiteralType | msgspec.inspect.NoneType) for kind in kinds)
+    if words and is_word and text not in words:
+        raise Declined(400, "bad-parameter", f"parameter {name!r} is {shortened(text)}: it may be {', '.join(words)}.")
+    return text
+
+
+def _time_in(text: str) -> object:
+    try:
+        return moment(text)
+    except ValueError:
+        return text  # RFC 3339 has forms that are no others'; what is none is refused when it is converted
 
 
 def _liked(accept: str) -> Mapping[str, float]:

@@ -69,17 +69,18 @@ def check_kind(request: Request, kinds: Sequence[str] = (JSON,)) -> str:
     return kind
 
 
-def json_of(body: bytes) -> Any:  # noqa: ANN401 - JSON
+def json_of(body: bytes, what: str = "the body", form: str = "") -> Any:  # noqa: ANN401 - JSON
     """The JSON value that a body is. What readers understand differently is refused: keys that stand twice, NaN, 1e999.
 
     Raises:
-        Declined: 400.
+        Declined: 400; it says `form`, if there is one that it should have.
     """
     try:
         return _strict(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Declined(400, "bad-json", f"the body is not JSON: {reason}.") from error
+        wanted = f" Write {form}." if form else ""
+        raise Declined(400, "bad-json", f"{what} is not JSON: {reason}.{wanted}") from error
 
 
 def _strict(text: str) -> Any:  # noqa: ANN401 - JSON
@@ -116,12 +117,3 @@ def converted(value: object, cls: type[T], what: str = "the body", *, strict: bo
         return msgspec.convert(value, cls, strict=strict)
     except (msgspec.ValidationError, ValueError, OverflowError) as error:
         raise Declined(status, "does-not-fit", f"{what} does not fit: {error}.") from error
-
-
-def text_in(value: object) -> Any:  # noqa: ANN401 - JSON
-    """The JSON value that a parameter is.
-
-    Raises:
-        Declined: 400, it is none.
-    """
-    return json_of(str(value).encode("utf-8", "surrogatepass"))

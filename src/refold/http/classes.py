@@ -49,7 +49,12 @@ class Classes:
             return RawEvent(given.type, given.data, given.schema_version)
         version = spec_of(cls).version
         if given.schema_version != version:
-            raise Declined(422, "does-not-fit", f"event {given.type!r} is written with schema version {version} here.")
+            raise Declined(
+                422,
+                "does-not-fit",
+                f"event {given.type!r} is written with schema version {version} here, not {given.schema_version}: say so by "
+                "schema_version, in a CloudEvent by schemaversion, and give the data of that version.",
+            )
         return self._read(cls, "event", given.data)
 
     def _check_is_read(self, type: str, category: str) -> None:

@@ -43,7 +43,7 @@ async def live(_: Ask) -> Response:
 
 
 async def ready(ask: Ask) -> Response:
-    """Whether the store answers, and read models and processes get on."""
+    """Whether the store answers, and read models and processes get on. What waits for a person, another server could not help."""
     await ask.store.head()
     stuck = [_stuck(each) for each in await builds_in(ask.store) if each.is_stuck and each.role == "active"]
     shown = stuck if ask.access.may("read") else []

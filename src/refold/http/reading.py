@@ -20,12 +20,13 @@ from refold.flows.load import AsOf
 from refold.forms import encode
 from refold.http.access import category_of
 from refold.http.asking import Ask, answer
-from refold.http.bodies import JSON, converted, text_in
+from refold.http.bodies import JSON, converted, json_of
 from refold.http.messages import BATCH, as_message
 from refold.http.problems import Declined
 from refold.http.routes import NAME, Header, Route, Told
 from refold.http.sending import Going
 from refold.http.shapes import (
+    QUERY,
     EventsOut,
     EventsQuery,
     PageQuery,
@@ -67,7 +68,8 @@ def _query(asked: SourceQuery) -> Query | None:
         return simple
     if simple is not None:
         raise Declined(400, "bad-parameter", "give a query, or types and tags: one of the two.")
-    return converted(text_in(asked.query), QueryIn, "the query", status=400).query()
+    given = json_of(asked.query.encode("utf-8", "surrogatepass"), "parameter 'query'", QUERY)
+    return converted(given, QueryIn, "the query", status=400).query()
 
 
 async def read_events(ask: Ask) -> Response:

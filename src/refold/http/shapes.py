@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from msgspec import Meta, Struct, field
@@ -16,10 +16,13 @@ from refold.query import AppendCondition, Expected, ExpectedVersion, Query, Quer
 
 MOST = 2**62
 """No version and no position is above it."""
+QUERY: Final = '{"items": [{"types": [...], "tags": [...]}]}'
+"""The form of a query as JSON."""
 
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Place: TypeAlias = Annotated[int, Meta(ge=0, le=MOST)]
 Moment: TypeAlias = Annotated[datetime, Meta(tz=True)]
+When: TypeAlias = Annotated[datetime, Meta(tz=True, description="RFC 3339; a date alone is its first instant, in UTC.")]
 Limit: TypeAlias = Annotated[
     int, Meta(ge=1, description="At most so many; the server gives no more than its page size.")
 ]
@@ -148,8 +151,8 @@ class PageQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`after` is exclusive; `since` and `until` are inclusive times of recording."""
 
     after: Place | None = None
-    since: Moment | None = None
-    until: Moment | None = None
+    since: When | None = None
+    until: When | None = None
     direction: Literal["forward", "backward"] = "forward"
     limit: Limit | None = None
 
@@ -159,7 +162,7 @@ class SourceQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
     category: Name | None = None
     correlation_id: Name | None = None
-    query: Annotated[str, Meta(min_length=2, description='{"items": [{"types": [...], "tags": [...]}]}')] | None = None
+    query: Annotated[str, Meta(min_length=2, description=QUERY)] | None = None
     type: list[Name] = field(default_factory=list[Name])
     tag: list[Name] = field(default_factory=list[Name])
     journals: bool = False
@@ -169,8 +172,8 @@ class EventsQuery(SourceQuery, frozen=True, forbid_unknown_fields=True, kw_only=
     """Which events, and which part of them."""
 
     after: Place | None = None
-    since: Moment | None = None
-    until: Moment | None = None
+    since: When | None = None
+    until: When | None = None
     direction: Literal["forward", "backward"] = "forward"
     limit: Limit | None = None
 
@@ -187,7 +190,7 @@ class FollowQuery(SourceQuery, frozen=True, forbid_unknown_fields=True, kw_only=
 
     stream: Name | None = None
     after: Place | Literal["end"] | None = None
-    since: Moment | None = None
+    since: When | None = None
     idle: Annotated[float, Meta(ge=0, le=86_400)] | None = None
 
 
@@ -220,7 +223,7 @@ class StateQuery(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`at`: by what the store knew at a version (3), a position (#17), or a time; `valid_at`: of how the world was then."""
 
     at: Annotated[str, Meta(min_length=1, max_length=60)] | None = None
-    valid_at: Moment | None = None
+    valid_at: When | None = None
 
 
 class StateOut(Struct, frozen=True):
