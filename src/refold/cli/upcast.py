@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import click
@@ -91,6 +92,7 @@ def check(ctx: click.Context, *, everything: bool, app: str | None, url: str, ou
         found = _tallied(store, decoders, tell, everything=everything)
         passed_over = {} if everything else _unknown(store, decoders)
     print_list(_LISTING, found, output, empty="no events of the application's types.")
+    sys.stdout.flush()
     failures = sum(tally.failures for tally in found)
     if chosen(output) in {"table", "plain"}:
         read = sum(tally.events for tally in found) - failures
