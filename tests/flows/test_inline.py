@@ -124,3 +124,15 @@ def test_inputs_wait_for_a_read_model_that_is_paused(store: Store) -> None:
         instances.catch_up()
     store.model(numbers).resume()
     assert instances.catch_up().inputs == 1
+
+
+def test_a_build_that_was_not_begun_does_not_take_the_place_of_one_that_is_behind_all_events() -> None:
+    with Store.open("sqlite:///:memory:", events=[Counted]) as store:
+        store.append("count-1", [Counted(1)])
+        store.catch_up(numbers)
+        store.append("count-1", [Counted(2), Counted(3)])
+        runtime = store._runtime
+        build = store._engine.outside(lambda b: rebuilding.begin_rebuild(b, runtime, numbers))
+        assert store._engine.outside(lambda b: rebuilding.try_switch(b, b, runtime, numbers, build)) is False
+        store.model(numbers).rebuild()
+        assert listed(store) == [1, 2, 3]
