@@ -260,13 +260,24 @@ def test_timers_are_listed_and_one_comes_back_now(desk: Run, directory: Path) ->
 def test_nothing_is_changed_unasked(desk: Run) -> None:
     before = shown(desk)["history"]
     for args in (
-        ("cancel", "reminders", "c-1"), ("retry", "reminders", "c-1"), ("skip", "reminders", "c-1"),
-        ("signal", "reminders", "c-1", "cart.forgotten", "{}"), ("reindex", "reminders"),
+        ("cancel", "reminders", "c-1"), ("signal", "reminders", "c-1", "cart.forgotten", "{}"), ("reindex", "reminders"),
     ):  # fmt: skip
         asked, dry = desk("processes", *args), desk("processes", *args, "--dry-run")
         assert (asked.code, asked.out, dry.code, dry.out) == (7, "", 0, "")
         assert asked.err == dry.err + ASKED
     assert shown(desk)["history"] == before
+
+
+@pytest.mark.parametrize(("verb", "done"), [("retry", "sent again"), ("skip", "given up")])
+def test_where_nothing_is_parked_nobody_is_asked(desk: Run, verb: str, done: str) -> None:
+    for option in ((), ("--yes",), ("--dry-run",)):
+        told = desk("processes", verb, "reminders", "c-1", "--output", "table", *option)
+        assert told == (
+            0, f"0 inputs taken in, 0 messages {done}, 0 inputs left.\n",
+            f"nothing of it is parked: there is nothing to {verb}.\n",
+        )  # fmt: skip
+    missing = desk("processes", verb, "reminders", "c-9", "--yes")
+    assert (missing.code, missing.out) == (3, "")
 
 
 def test_one_is_cancelled_and_says_so_if_nobody_runs_it(desk: Run) -> None:
@@ -296,6 +307,9 @@ def test_one_is_cancelled_and_says_so_if_nobody_runs_it(desk: Run) -> None:
 def test_what_is_parked_is_retried_with_better_code(desk: Run, directory: Path) -> None:
     add(directory, "cart-c-1", note("unreadable"), item())
     desk("run", "--once")
+    for verb in ("retry", "skip"):
+        asked = desk("processes", verb, "reminders", "c-1")
+        assert (asked.code, asked.out, asked.err.endswith(ASKED)) == (7, "", True)
     left = desk("processes", "retry", "reminders", "c-1", "--yes", "--output", "table")
     assert (left.code, left.out) == (1, "0 inputs taken in, 0 messages sent again, 2 inputs left.\n")
     done = desk(

@@ -97,6 +97,7 @@ def retry(
     """See `help` above."""
     with steering(url, app, process, actor) as instances:
         inputs, messages = _parked(instances, id)
+        _leave_if_nothing(ctx, inputs + messages, output, "retry", "sent again")
         plan = [
             f"{counted(inputs, 'parked input')} will be taken in, {counted(messages, 'parked message')} sent again."
         ]
@@ -127,6 +128,7 @@ def skip(
     """See `help` above."""
     with steering(url, app, process, actor) as instances:
         inputs, messages = _parked(instances, id)
+        _leave_if_nothing(ctx, inputs + messages, output, "skip", "given up")
         plan = [
             f"{counted(min(1, inputs), 'parked input')} and {counted(messages, 'parked message')} are given up for ever.",
             f"{counted(max(0, inputs - 1), 'input')} behind will be taken in.",
@@ -138,6 +140,12 @@ def skip(
 def _parked(instances: Instances, id: str) -> tuple[int, int]:
     view = instances.show(id)
     return len(view.parked), sum(message.state == "parked" for message in view.messages)
+
+
+def _leave_if_nothing(ctx: click.Context, parked: int, output: str, verb: str, done: str) -> None:
+    if not parked:
+        say(f"nothing of it is parked: there is nothing to {verb}.", err=True)
+        _print(ctx, Mended(0, 0, 0), output, done)
 
 
 def _print(ctx: click.Context, mended: Mended, output: str, what: str) -> None:
