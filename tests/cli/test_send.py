@@ -57,6 +57,16 @@ def test_what_the_decider_refuses_is_told_and_not_appended(refold: Run, option: 
     ("args", "code", "said"),
     [
         (("cart-1", "cart.add", "{}", *APP), 2, "the data do not fit 'cart.add'"),
+        (
+            ("cart-1", "cart.add", '{"sku": "b", "peices": 1}', *APP),
+            2,
+            "the data do not fit 'cart.add': it has no 'peices'.",
+        ),
+        (
+            ("cart-1", "cart.add", '{"sku": "b", "pieces": 1, "foo": 1}', *APP),
+            2,
+            "the data do not fit 'cart.add': it has no 'foo'.",
+        ),
         (("cart-1", "cart.empty", "{}", *APP), 3, "it takes cart.add"),
         (("till-1", "cart.add", DATA, *APP), 3, "no decider of 'till': it has cart"),
         (("cart-1", "cart.add", DATA, "--store", "shop.db"), 2, "which deciders? Name the application"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from refold.app import App
 from refold.cli.apps import app_having
 from refold.cli.exits import NotFound
@@ -11,6 +13,7 @@ from refold.codec import form_of
 from refold.errors import UsageError
 from refold.fold import Decider
 from refold.messages import StreamName, spec_of
+from refold.schema.surplus import surplus
 
 
 class Addressed(NamedTuple):
@@ -50,6 +53,10 @@ def _decider(app: App, category: str) -> Decider[Any, Any, Any]:
 
 def _read(cls: type[Any], name: str, data: str) -> object:
     try:
-        return form_of(cls, spec_of(cls, "command")).decode(data.encode())
+        extra = surplus(cls, msgspec.json.decode(data.encode()))
+        command = form_of(cls, spec_of(cls, "command")).decode(data.encode()) if extra is None else None
     except Exception as error:  # a user's validator may raise anything
         raise UsageError(f"the data do not fit {name!r}: {error}.") from error
+    if extra is not None:
+        raise UsageError(f"the data do not fit {name!r}: it has no {extra!r}.")
+    return command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -18,6 +18,7 @@ from refold.http.shapes import EventIn
 from refold.messages import RawEvent, spec_of
 from refold.schema.present import present
 from refold.schema.shapes import Schema, schema_of
+from refold.schema.surplus import closed, surplus
 
 
 class Classes:
@@ -34,7 +35,7 @@ class Classes:
     @cached_property
     def schemas(self) -> Mapping[str, Schema]:
         """The schema of each command, which takes no other keys than it names."""
-        return {name: _closed(schema_of(cls)) for name, cls in self.commands.items()}
+        return {name: closed(schema_of(cls)) for name, cls in self.commands.items()}
 
     def event(self, given: EventIn, category: str) -> object:
         """The data of an event: of their class, if the application has one of that name; else as they are.
@@ -80,11 +81,8 @@ class Classes:
 
     def _read(self, cls: type[Any], kind: str, data: object) -> object:
         spec = spec_of(cls, kind)
-        known = _closed(schema_of(cls))
-        if isinstance(data, dict) and known.get("additionalProperties") is False:
-            extra = [key for key in cast("dict[str, Any]", data) if key not in known.get("properties", {})]
-            if extra:
-                raise Declined(422, "does-not-fit", f"{kind} {spec.name!r} has no {extra[0]!r}.")
+        if (extra := surplus(cls, data)) is not None:
+            raise Declined(422, "does-not-fit", f"{kind} {spec.name!r} has no {extra!r}.")
         try:
             return form_of(cls, spec).decode(msgspec.json.encode(data))
         except Exception as error:  # whatever a validator of the application's raises
@@ -104,13 +102,3 @@ def _taken(decider: Decider[Any, Any, Any]) -> tuple[type[Any], ...]:
         return decider.command_types
     except RefoldError:  # a lambda: what it takes cannot be seen
         return ()
-
-
-def _closed(schema: Schema) -> Schema:
-    """The same, with no other keys at its top, where it does not speak of them."""
-    definition = schema
-    if "$ref" in schema:
-        definition = schema["$defs"][str(schema["$ref"]).removeprefix("#/$defs/")]
-    if definition.get("type") != "object" or "properties" not in definition:
-        return {**definition, "$defs": schema.get("$defs", {})}
-    return {"additionalProperties": False, **definition, "$defs": schema.get("$defs", {})}
