@@ -64,8 +64,8 @@ FAULTS: dict[str, tuple[Edits, set[tuple[str, str, str]]]] = {
     "a tag of a union is another": ([('tag="cash"', 'tag="coins"')], {(NEEDS, PLACED, "paid_by")}),
     "the unit is another": ([('{"unit": "cent"}', '{"unit": "euro"}')], {(NEEDS, PLACED, "total")}),
     "a number has a higher bound": ([("Meta(ge=0", "Meta(ge=1")], {(NEEDS, PLACED, "total")}),
-    "the tags are derived otherwise": ([('f"customer:{', 'f"buyer:{')], {(NEEDS, PLACED, "(tags)")}),
-    "the tags are of another field": ([('tags=("order",)', 'tags=("amount",)')], {(NEEDS, REFUNDED, "(tags)")}),
+    "the tags are derived otherwise": ([('f"customer:{', 'f"buyer:{')], {(BREAKS, PLACED, "(tags)")}),
+    "the tags are of another field": ([('tags=("order",)', 'tags=("amount",)')], {(BREAKS, REFUNDED, "(tags)")}),
     "the event has another name": ([('"order.closed"', '"order.done"')], {(BREAKS, "order.closed@1", "(class)")}),
     "the class is gone": (
         [(" | Closed", ""), ('@event("order.closed")\n', "")],
@@ -145,7 +145,7 @@ FAULTS: dict[str, tuple[Edits, set[tuple[str, str, str]]]] = {
                 ),
             ),
         ],
-        {(BREAKS, REFUNDED, "order")},
+        {(BREAKS, REFUNDED, "order"), (BREAKS, REFUNDED, "(tags)")},
     ),
 }
 

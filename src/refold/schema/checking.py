@@ -10,6 +10,7 @@ from refold.chains import Key
 from refold.errors import UpcasterError
 from refold.schema.lock import Lock, Shape, named, of_name
 from refold.schema.present import Present
+from refold.schema.tagging import WAYS_OUT, not_found
 from refold.schema.trying import tried
 from refold.schema.verdicts import FieldChange, Verdict, changes
 
@@ -58,6 +59,7 @@ def bridged(lock: Lock, now: Present) -> tuple[Finding, ...]:
 def _all(lock: Lock, now: Present) -> Iterator[Finding]:
     found = [each for type, versions in sorted(lock.events.items()) for each in _of_type(type, versions, now)]
     yield from found
+    yield from _tags(lock, now)
     told = {of_name(each.event)[0] for each in found if each.rule == "ES012"}
     for error in (*([now.contradiction] if now.contradiction else []), *now.gaps):
         if error.type not in told:
@@ -108,8 +110,9 @@ def _same_version(type: str, version: int, was: Shape, shape: Shape) -> Iterator
     for change in changes(was.schema, shape.schema, public=was.public):
         yield _judged(named(type, version), change, do)
     if was.tags != shape.tags:
-        what = "the tags are derived otherwise: stored events keep theirs"
-        yield Finding(Verdict.NEEDS_UPCASTER, named(type, version), "(tags)", what, do, "ES010")
+        what = "the tags are derived otherwise: what is stored keeps its own, upcasters change none"
+        ways_out = f"{WAYS_OUT}. Then, or if no store holds any: schema lock --accept {named(type, version)}"
+        yield Finding(Verdict.BREAKS, named(type, version), "(tags)", what, ways_out, "ES010")
     if was.public and not shape.public:
         what = "no longer public: others may read it"
         yield Finding(Verdict.BREAKS, named(type, version), "(public)", what, "Keep public=True. " + do, "ES011")
@@ -163,6 +166,19 @@ def _for_others(type: str, version: int, was: Shape, shape: Shape) -> Iterator[F
     for change in changes(was.schema, shape.schema, public=True):
         if change.verdict is Verdict.BREAKS:
             yield _judged(named(type, version), change, "Or undo the change")
+
+
+def _tags(lock: Lock, now: Present) -> Iterator[Finding]:
+    """Of what is read as a version that is not locked yet; once it is, that was seen."""
+    for type, versions in sorted(lock.events.items()):
+        stored = (type, max(versions))
+        for end, version in sorted(now.chains.way(stored).ends()):
+            is_new = version == now.versions.get(end) and version not in lock.events.get(end, {})
+            if is_new and (what := not_found(versions[max(versions)], now, end)):
+                do = f"{WAYS_OUT}. Then: schema lock --accept {named(end, version)}"
+                yield Finding(
+                    Verdict.BREAKS, named(*stored), "(tags)", f"read as {named(end, version)}: {what}", do, "ES011"
+                )
 
 
 def _tombstone(lock: Lock, type: str, version: int) -> Iterator[Finding]:
