@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -16,6 +17,7 @@ from tests.cli.conftest import Run
 from tests.cli.shop import PROGRAM, Outcome
 
 from refold import Projection, RawEvent, Store
+from refold.cli.diagnosis import EXTRAS
 from refold.cli.exits import Exit
 from refold.testing import ManualClock
 
@@ -70,6 +72,11 @@ def test_a_store_that_is_well_has_no_findings(refold: Run) -> None:
             "processes",
         )
     ]
+
+
+def test_every_extra_that_there_is_is_looked_for() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {*EXTRAS} == {*project["optional-dependencies"]} - {"all"}
 
 
 def test_without_a_store_the_installation_alone_is_looked_at(refold: Run) -> None:

@@ -28,11 +28,13 @@ from refold.keys.opening import apart
 from refold.opening import migration
 from refold.store import Store
 
-_EXTRAS: Final = {
+EXTRAS: Final = {
     "postgres": "psycopg", "nats": "nats", "sqlalchemy": "sqlalchemy", "django": "django", "arrow": "pyarrow",
     "telemetry": "opentelemetry", "webhooks": "httpx", "faststream": "faststream", "fastapi": "fastapi",
-    "litestar": "litestar", "schedules": "cronsim", "http": "uvicorn", "studio": "jinja2",
+    "litestar": "litestar", "schedules": "cronsim", "http": "uvicorn", "grpc": "grpc", "studio": "jinja2", "mcp": "mcp",
+    "testing": "hypothesis", "forget": "cryptography", "cluster": "patroni",
 }  # fmt: skip
+"""Each extra, and the module that is there if it is installed."""
 _AHEAD: Final = timedelta(seconds=1)
 _ROOM: Final = 256_000_000
 _SHOWN: Final = 1_000
@@ -66,7 +68,7 @@ def of_installation() -> Iterator[Check]:
     """The versions, and which extras there are."""
     python, sqlite = platform.python_version(), apsw.sqlite_lib_version()
     yield ok("versions", f"Refold {__version__}, Python {python}, SQLite {sqlite}")
-    there = [extra for extra, module in _EXTRAS.items() if find_spec(module) is not None]
+    there = [extra for extra, module in EXTRAS.items() if find_spec(module) is not None]
     yield ok("extras", f"{', '.join(there) or 'none'} installed")
 
 
