@@ -58,7 +58,9 @@ def open_blocking(url: str, archive: str | None = None) -> Grouping | Backend:
         case "postgresql" | "postgres" | "nats":
             return _served_blocking(url, archive)
         case _:
-            raise UsageError(f"{shown(url)!r} is no store that this Refold can open: it knows {KNOWN}.")
+            raise UsageError(
+                f"{shown(url).partition('?')[0]!r} is no store that this Refold can open: it knows {KNOWN}."
+            )
 
 
 def _archives(place: str | None, *, awaits: bool = False) -> Archives | None:

@@ -161,6 +161,17 @@ def test_a_mistyped_path_is_told_and_makes_no_file(refold: Run, directory: Path)
     assert sorted(directory.iterdir()) == before
 
 
+@pytest.mark.parametrize("url", ["foo://x", "sqlite://x.db", "sqlite:///x.db"])
+def test_a_url_is_quoted_as_it_was_given_whatever_it_is_opened_for(refold: Run, url: str) -> None:
+    for settings in ("", "?colour=red"):
+        done = refold("stats", "--store", f"{url}{settings}")
+        assert (done.code != 0, "mode=ro" in done.err, url.removeprefix("sqlite:///") in done.err) == (
+            True,
+            False,
+            True,
+        )
+
+
 def test_a_file_that_is_no_store_is_told(refold: Run) -> None:
     code, out, err = refold("stats", "--store", "log.csv")
     assert (code, out, err.startswith("refold: 'log.csv' is not a SQLite database")) == (5, "", True)

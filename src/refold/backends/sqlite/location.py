@@ -56,12 +56,13 @@ class Location:
             UsageError: the URL has another form, or a setting that is not known.
         """
         path, _, settings = url.removeprefix("sqlite:///").partition("?")
+        given = shown(url).partition("?")[0]
         if not url.startswith("sqlite:///") or not path:
-            raise UsageError(f"{shown(url)!r} is not the URL of a SQLite store: write {_FORM}.")
+            raise UsageError(f"{given!r} is not the URL of a SQLite store: write {_FORM}.")
         known = {"durability": "disk", "busy_timeout": "5", "mode": "rw"}
         for name, value in parse_qsl(settings, keep_blank_values=True):
             if name not in known:
-                raise UsageError(f"{shown(url)!r} has the unknown setting {name!r}: known are {_SETTINGS}.")
+                raise UsageError(f"{given!r} has the unknown setting {name!r}: known are {_SETTINGS}.")
             known[name] = value
         return _located(url, path, known)
 
