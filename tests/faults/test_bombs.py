@@ -104,7 +104,7 @@ def test_a_text_that_stands_once_in_a_file_is_counted_as_often_as_it_comes() -> 
     assert [rows._bytes_of(pa.table({"x": each})) for each in arrays] == [10**9, 10**9 + 8, 16]
 
 
-PART = {"name": "database.sqlite", "bytes": 1 << 50, "sha256": "0"}
+PART = {"name": "database.sqlite", "bytes": 1 << 50, "sha256": "0" * 64}
 NOT_THERE = PART | {"bytes": 1}
 
 
