@@ -50,7 +50,7 @@ def test_an_undo_that_is_declined_is_parked_and_not_taken_for_done(
     run(store, clock, checkout(outside), stock)
     ((found),) = store.process(checkout(outside)).list(stuck=True)
     assert (found.state, found.stuck) == (
-        "running", "undo to checkout is parked after 1 attempts: declined: the card is gone",
+        "running", "undo to checkout is parked after 1 attempt: declined: the card is gone",
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import click
 
+from refold.cli.consent import counted
 from refold.cli.options import output_option, reading, store_option
 from refold.cli.output import Column, Listing, print_list, print_object
 from refold.cli.running_processes import named, names_in, process_of, processes_option
@@ -154,7 +155,7 @@ def _facts(view: InstanceView) -> Iterator[tuple[str, object]]:
     for message in view.messages:
         yield (
             "message",
-            f"{message.type} to {to(message)}, {message.state}, {message.attempts} attempts: {message.error}",
+            f"{message.type} to {to(message)}, {message.state}, {counted(message.attempts, 'attempt')}: {message.error}",
         )
     for letter in view.parked:
         yield "parked input", f"#{letter.position} {letter.state}: {letter.error}"

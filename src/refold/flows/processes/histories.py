@@ -32,6 +32,7 @@ from refold.flows.processes.journal import (
     TimersCancelled,
     TimerSet,
 )
+from refold.flows.processes.outgoing import tries
 from refold.messages import Position, Recorded
 
 
@@ -105,9 +106,9 @@ class _Telling:
             case Delivered(message):
                 words = f"delivered {self._message(message)}"
             case Parked(message, attempts, error):
-                words = f"parked {self._message(message)} after {attempts} attempts: {error}"
+                words = f"parked {self._message(message)} after {tries(attempts)}: {error}"
             case Refused(message, attempts, error):
-                words = f"gave {self._message(message)} up after {attempts} attempts: {error}"
+                words = f"gave {self._message(message)} up after {tries(attempts)}: {error}"
             case Retried(message, reason):
                 words = f"let {self._message(message)} be tried again: {reason}"
             case Skipped(message, reason):

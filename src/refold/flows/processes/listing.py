@@ -12,6 +12,7 @@ from refold.clock import as_datetime
 from refold.flows.prepare import Runtime
 from refold.flows.processes.consuming import consumer_name
 from refold.flows.processes.instance import State
+from refold.flows.processes.outgoing import tries
 from refold.flows.projections.builds import builds, with_role
 from refold.flows.projections.dead_letters import IN, PARKED, DeadLetter, letters_of
 from refold.ports import Backend, Own
@@ -160,5 +161,5 @@ class _Look:
 
 def _message_why(state: str, receiver: str, type: str, attempts: int, error: str) -> str:
     if state == "parked":
-        return f"{type} to {receiver} is parked after {attempts} attempts: {error}"
-    return f"{type} to {receiver} fails, {attempts} attempts so far: {error}"
+        return f"{type} to {receiver} is parked after {tries(attempts)}: {error}"
+    return f"{type} to {receiver} fails, {tries(attempts)} so far: {error}"

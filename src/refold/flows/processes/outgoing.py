@@ -73,6 +73,11 @@ class Outgoing(Struct, frozen=True):
     error: str
 
 
+def tries(attempts: int) -> str:
+    """So many attempts, in words."""
+    return "1 attempt" if attempts == 1 else f"{attempts} attempts"
+
+
 class Made(Struct, frozen=True):
     """An entry with its id, and in whose name it is made."""
 

@@ -197,7 +197,7 @@ class Asking(ProcessContract):
         await instances.catch_up(never)
         assert await state_of(instances) == (Placed(), Declined("failed"))
         why = "TimeoutError" if face == "AsyncStore" else "UsageError: Asking.test_a_coroutine"
-        assert (await led_to(instances))[1][0].startswith(f"gave card.charge to card.charge up after 1 attempts: {why}")
+        assert (await led_to(instances))[1][0].startswith(f"gave card.charge to card.charge up after 1 attempt: {why}")
         if face == "AsyncStore":
             await shop.append("order-2", [Placed(7)])
             await instances.catch_up(soon)

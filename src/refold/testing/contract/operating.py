@@ -103,7 +103,7 @@ class Operating(ProcessContract):
             ("input", "the input at position 2 is parked"),
         ]  # fmt: skip
         assert [(each.id, each.stuck) for each in found[1:]] == [
-            ("message", "account.withdraw to account is parked after 1 attempts: Overdrawn"),
+            ("message", "account.withdraw to account is parked after 1 attempt: Overdrawn"),
             ("quiet", "nothing has moved since 2026-01-01 00:00:00, and nothing is to come"),
             ("timer", "timer order.overdue is due since 2026-01-01 02:00:00, and nobody lets it come back"),
         ]

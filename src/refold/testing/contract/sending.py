@@ -145,7 +145,7 @@ class Sending(ProcessContract):
         assert await state_of(instances) == (Placed(5), Declined("no money"))
         assert (await instances.outgoing(), await listed(shop.read("account-a"))) == ([], [])
         assert (await led_to(instances))[1:] == [
-            ("gave account.withdraw to account-a up after 1 attempts: Overdrawn", ()), ("order.declined", ()),
+            ("gave account.withdraw to account-a up after 1 attempt: Overdrawn", ()), ("order.declined", ()),
         ]  # fmt: skip
 
     async def test_without_one_it_is_tried_again_after_a_while_and_then_parked(
@@ -171,7 +171,7 @@ class Sending(ProcessContract):
         await shop.append("order-1", [Placed(5)])
         await instances.catch_up(accounts)
         ((found),) = await instances.list(stuck=True)
-        assert found.stuck == "account.withdraw to account fails, 1 attempts so far: Overdrawn"
+        assert found.stuck == "account.withdraw to account fails, 1 attempt so far: Overdrawn"
         await shop.append("account-a", [Deposited(5)])
         clock.move(SECOND)
         await instances.catch_up(accounts)
