@@ -202,7 +202,10 @@ def test_a_reader_that_has_enough_is_no_error(refold: Run, directory: Path) -> N
     show.stderr.close()
 
 
-LOST = "refold: stdout cannot be written (No space left on device): what was to be told is not there, or only the beginning of it."
+LOST = (
+    "refold: stdout cannot be written (No space left on device): "
+    "what was to be told is not there, or only the beginning of it."
+)
 
 
 def ended(
@@ -252,7 +255,8 @@ def test_other_programs_are_given_utf_8_whatever_the_locale(directory: Path, env
 
 
 def test_what_nobody_foresaw_is_one_line_with_a_code_of_its_own(directory: Path) -> None:
-    fault = "from refold.cli.stats import command\ndef broken(**given): raise ZeroDivisionError('no')\ncommand.callback = broken\n"
+    fault = "from refold.cli.stats import command\ndef broken(**given): raise ZeroDivisionError('no')\n"
+    fault += "command.callback = broken\n"
     for env, lines in (({}, 1), ({"REFOLD_TRACEBACK": "1"}, 10)):
         done = subprocess.run(
             [sys.executable, "-c", fault + REFOLD[2], "stats", "--store", "shop.db"], capture_output=True, encoding="utf-8",

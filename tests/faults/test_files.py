@@ -94,7 +94,7 @@ def test_a_newer_format_is_refused_and_left_as_it_is(tmp_path: Path, settings: s
 
 
 def test_a_directory_a_missing_directory_and_a_missing_file_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnreachable, match="cannot be opened"):
+    with pytest.raises(StoreUnreachable, match="is a directory: name a file in it"):
         Store.open(f"sqlite:///{tmp_path}")
     with pytest.raises(StoreUnreachable, match="there is no directory"):
         Store.open(f"sqlite:///{tmp_path}/nowhere/store.db")

@@ -238,4 +238,6 @@ def test_an_error_that_tells_the_way_out_itself_is_given_no_other_advice() -> No
     told = UndecodableEvent("a.b", "a-1", 1, 1, UsageError("these are other keys. Open the store with its own."))
     assert str(told).endswith("does not fit its class: these are other keys. Open the store with its own.")
     plain = UndecodableEvent("a.b", "a-1", 1, 1, ValueError("no number"))
-    assert str(plain).endswith(": no number. Give the class a default for it, or a new schema version with an upcaster.")
+    assert str(plain).endswith(
+        ": no number. Give the class a default for it, or a new schema version with an upcaster."
+    )
