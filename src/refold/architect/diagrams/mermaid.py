@@ -35,13 +35,18 @@ def _slice(at: int, each: Slice) -> Iterable[str]:
     yield "    direction TB"
     for key, card in _cards(at, each):
         left, right = _SHAPES[card.kind]
-        yield f"    {key}{left}{_told(card.name)}{right}:::{card.kind}"
+        yield f"    {key}{left}{_told(_named(card))}{right}:::{card.kind}"
     above = "m" if each.middle else "p"
     if each.by and each.middle:
         yield f"    p{at} --> m{at}"
     if each.by or each.middle:
         yield from (f"    {above}{at} --> e{at}_{index}" for index in range(len(each.events)))
     yield "  end"
+
+
+def _named(card: Card) -> str:
+    """The name of a card; of a process before what it does it for, since there is no lane here that has its name."""
+    return f"{card.lane}: {card.name}" if card.kind == "process" and card.name != card.lane else card.name
 
 
 def _cards(at: int, each: Slice) -> Iterable[tuple[str, Card]]:
