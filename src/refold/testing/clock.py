@@ -8,7 +8,10 @@ from refold.clock import as_datetime, as_microseconds, uuid7
 
 
 class ManualClock:
-    """Stands still until it is moved. Ids are UUIDv7 of its time, with a counter where others have randomness."""
+    """Stands still until it is moved. Ids are UUIDv7 of its time, with a counter where others have randomness.
+
+    `time` is what it shows, as a `datetime`: reckon with that. `now()` is what a store asks of any clock, in microseconds.
+    """
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._now = as_microseconds(start)
@@ -25,7 +28,7 @@ class ManualClock:
 
     @property
     def time(self) -> datetime:
-        """What it shows."""
+        """What it shows, in UTC: `clock.time + timedelta(hours=1)`."""
         return as_datetime(self._now)
 
     def move(self, by: timedelta) -> datetime:
