@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -72,6 +74,19 @@ def test_a_store_that_is_well_has_no_findings(refold: Run) -> None:
             "processes",
         )
     ]
+
+
+@pytest.mark.parametrize("command", ["doctor", "review"])
+def test_what_is_summed_up_comes_after_what_was_found_also_where_both_go_into_one_pipe(
+    refold: Run, directory: Path, command: str
+) -> None:
+    args = (command, "--app", "shop:app", "--store", "shop.db")
+    program = [sys.executable, "-m", "refold", *args]
+    both = subprocess.run(
+        program, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    apart = refold(*args)
+    assert both.stdout == apart.out + apart.err
 
 
 def test_every_extra_that_there_is_is_looked_for() -> None:

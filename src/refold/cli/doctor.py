@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -64,6 +65,7 @@ def command(ctx: click.Context, *, url: str | None, app: str | None, into: str |
         print_list(_CHECKS, checks, output)
     findings = sum(each.is_finding for each in checks)
     if chosen(output) in {"table", "plain"}:
+        sys.stdout.flush()
         say(f"{counted(len(checks), 'check')}, {counted(findings, 'finding')}.", err=True)
     ctx.exit(Exit.FINDINGS if findings else Exit.OK)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -121,6 +122,7 @@ def _sum_up(new: Sequence[Finding], known: int, gone: int, report: str | None, o
     told = f"{_counted(len(new), 'finding')}, {_counted(facts, 'fact')} among them" if new else "no findings"
     before = f"; {known} known" if known else ""
     stale = f"; {gone} in the baseline no more found, --write-baseline takes them out" if gone else ""
+    sys.stdout.flush()
     say(f"{told}{before}{stale}.", err=True)
 
 

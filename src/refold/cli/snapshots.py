@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -110,6 +111,7 @@ def verify(ctx: click.Context, *, subject: str, app: str | None, url: str, outpu
     told = [check for check in found if check.verdict != "sound"]
     print_list(_LISTING, told, output)
     if chosen(output) in {"table", "plain"}:
+        sys.stdout.flush()
         say(f"{counted(len(found) - len(told), 'snapshot')} of {subject} are sound, {len(told)} not.", err=True)
     ctx.exit(Exit.FINDINGS if any(check.verdict in _WRONG for check in told) else Exit.OK)
 
