@@ -157,6 +157,21 @@ async def test_so_it_does_where_it_is_awaited(place: str) -> None:
     assert there(place) == (0, [])
 
 
+def test_what_comes_first_on_a_connection_of_sqlalchemy_commits_with_it_each_time(place: str) -> None:
+    engine = sqlalchemy.create_engine(alchemical(place))
+    with Store.open(place, events=EVENTS) as store, engine.connect() as connection:
+        joined = store.join(connection)
+        joined.append("a-1", [RawEvent("X", {})])
+        connection.commit()
+        joined.bind(accounts).handle("1", Deposit(5))
+        connection.exec_driver_sql(INSERT)
+        connection.commit()
+        joined.append("a-1", [RawEvent("Y", {})])
+        connection.rollback()
+    engine.dispose()
+    assert there(place) == (1, ["X", "account.deposited"])
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_appended_commits_with_the_applications_rows(place: str, way: Any) -> None:
     with Store.open(place, events=EVENTS) as store:

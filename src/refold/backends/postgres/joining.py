@@ -36,7 +36,7 @@ def joined(connection: object) -> Session:
     """
     driver = _driver_connection(connection)
     if isinstance(driver, psycopg.Connection):
-        return JoinedBlocking(driver)  # pyright: ignore[reportUnknownArgumentType] - whatever its rows are
+        return JoinedBlocking(driver, connection)  # pyright: ignore[reportUnknownArgumentType] - whatever its rows are
     if isinstance(driver, psycopg.AsyncConnection):
         return JoinedAwaiting(driver)  # pyright: ignore[reportUnknownArgumentType] - whatever its rows are
     raise UsageError(
@@ -64,16 +64,22 @@ class _Joined:
 
 
 class JoinedBlocking(_Joined):
-    """For threads; the connection is used by one at a time."""
+    """For threads; the connection is used by one at a time. `around` it there may be SQLAlchemy's."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, connection: psycopg.Connection[Any], around: Any = None) -> None:  # noqa: ANN401 - of any library
+        self._connection, self._around = connection, around
 
     def signal(self) -> Signal:
         return ThreadSignal()
 
     def _begin(self) -> None:
-        """Begin the application's transaction if nothing did yet: else a part of it would be the whole, and commit by itself."""
+        """Begin the application's transaction if nothing did yet: else a part of it would be the whole, and commit by itself.
+
+        SQLAlchemy commits only what it knows to have begun: `commit()` would else do nothing.
+        """
+        has_begun = getattr(self._around, "in_transaction", None)
+        if callable(has_begun) and not has_begun():
+            self._around.begin()
         if not self._connection.autocommit and self._connection.info.transaction_status is TransactionStatus.IDLE:
             self._connection.execute(_BEGIN)
 
