@@ -234,6 +234,10 @@ class Decoders(dict[Key, Decode]):
         type, version = key
         return lambda data: RawEvent(type, object_of(data), version)
 
+    def classes_of(self, way: Way) -> Sequence[type[Any]]:
+        """What is read on this way is of these classes in the end."""
+        return [self.forms[end].cls for end in way.ends() if end in self.forms]
+
     def has_older(self, rows: Iterable[Row]) -> bool:
         """Whether any of them is not read as it is stored."""
         return bool(self.older) and any((row.type, row.schema_version) in self.older for row in rows)
@@ -438,8 +442,7 @@ def pieces_of(
         event = _decoded(decoders, type, schema_version, data, stream, version, position)
         return (Piece(1, 1, type, schema_version, event),)
     try:
-        classes = [decoders.forms[end].cls for end in way.ends() if end in decoders.forms]
-        ends = list(way.taken(without_seals(decoders.sealing, object_of(data), data, classes)))
+        ends = list(way.taken(without_seals(decoders.sealing, object_of(data), data, lambda: decoders.classes_of(way))))
         return [
             Piece(part, len(ends), *end, _decoded_end(decoders, end, shape))
             for part, (end, shape) in enumerate(ends, 1)

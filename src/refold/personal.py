@@ -7,7 +7,7 @@ person's own, kept apart from the events: without the key, the value is gone fro
 from __future__ import annotations
 
 import typing
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Final, Protocol, TypeAlias, TypeVar, cast
 
@@ -210,7 +210,10 @@ def opened_alike(sealing: Sealing | None, pair: tuple[bytes, bytes], fields: Col
 
 
 def without_seals(
-    sealing: Sealing | None, shape: JsonObject, data: bytes, classes: Iterable[type[Any]] = ()
+    sealing: Sealing | None,
+    shape: JsonObject,
+    data: bytes,
+    classes: Callable[[], Iterable[type[Any]]] = tuple[type[Any], ...],
 ) -> JsonObject:
     """JSON that was read, of an older shape, with what is sealed in it opened, or `None` for what is forgotten.
 
@@ -222,7 +225,7 @@ def without_seals(
     """
     if _SIGN not in data:
         return shape
-    known = list(classes)
+    known = list(classes())
     personal = {name for cls in known for name in personal_fields(cls)}
     plain = {name for cls in known for name in _fields(cast("Hashable", cls))} - personal
     raw = _as_object(data)

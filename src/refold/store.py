@@ -799,7 +799,8 @@ class Store:
     ) -> Running:
         """Keep projections and processes running, beside the caller, until the block is left or `stop` is called.
 
-        Beside them name the deciders and effects that take what the processes send: `store.run(sold, abandonment, carts)`.
+        Beside them name the deciders, closings and effects that take what the processes send:
+        `store.run(sold, abandonment, carts)`.
 
         Any number of processes may do this: each partition has one owner at a time. One that is not heard of for as long as
         `lease` loses what it had to the others, and nothing that it still tries to write is accepted. A new version of a

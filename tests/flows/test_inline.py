@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
-from refold import Process, Projection, Recorded, Statement, Store, StoreError, event, sql
+from refold import Process, Projection, Recorded, Statement, Store, StoreError, Table, event, sql
 from refold.flows.processes.journal import Started
-from refold.flows.projections import rebuilding
-from refold.ports import Own
+from refold.flows.projections import inline, rebuilding
+from refold.flows.projections.batch import Batch
+from refold.ports import Backend, Own
 from refold.process import Effect
 
 
@@ -84,6 +86,51 @@ def test_a_build_that_cannot_take_the_last_event_is_not_shown(store: Store, monk
     assert listed(store) == [1, 2]
 
 
+def test_an_append_looks_anew_if_a_read_model_was_told_to_stand_still_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append("count-1", [Counted(1)])
+    stop = Own("update {refold}partitions set stop_at = position, fence = fence + 1 returning position", {}, must=True)
+    let_go, tries = inline.let_go, list[int]()
+
+    async def too_early(inside: Backend, *rest: Any) -> None:
+        tries.append(len(tries))
+        await let_go(inside, *rest)
+        if len(tries) == 1:
+            await inside.work([stop])
+
+    monkeypatch.setattr(inline, "let_go", too_early)
+    store._engine.outside(lambda b: b.work([stop]))
+    store.append("count-1", [Counted(2)])
+    assert (listed(store), tries) == ([1, 2], [0, 1])
+
+
+class Total(Struct, frozen=True):
+    stream: str
+    total: int
+
+
+def test_what_rows_are_looked_up_for_has_claimed_its_partition_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a switch, which waits for the tables, and the append, which waits for the partition, wait for each other."""
+    rows = Table("totals", Total, key="stream")
+    totals, positions, look_up = Projection("totals", tables=[rows]), list[object](), Batch.look_up
+
+    @totals.on(Counted, get=lambda e: rows[str(e.stream)])
+    def add(event: Recorded[Counted], row: Total | None) -> Iterator[Statement]:
+        yield rows.put(Total(str(event.stream), (row.total if row else 0) + event.data.number))
+
+    async def looking(batch: Batch, target: Backend, events: Any) -> None:
+        positions.extend(await target.query(Own("select position from {refold}partitions", {})))
+        await look_up(batch, target, events)
+
+    with Store.open("sqlite:///:memory:", events=[Counted]) as plain:
+        store = plain.inline(totals)
+        monkeypatch.setattr(Batch, "look_up", looking)
+        for number in (1, 2):
+            store.append("count-1", [Counted(number)])
+        assert (store.query("select total from totals"), positions) == ([(3,)], [(1,), (2,)])
+
+
 # Processes ---------------------------------------------------------------------------
 
 
@@ -106,12 +153,12 @@ def test_an_input_is_parked_whose_entries_a_read_model_refuses_and_the_others_ar
             raise ValueError("two")
         yield sql("insert into begun values (:instance)", instance=event.stream.id)
 
-    inline = store.inline(begun)
+    kept = store.inline(begun)
     for id in ("1", "2", "3"):
-        inline.append(f"count-{id}", [Counted(1)])
-    instances = inline.process(counting())
+        kept.append(f"count-{id}", [Counted(1)])
+    instances = kept.process(counting())
     instances.catch_up()
-    assert inline.query("select instance from begun") == [("1",), ("3",)]
+    assert kept.query("select instance from begun") == [("1",), ("3",)]
     (letter,) = store.model(Projection("$process.counting")).dead_letters()
     assert (letter.key, "a read model that is kept inline refused it: ValueError: two" in letter.error) == ("2", True)
 

@@ -93,6 +93,8 @@ CASES: dict[str, Case] = {
     "append one event": (lambda store: store.append("account-1", paid), NO_COLLECTION),
     "append none": (lambda store: store.append("account-1", None), "None is no collection of events"),  # type: ignore[arg-type]
     "append one in many": (lambda store: store.append_all([StreamWrite("account-1", paid)]), NO_COLLECTION),
+    "append no writes": (lambda store: store.append_all([("account-1", [])]), "append_all takes StreamWrite(stream, events)"),  # type: ignore[list-item]
+    "append a number of writes": (lambda store: store.append_all(5), "writes=5 is no collection"),  # type: ignore[arg-type]
     "append on a query": (lambda store: store.append("account-1", [PaidIn(1)], condition=query), NO_CONDITION),
     "append many on a query": (
         lambda store: store.append_all([StreamWrite("account-1", [PaidIn(1)])], checks=[query]), NO_CONDITION,

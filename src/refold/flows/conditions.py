@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -22,6 +22,7 @@ async def commit_if(backend: Backend, runtime: Runtime, append: Append) -> Appen
     """
     if not runtime.codec.upcasts:
         return await commit(backend, runtime, append)
+    given = append.checks
     while True:
         stored = tuple(_stored(runtime, check) for check in append.checks)
         result = await commit(backend, runtime, replace(append, checks=stored))
@@ -29,11 +30,21 @@ async def commit_if(backend: Backend, runtime: Runtime, append: Append) -> Appen
             return result
         looked_at = [await _looked_at(backend, runtime, failure, append, stored) for failure in result.failures]
         if true := tuple(failure for failure in looked_at if failure is not None):
-            return Conflicted(true)
+            asked = dict(zip(stored, given, strict=True))
+            return Conflicted(tuple(_told(failure, asked) for failure in true))
         matched = [failure for failure in result.failures if isinstance(failure, QueryMatched)]
         passed: dict[Check, int] = {failure.condition: failure.actual for failure in matched}
         checks = [_after(check, passed.get(found)) for check, found in zip(append.checks, stored, strict=True)]
         append = replace(append, checks=tuple(checks))
+
+
+def _told(failure: Failure, asked: Mapping[Check, Check]) -> Failure:
+    """A failure of the condition as it was given, by the names that were asked for."""
+    if not isinstance(failure, QueryMatched):
+        return failure
+    condition = asked[failure.condition]
+    assert isinstance(condition, AppendCondition)  # noqa: S101 - what is stored of it is one, too
+    return QueryMatched(condition, failure.actual)
 
 
 def _stored(runtime: Runtime, check: Check) -> Check:

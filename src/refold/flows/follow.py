@@ -134,7 +134,7 @@ class Follower:
         seen = reads.shown(rows if self._journals else without_journals(stored, rows))
         self._rows, self._events = list(reversed(seen)), None
         self._seen = self._head if len(rows) == len(found) < limit else rows[-1].position
-        self._most = reads.most_after(rows)
+        self._most = reads.most_after(found, rows)
         if not self.by_version:
             self._selection = replace(self._selection, after=self._seen)
             self.position = self.position if seen else self._seen

@@ -33,9 +33,9 @@ class Reads(Struct, frozen=True):
                 return rows[:count]
         return rows
 
-    def most_after(self, kept: Sequence[Row]) -> int:
+    def most_after(self, found: Sequence[Row], kept: Sequence[Row]) -> int:
         """How many rows the next page has at most: large events are not read to be thrown away again."""
-        return min(self.rows, 2 * len(kept) or self.rows)
+        return self.rows if len(kept) == len(found) else min(self.rows, 2 * len(kept))
 
     def shown(self, rows: Sequence[Row]) -> Sequence[Row]:
         """The rows that may be shown."""

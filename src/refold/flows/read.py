@@ -132,7 +132,7 @@ async def page(backend: Backend, runtime: Runtime, wanted: Wanted) -> Page:
     if len(rows) == len(found) < limit or left == 0 or not rows:
         return Page(events, None)
     rest = beyond(selection, rows[-1])
-    return Page(events, Wanted(rest, left, wanted.journals, len(seen) < len(rows), reads.most_after(rows)))
+    return Page(events, Wanted(rest, left, wanted.journals, len(seen) < len(rows), reads.most_after(found, rows)))
 
 
 def without_journals(stored: Selection, rows: Sequence[Row]) -> Sequence[Row]:

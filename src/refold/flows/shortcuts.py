@@ -88,7 +88,7 @@ class Saving:
         """Whether the store turned out to be one that is only read."""
         self._refused: dict[str, int] = {}
         """Of which streams a state could not be saved, and at which version: that is not tried at each command again."""
-        self._complaint: str | None = None
+        self._complaint, self._has_complained = "", False
 
     @property
     def fingerprint(self) -> str:
@@ -110,7 +110,8 @@ class Saving:
 
     def refuse(self, stream: str, version: int) -> None:
         """A state cannot be saved. That may be so of this one alone."""
-        if self._complaint is None:
+        if not self._has_complained:
+            self._has_complained = True
             self._complaint = (
                 f"the state of {stream!r} at version {version} cannot be saved, since it would not read back the same; of fold "
                 f"{self._fold.category!r} this may be so of others, too. bind(...).snapshot(id) says why."
@@ -121,7 +122,7 @@ class Saving:
 
     def complaint(self) -> str:
         """What is to be told of that, once."""
-        told, self._complaint = self._complaint or "", "" if self._complaint else self._complaint
+        told, self._complaint = self._complaint, ""
         return told
 
 

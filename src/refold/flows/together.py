@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from refold.clock import as_uuid
-from refold.errors import Conflict, InvalidEvent, UsageError
+from refold.errors import Conflict, InvalidEvent, UsageError, shortened
 from refold.flows.again import known_before, listed
 from refold.flows.append import Receipt
 from refold.flows.conditions import commit_if
 from refold.flows.prepare import Cause, Runtime, check_batch, checked_expected, checked_stream, prepare
-from refold.messages import Context, Position, StreamName
+from refold.messages import Context, Position, StreamName, several
 from refold.ports import Append, Appended, Backend, Check, Conflicted, StreamCheck, Write
 from refold.query import Expected, ExpectedVersion, checked_condition
 
@@ -46,7 +47,7 @@ async def append_all(
         InvalidName, InvalidEvent, TooLarge, IdReused: refused; nothing was written.
     """
     cause = Cause.of(context)
-    given = [write if isinstance(write, Write) else replace(write, events=listed(write.events)) for write in writes]
+    given = [_given(write) for write in several("writes", writes)]
     asked = [(checked_stream(write.stream), write.events) for write in given if isinstance(write, StreamWrite)]
     if len(asked) == len(given) and (known := await known_before(backend, runtime, asked, cause)):
         return tuple(_receipts(*known))
@@ -60,6 +61,14 @@ async def append_all(
             raise Conflict(failures)
         case _:
             raise AssertionError(result)  # an append without a request was never asked before
+
+
+def _given(write: StreamWrite | Write) -> StreamWrite | Write:
+    if isinstance(write, Write):
+        return write
+    if not isinstance(cast("object", write), StreamWrite):
+        raise UsageError(f"append_all takes StreamWrite(stream, events), and was given {shortened(write)}.")
+    return replace(write, events=listed(write.events))
 
 
 def _prepared(runtime: Runtime, writes: Iterable[StreamWrite | Write], cause: Cause) -> tuple[Write, ...]:

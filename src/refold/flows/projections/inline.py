@@ -88,7 +88,8 @@ class Inline:
             for work in await self._works(inside, runtime, projection):
                 await _make_up_for(inside, runtime, work, after)
                 while work.position < until:
-                    await step(inside, inside, runtime, work, until=until)
+                    if await step(inside, inside, runtime, work, until=until) is None:
+                        return False  # it was told to stand still meanwhile
                 if work.asks:
                     self._asking.add(projection.name)
         except Unclaimed:
@@ -104,8 +105,16 @@ class Inline:
             await let_go(inside, runtime, works[0].build, [work.partition for work in works])
             works = await _found(inside, runtime, projection)
         for work in works:
-            work.asks = projection.name in self._asking
+            work.asks = _looks(projection) or projection.name in self._asking
         return works
+
+
+def _looks(projection: Projection) -> bool:
+    """Whether rows are looked up for its handlers.
+
+    Then the partition is claimed before: a switch that waits for the tables holds it, and would wait for this append for ever.
+    """
+    return any(handling.gets for handling in projection.handlers.values())
 
 
 async def _make_up_for(inside: Backend, runtime: Runtime, work: Work, until: int) -> None:
