@@ -14,6 +14,7 @@ from refold.flows.projections import inline, rebuilding
 from refold.flows.projections.batch import Batch
 from refold.ports import Backend, Own
 from refold.process import Effect
+from refold.tables import Change
 
 
 @event("counted")
@@ -91,7 +92,7 @@ def test_an_append_looks_anew_if_a_read_model_was_told_to_stand_still_meanwhile(
 ) -> None:
     store.append("count-1", [Counted(1)])
     stop = Own("update {refold}partitions set stop_at = position, fence = fence + 1 returning position", {}, must=True)
-    let_go, tries = inline.let_go, list[int]()
+    let_go, tries = rebuilding.let_go, list[int]()
 
     async def too_early(inside: Backend, *rest: Any) -> None:
         tries.append(len(tries))
@@ -116,7 +117,7 @@ def test_what_rows_are_looked_up_for_has_claimed_its_partition_before(monkeypatc
     totals, positions, look_up = Projection("totals", tables=[rows]), list[object](), Batch.look_up
 
     @totals.on(Counted, get=lambda e: rows[str(e.stream)])
-    def add(event: Recorded[Counted], row: Total | None) -> Iterator[Statement]:
+    def add(event: Recorded[Counted], row: Total | None) -> Iterator[Change]:
         yield rows.put(Total(str(event.stream), (row.total if row else 0) + event.data.number))
 
     async def looking(batch: Batch, target: Backend, events: Any) -> None:
