@@ -83,22 +83,22 @@ class Parking(ModelContract):
     @pytest.mark.parametrize("key", [None, 7], ids=["none", "a number"])
     @pytest.mark.parametrize("parts", [1, 3], ids=["whole", "in parts"])
     async def test_an_event_whose_key_is_no_text_is_parked_under_its_stream_and_the_others_go_on(
-        self, store: AsyncStore, key: object, parts: int
+        self, sql_store: AsyncStore, key: object, parts: int
     ) -> None:
-        model = store.model(histories(key=_keyed(key)))
+        model = sql_store.model(histories(key=_keyed(key)))
         await model.catch_up()
         await model.repartition(parts)
-        await deposit(store, "a", 1)
-        await deposit(store, "b", 2, 3)
+        await deposit(sql_store, "a", 1)
+        await deposit(sql_store, "b", 2, 3)
         await taken_in(model)
-        assert await rows_of(store) == {"a": " 1"}
+        assert await rows_of(sql_store) == {"a": " 1"}
         told = (
             f"UsageError: key of projection 'histories' gave {key!r} for 'account.deposited' at position 2: let it give text. "
             "in histories.<locals>.paid_in on 'account.deposited'"
         )
         assert await letters_of(model) == [(2, "account-b", "failed", told, 1), waiting(3, "account-b")]
-        assert await store.model(histories(key=_keyed("the same"))).retry() == 2
-        assert await rows_of(store) == {"a": " 1", "b": " 2 3"}
+        assert await sql_store.model(histories(key=_keyed("the same"))).retry() == 2
+        assert await rows_of(sql_store) == {"a": " 1", "b": " 2 3"}
 
     async def test_a_dead_letter_tells_when_it_was_parked(self, stores: Stores, failing: AsyncReadModel) -> None:
         clock = ManualClock()
