@@ -12,7 +12,7 @@ from refold.aio import AsyncStore
 from refold.errors import InvalidEvent, NoSuchVersion, TooLarge, UnknownEventType, UsageError
 from refold.fold import Decider
 from refold.limits import Limits
-from refold.messages import NewEvent, Position, RawEvent, command
+from refold.messages import NewEvent, OwnEvent, Position, RawEvent, command
 from refold.patching import Operation
 from refold.ports import PAGE
 from refold.testing.contract.base import Contract, Stores, listed
@@ -276,8 +276,8 @@ class Redeciding(Contract):
         placing = {"$command": "order.place", "$asked": '{"customer":"Ada","total":3}'}
         closing = {"$command": "order.close", "$asked": '{"to":"Oslo"}'}
         await store.append("order-1", [
-            NewEvent(RawEvent("order.placed", {"customer": "Ada", "total": 3}), metadata=placing),
-            NewEvent(RawEvent("order.closed", {"amount": 300, "to": "Oslo"}), metadata=closing),
+            OwnEvent(RawEvent("order.placed", {"customer": "Ada", "total": 3}), metadata=placing),
+            OwnEvent(RawEvent("order.closed", {"amount": 300, "to": "Oslo"}), metadata=closing),
         ])  # fmt: skip
         placed, closed = await listed(store.bind(ordering).redecide("1"))
         assert (placed.verdict, placed.decided) == ("same", (Placed("Ada", 300, "EUR"),))
