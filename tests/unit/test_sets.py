@@ -71,6 +71,18 @@ class Tree:
     below: list[Tree] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Branch:
+    leaves: dict[str, Leaf]
+    lengths: list[int]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    held: frozenset[int] = frozenset()
+    branch: Branch | None = None
+
+
 def test_the_two_are_gone_through_in_another_order() -> None:
     assert ONE == OTHER
     assert list(ONE) != list(OTHER)
@@ -92,12 +104,14 @@ def test_the_two_are_gone_through_in_another_order() -> None:
         (Box[Line | str], lambda held: Box(Line("b", held))),
         (frozenset[frozenset[int]], lambda held: frozenset([held])),
         (Tree, lambda held: Tree(held, [Tree(held, [Tree(held)])])),
+        (Branch, lambda held: Branch({"a": Leaf(held, Branch({"b": Leaf(held)}, [8, 0]))}, [])),
         (Model, lambda held: Model(theHeld=held, model=Model(theHeld=held))),
         (Box[Numbers | None], lambda held: Box(Numbers(held))),
     ],
     ids=[
         "frozenset", "abstract", "set in a generic", "with limits, or none", "in a list in a dict", "in a tuple", "tuple of",
-        "named tuple", "typed dict", "one of tagged", "tagged array", "in a set", "tree", "model", "model that is one",
+        "named tuple", "typed dict", "one of tagged", "tagged array", "in a set", "tree", "types that hold each other", "model",
+        "model that is one",
     ],
 )  # fmt: skip
 def test_sets_that_are_equal_are_written_alike(annotation: Any, make: Any) -> None:
@@ -128,6 +142,13 @@ def test_keys_and_lists_and_whatever_is_no_set_stay_as_they_are() -> None:
     )
     assert order is not None
     assert order(written.replace(b"[1,2]", b"[2,1]")) == written
+
+
+def test_what_holds_no_set_is_not_even_taken_apart() -> None:
+    order = ordering(Box[tuple[Branch, Point, list[Point], dict[str, Square], list[int] | None]])
+    written = b'{"held":[{"lengths":[2, 1]},{"x": 1},[{"x": 2}, {"x": 1}],{"a": {"held": [2, 1]}},[2, 1]]}'
+    assert order is not None
+    assert order(written) == written
 
 
 @pytest.mark.parametrize(
