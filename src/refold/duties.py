@@ -144,7 +144,10 @@ class Duties:
 
     async def once(self) -> int:
         """Do what is to be done now, and say how much that was."""
-        done = await fire(self._backend, self._runtime, self._process, self._slots)
+        fired = await fire(self._backend, self._runtime, self._process, self._slots)
+        for timer, why in fired.refused.items():
+            _log.warning("timer %s of process %r is put off: %s", timer, self._process.name, why)
+        done = fired.came_back + len(fired.refused)
         if commands := await self._ready(commands=True):
             done += await deliver(self._backend, self._runtime, self._process, self._outside.deciders, commands)
         busy = frozenset(self._under_way)  # before looking: what is settled meanwhile may still be seen then

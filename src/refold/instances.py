@@ -140,7 +140,7 @@ class Instances:
         """Let a timer's timeout come back now; so do all others that are due.
 
         Raises:
-            UsageError: no such timer is set: it came back already, or was cancelled.
+            UsageError: no such timer is set: it came back already, or was cancelled; or a read model kept inline refuses it.
         """
         self._engine.outside(lambda b: fire_now(b, self._runtime, self._process, timer))
 

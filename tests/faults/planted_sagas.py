@@ -84,7 +84,9 @@ def index_after_the_journal(put: Put) -> None:
 def timers_deleted_before_they_come_back(put: Put) -> None:
     """In two transactions."""
 
-    async def fire(backend: Backend, runtime: Any, process: Process[Any, Any], slots: Any = timers.WHOLE) -> int:
+    async def fire(
+        backend: Backend, runtime: Any, process: Process[Any, Any], slots: Any = timers.WHOLE
+    ) -> timers.Fired:
         due = timers.timed(
             runtime, timers._DUE, {"process": process.name, "first": slots[0], "last": slots[1], "limit": 500}
         )
@@ -93,7 +95,7 @@ def timers_deleted_before_they_come_back(put: Put) -> None:
             await backend.work([Own(timers._FIRE, {"timer": row[0]}, must=True) for row in rows])
             writes = tuple(timers._write(process, *row) for row in rows)
             await backend.append(Append(writes, runtime.clock.now()))
-        return len(rows)
+        return timers.Fired(len(rows))
 
     put(duties, "fire", fire)
 

@@ -28,7 +28,8 @@ update {refold}outgoing set due = 0 where process = :process and state = 'pendin
 class CaughtUp(Struct):
     """How much was done: inputs looked at, timeouts that came back, commands and calls of effects that were tried.
 
-    `parked`: inputs that could not be taken in, and those that wait behind them. A test of a process says that there are none.
+    `parked`: inputs that could not be taken in, those that wait behind them, and timeouts that a read model refused. A test of
+    a process says that there are none.
     """
 
     inputs: int = 0
@@ -70,7 +71,7 @@ async def _round(
     backend: Backend, runtime: Runtime, process: Process[Any, Any], outside: Outside, done: CaughtUp
 ) -> bool:
     inputs = await _take_in(backend, runtime, consumer(runtime, process), done)
-    timers = await fire(backend, runtime, process)
+    fired = await fire(backend, runtime, process)
     commands = await ready(backend, runtime, process, WHOLE, commands=True)
     if commands:
         await deliver(backend, runtime, process, outside.deciders, commands)
@@ -78,9 +79,9 @@ async def _round(
     for message in calls:
         now = runtime.clock.now() / 1e6
         await perform(backend, runtime, process, outside, message, now)
-    done.timers += timers
+    done.timers, done.parked = done.timers + fired.came_back, done.parked + len(fired.refused)
     done.commands, done.effects = done.commands + len(commands), done.effects + len(calls)
-    return bool(inputs or timers or commands or calls)
+    return bool(inputs or fired.came_back or fired.refused or commands or calls)
 
 
 async def _take_in(backend: Backend, runtime: Runtime, projection: Projection, done: CaughtUp) -> int:

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from refold.errors import Archived, OutcomeUnknown, ProjectionStopped, StoreError, UsageError
-from refold.flows.commit import commit
+from refold.errors import Archived, IdReused, OutcomeUnknown, StoreError, UsageError
 from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.processes.index import Noted, changes
 from refold.flows.processes.instance import Instance
@@ -17,9 +16,10 @@ from refold.flows.processes.journal import CancelAsked, Entry, is_journal
 from refold.flows.processes.known import Known
 from refold.flows.processes.reactions import reaction
 from refold.flows.processes.reindexing import looked_after
+from refold.flows.processes.writing import written
 from refold.flows.projections.batch import HandlerFailed
 from refold.messages import NewEvent, Recorded
-from refold.ports import Append, Appended, Backend, Own, Unclaimed, Write
+from refold.ports import Append, Backend, Own, Write
 from refold.process import Process
 from refold.projection import Projection, slot_of
 
@@ -113,14 +113,9 @@ async def _written(inside: Backend, runtime: Runtime, found: Sequence[_Taken]) -
     """Append what inputs led to, bring the index along, and say to which versions the journals came."""
     now = runtime.clock.now()
     try:
-        result = await commit(inside, runtime, Append(tuple(taken.write for taken in found), now))
-    except (StoreError, OutcomeUnknown, Unclaimed):
-        raise
-    except ProjectionStopped as error:  # that passes, and is nothing that inputs are parked for
-        raise StoreError(str(error)) from error
-    except Exception as error:  # a single input is then known to be the one
-        raise UsageError(f"a read model that is kept inline refused it: {type(error).__name__}: {error}") from error
-    assert isinstance(result, Appended)  # noqa: S101 - nothing was expected
+        result = await written(inside, runtime, Append(tuple(taken.write for taken in found), now))
+    except IdReused as error:  # as all that is refused: a single input is then known to be the one
+        raise UsageError(f"{type(error).__name__}: {error}") from error
     positions = iter(result.positions)
     await inside.work(changes(
         Noted(taken.instance.newest.name, taken.instance.id, id, entry, next(positions), taken.story, now)

@@ -95,7 +95,10 @@ async def _handled(
         raise Refusal(message, error) from error
     result = handled.version if message.lane else None  # what a saga's `command` gives
     done = Delivered(message.id, handled.version, int(handled.position), message.lane, result)
-    await settled(inside, runtime, process, message, done)
+    try:
+        await settled(inside, runtime, process, message, done)
+    except UsageError as error:
+        raise Refusal(message, error) from error
 
 
 async def failed(

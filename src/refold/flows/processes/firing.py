@@ -16,7 +16,7 @@ async def fire_now(backend: Backend, runtime: Runtime, process: Process[Any, Any
     """Let a timeout come back now; so do others that are due.
 
     Raises:
-        UsageError: no such timer is set.
+        UsageError: no such timer is set, or a read model that is kept inline refuses it.
     """
     if not await hurry(backend, process, timer):
         raise UsageError(
@@ -24,6 +24,8 @@ async def fire_now(backend: Backend, runtime: Runtime, process: Process[Any, Any
         )
     while await hurry(backend, process, timer):
         try:
-            await fire(backend, runtime, process)
+            fired = await fire(backend, runtime, process)
         except Unclaimed:  # one of them was cancelled, or came back, at this very moment
             continue
+        if timer in fired.refused:
+            raise UsageError(f"timer {timer} of process {process.name!r} does not come back: {fired.refused[timer]}")

@@ -11,9 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from refold.clock import as_uuid
+from refold.errors import UsageError
 from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.processes.journal import Entry, Message, Parked, Refused, derived_id
-from refold.flows.processes.timers import WHOLE, claimed, timed
+from refold.flows.processes.timers import REFUSED, WHOLE, timed
+from refold.flows.processes.writing import claimed
 from refold.messages import NewEvent
 from refold.ports import Append, Backend, Own, Write
 from refold.process import Process
@@ -147,8 +149,9 @@ async def _put_off(
 
 
 async def given_up(
-    backend: Backend, runtime: Runtime, process: Process[Any, Any], message: Outgoing, error: str
-) -> None:
+    backend: Backend, runtime: Runtime, process: Process[Any, Any], message: Outgoing, error: str,
+    *, declined: bool = False,
+) -> None:  # fmt: skip
     """What cannot be delivered comes back as its fallback, or else is parked until an operator looks at it.
 
     Raises:
@@ -156,8 +159,11 @@ async def given_up(
     """
     if message.fallback:
         answer = msgspec.json.decode(message.fallback, type=Message | None)
-        refused = Refused(message.id, message.attempts + 1, error, message.lane)
-        return await settle(backend, runtime, process, message, refused, () if answer is None else (answer,))
+        refused = Refused(message.id, message.attempts + 1, error, message.lane, declined=declined)
+        try:
+            return await settle(backend, runtime, process, message, refused, () if answer is None else (answer,))
+        except UsageError as also:
+            error = f"{error}; what comes back instead: {also}"
     return await park(backend, runtime, process, message, error)
 
 
@@ -173,7 +179,10 @@ async def park(backend: Backend, runtime: Runtime, process: Process[Any, Any], m
         _PARK, {"message": str(message.id), "attempts": attempts, "seen": message.attempts, "error": error}, must=True
     )
     id = as_uuid(runtime.clock.new_id())
-    return await backend.within(lambda inside: noted(inside, runtime, process, message, Made(id, parked), guard))
+    try:
+        await backend.within(lambda inside: noted(inside, runtime, process, message, Made(id, parked), guard))
+    except UsageError as also:  # not even that can be told
+        await later(backend, runtime, message, REFUSED, f"{error}; it cannot be parked: {also}")
 
 
 async def settle(

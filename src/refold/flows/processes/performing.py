@@ -15,7 +15,7 @@ from refold.external import Breaker, EffectHandler
 from refold.flows.prepare import Runtime
 from refold.flows.processes.delivering import NOBODY, Deciders, failed, read, told
 from refold.flows.processes.instance import Instance, loaded
-from refold.flows.processes.journal import Delivered, Message, Refused
+from refold.flows.processes.journal import Delivered, Message
 from refold.flows.processes.orchestrating import UNDOING, Orchestrated
 from refold.flows.processes.outgoing import Outgoing, given_up, held_back, park, settle
 from refold.messages import spec_of
@@ -87,7 +87,10 @@ async def perform(
         fuse.failed(now)
         return await failed(backend, runtime, process, message, error, handler.retry)
     fuse.worked()
-    return await _answered(backend, runtime, process, message, answer)
+    try:
+        await _answered(backend, runtime, process, message, answer)
+    except UsageError as error:
+        await failed(backend, runtime, process, message, error, handler.retry)
 
 
 async def perform_step(
@@ -112,21 +115,14 @@ async def perform_step(
     assert callable(function)  # noqa: S101 - else there would be no such message
     try:
         result = _as_result(want, message, await call(function, want.args, want.timeout))
-    except Declined as declined:
-        return await _declined(backend, runtime, process, message, f"declined: {declined}")
+    except Declined as declined:  # what must be done, an undo or a step after the pivot, has no fallback, and is parked
+        return await given_up(backend, runtime, process, message, f"declined: {declined}", declined=True)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again
         return await failed(backend, runtime, process, message, error, retry)
-    return await settle(backend, runtime, process, message, Delivered(message.id, 0, 0, message.lane, result))
-
-
-async def _declined(
-    backend: Backend, runtime: Runtime, process: Process[Any, Any], message: Outgoing, error: str
-) -> None:
-    """Where the saga can still turn back it is told; what must be done, an undo or a step after the pivot, is parked."""
-    if not message.fallback:
-        return await given_up(backend, runtime, process, message, error)
-    refused = Refused(message.id, message.attempts + 1, error, message.lane, declined=True)
-    return await settle(backend, runtime, process, message, refused)
+    try:
+        await settle(backend, runtime, process, message, Delivered(message.id, 0, 0, message.lane, result))
+    except UsageError as error:
+        await failed(backend, runtime, process, message, error, retry)
 
 
 def step_named(process: Orchestrated, instance: Instance, name: str) -> Want:

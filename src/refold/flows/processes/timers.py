@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
 
 from refold.clock import SystemClock, as_datetime
-from refold.errors import IdReused
-from refold.flows.commit import commit
+from refold.errors import UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.processes.journal import derived_id
+from refold.flows.processes.writing import claimed
 from refold.messages import StreamName
 from refold.ports import Append, Backend, Own, Unclaimed, Write
 from refold.process import Process
@@ -27,11 +28,14 @@ WHOLE: Final = 0, SLOTS - 1
 """Every slot."""
 ALL: Final = (1 << 62) - 1
 """As many as there are."""
+REFUSED: Final = timedelta(minutes=1)
+"""What is refused is tried again after so long, and lets all others pass meanwhile."""
 
 _DUE: Final = """
 select timer, instance, type, schema_version, data, story from {refold}timers
 where process = :process and due <= {now} and slot between :first and :last order by due, timer limit :limit"""
 _FIRE: Final = "delete from {refold}timers where timer = :timer returning timer"
+_LATER: Final = "update {refold}timers set due = {now} + :wait where timer = :timer"
 _NEXT: Final = """
 select min(due), {now} from {refold}timers where process = :process and due > {now} and slot between :first and :last"""
 _ALL: Final = """
@@ -49,14 +53,21 @@ class Timer(Struct, frozen=True):
     due: datetime
 
 
+class Fired(Struct, frozen=True):
+    """How many timeouts came back; and of those that were refused, and are put off, why."""
+
+    came_back: int = 0
+    refused: Mapping[UUID, str] = {}
+
+
 def timed(runtime: Runtime, text: str, values: Mapping[str, SqlValue]) -> Own:
     """SQL for which `{now}` is the database's time where it has one, or that of the clock which the store was given."""
     text = text if isinstance(runtime.clock, SystemClock) else text.replace("{now}", ":now")
     return Own(text, {**values, "now": runtime.clock.now()})
 
 
-async def fire(backend: Backend, runtime: Runtime, process: Process[Any, Any], slots: tuple[int, int] = WHOLE) -> int:
-    """Let the next timeouts that are due come back, and say how many.
+async def fire(backend: Backend, runtime: Runtime, process: Process[Any, Any], slots: tuple[int, int] = WHOLE) -> Fired:
+    """Let the next timeouts that are due come back.
 
     The database's time decides, or the clock that the store was given. A timeout's id follows from its timer's, so none comes
     back twice.
@@ -65,30 +76,42 @@ async def fire(backend: Backend, runtime: Runtime, process: Process[Any, Any], s
         Unclaimed: one of them was cancelled, or came back, at this very moment; nothing was done.
     """
     due = timed(runtime, _DUE, {"process": process.name, "first": slots[0], "last": slots[1], "limit": BATCH})
-    if not await backend.query(due):  # that is the rule, and costs no transaction
-        return 0
-    return await backend.within(lambda inside: _fired(inside, runtime, process, due))
+    rows: Any = await backend.query(due)
+    if not rows:  # that is the rule, and costs no transaction
+        return Fired()
+    try:
+        return Fired(await backend.within(lambda inside: _fired_due(inside, runtime, process, due)))
+    except UsageError:  # of one of them: which one, each by itself will tell
+        return await _fired_alone(backend, runtime, process, rows)
 
 
-async def _fired(inside: Backend, runtime: Runtime, process: Process[Any, Any], due: Own) -> int:
+async def _fired_due(inside: Backend, runtime: Runtime, process: Process[Any, Any], due: Own) -> int:
     rows: Any = await inside.query(due)
+    await _fired(inside, runtime, process, rows)
+    return len(rows)
+
+
+async def _fired(inside: Backend, runtime: Runtime, process: Process[Any, Any], rows: Sequence[Any]) -> None:
     if rows:
         writes = tuple(_write(process, *row) for row in rows)
         await claimed(inside, runtime, Append(writes, runtime.clock.now()))
         await inside.work([Own(_FIRE, {"timer": row[0]}, must=True) for row in rows])
-    return len(rows)
 
 
-async def claimed(inside: Backend, runtime: Runtime, append: Append) -> None:
-    """Append what has ids that follow from committed data: what is there already under one of them, somebody else has done.
-
-    Raises:
-        Unclaimed: it is.
-    """
-    try:
-        await commit(inside, runtime, append)
-    except IdReused:
-        raise Unclaimed from None
+async def _fired_alone(backend: Backend, runtime: Runtime, process: Process[Any, Any], rows: Sequence[Any]) -> Fired:
+    came_back, refused = 0, dict[UUID, str]()
+    for row in rows:
+        try:
+            await backend.within(partial(_fired, runtime=runtime, process=process, rows=(row,)))
+        except UsageError as error:
+            refused[UUID(row[0])] = str(error)
+            wait = REFUSED // timedelta(microseconds=1)
+            await backend.work([timed(runtime, _LATER, {"timer": row[0], "wait": wait})])
+        except Unclaimed:  # cancelled meanwhile, or back already
+            continue
+        else:
+            came_back += 1
+    return Fired(came_back, refused)
 
 
 def _write(
