@@ -154,9 +154,16 @@ def _model_fields(cls: Any) -> Sequence[tuple[str, types.Type]]:  # noqa: ANN401
     """The fields of a pydantic model, by every name that they may have in JSON."""
     found: list[tuple[str, types.Type]] = []
     for name, field in getattr(cls, "model_fields", {}).items():
-        info = types.type_info(field.annotation)
+        info = _model_type(field.annotation)
         found += [(each, info) for each in dict.fromkeys((name, field.alias, field.serialization_alias)) if each]
     return found
+
+
+def _model_type(annotation: Any) -> types.Type:  # noqa: ANN401 - as above
+    try:
+        return types.type_info(annotation)
+    except TypeError:  # pydantic has more: `str | datetime`
+        return types.AnyType()
 
 
 _SETS = (types.SetType, types.FrozenSetType)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
@@ -83,6 +84,11 @@ class Leaf:
     branch: Branch | None = None
 
 
+class Loose(pydantic.BaseModel):
+    at: str | datetime  # msgspec knows no such type
+    held: frozenset[int]
+
+
 def test_the_two_are_gone_through_in_another_order() -> None:
     assert ONE == OTHER
     assert list(ONE) != list(OTHER)
@@ -106,12 +112,13 @@ def test_the_two_are_gone_through_in_another_order() -> None:
         (Tree, lambda held: Tree(held, [Tree(held, [Tree(held)])])),
         (Branch, lambda held: Branch({"a": Leaf(held, Branch({"b": Leaf(held)}, [8, 0]))}, [])),
         (Model, lambda held: Model(theHeld=held, model=Model(theHeld=held))),
+        (Loose, lambda held: Loose(at="today", held=held)),
         (Box[Numbers | None], lambda held: Box(Numbers(held))),
     ],
     ids=[
         "frozenset", "abstract", "set in a generic", "with limits, or none", "in a list in a dict", "in a tuple", "tuple of",
         "named tuple", "typed dict", "one of tagged", "tagged array", "in a set", "tree", "types that hold each other", "model",
-        "model that is one",
+        "model with a type of its own", "model that is one",
     ],
 )  # fmt: skip
 def test_sets_that_are_equal_are_written_alike(annotation: Any, make: Any) -> None:
