@@ -26,11 +26,29 @@ async def known_before(
         _is_about_forgotten(runtime, event) for _, events in given if isinstance(events, tuple) for event in events
     ):
         return None
-    plain = replace(runtime, codec=runtime.codec.unsealed)  # what is made of it here is compared, and never written
+    plain = plainly(runtime)
     writes = tuple(Write(stream, prepare(plain, events, cause)) for stream, events in given)
-    found = await backend.find([row.id for write in writes for row in write.rows])
-    first = repeated(Append(writes, runtime.clock.now(), same=runtime.codec.same), found)
+    first = await _first(backend, runtime, writes)
     return None if first is None else (writes, first)
+
+
+def plainly(runtime: Runtime) -> Runtime:
+    """For rows that are compared, and never written: no key is made for what they hold."""
+    return replace(runtime, codec=runtime.codec.unsealed)
+
+
+async def was_written(backend: Backend, runtime: Runtime, writes: Iterable[Write]) -> bool:
+    """Whether all of this was written before.
+
+    Raises:
+        IdReused: only a part of it, or something else under its ids.
+    """
+    return await _first(backend, runtime, tuple(writes)) is not None
+
+
+async def _first(backend: Backend, runtime: Runtime, writes: tuple[Write, ...]) -> Appended | None:
+    found = await backend.find([row.id for write in writes for row in write.rows])
+    return repeated(Append(writes, runtime.clock.now(), same=runtime.codec.same), found)
 
 
 def listed(events: Iterable[object]) -> Sequence[object]:

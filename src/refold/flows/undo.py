@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from refold.errors import CannotUndo, Conflict, IdReused, UsageError, shortened
+from refold.flows.again import plainly, was_written
 from refold.flows.append import Receipt
 from refold.flows.periods import newest_of
 from refold.flows.prepare import Cause, Runtime, prepare
@@ -153,8 +154,12 @@ async def carry_out(
             f"the events of this plan are not in this store: {kind.way} it in the one that it was made for."
         )
     trail = await (await begun(backend, kind.way, as_facts(rows))).further(backend)
-    writes, stale = [_write(runtime, step, plan, context) for step in plan.steps], tuple(_stale(runtime, plan, rows))
+    stale = tuple(_stale(runtime, plan, rows))  # before anything is sealed: that makes a key for whoever was forgotten
     try:
+        writes = [_write(plainly(runtime) if stale else runtime, step, plan, context) for step in plan.steps]
+        if stale and not await was_written(backend, runtime, writes):
+            raise CannotUndo(*stale)
+        stale = stale or tuple(_stale(runtime, plan, rows))  # for who was forgotten just now
         if backend.capabilities.together:
             return await backend.within(lambda inside: _done(inside, runtime, plan, writes, trail, stale, context))
         return await _done(backend, runtime, plan, writes, trail, stale, context)

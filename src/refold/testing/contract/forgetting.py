@@ -177,11 +177,26 @@ class Forgetting(Contract):
         ann = (await listed(keyed.read()))[0]
         await keyed.undo(await keyed.plan_undo(ann.id, folds=[erasable]))
         plan = await keyed.plan_redo(ann.id, folds=[erasable])
-        await keyed.forget("guest:ann")
+        keys = (await keyed.forget("guest:ann")).keys
 
         with pytest.raises(CannotUndo, match=r"guests-1@1 .* does not read as it did when this was planned"):
             await keyed.redo(plan)
+        assert (await keyed.forget("guest:ann", only_look=True)).keys == keys
         await keyed.redo(await keyed.plan_redo(ann.id, folds=[erasable]))
+        assert await _data(keyed) == [GONE, BOB, Came("ann"), Came("ann"), GONE]
+
+    @pytest.mark.guarantee("G4")
+    async def test_a_plan_that_was_carried_out_is_known_as_done_and_makes_no_key_after_its_subject_was_forgotten(
+        self, keyed: AsyncStore
+    ) -> None:
+        ann = (await listed(keyed.read()))[0]
+        await keyed.undo(await keyed.plan_undo(ann.id, folds=[erasable]))
+        plan = await keyed.plan_redo(ann.id, folds=[erasable])
+        (first,) = await keyed.redo(plan)
+        keys = (await keyed.forget("guest:ann")).keys
+
+        assert await keyed.redo(plan) == (replace_repeated(first),)
+        assert (await keyed.forget("guest:ann", only_look=True)).keys == keys
         assert await _data(keyed) == [GONE, BOB, Came("ann"), Came("ann"), GONE]
 
     async def test_a_cached_state_is_forgotten_with_its_subject(self, keyed: AsyncStore) -> None:
