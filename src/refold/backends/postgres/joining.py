@@ -73,15 +73,16 @@ class JoinedBlocking(_Joined):
         return ThreadSignal()
 
     def _begin(self) -> None:
-        """Begin the application's transaction if nothing did yet: else a part of it would be the whole, and commit by itself.
+        """Begin the application's transaction if nothing did yet: else a part of it would be the whole, and commit by itself."""
+        self._begin_around()
+        if not self._connection.autocommit and self._connection.info.transaction_status is TransactionStatus.IDLE:
+            self._connection.execute(_BEGIN)
 
-        SQLAlchemy commits only what it knows to have begun: `commit()` would else do nothing.
-        """
+    def _begin_around(self) -> None:
+        """SQLAlchemy commits only what it knows to have begun, and begins at any statement that it sees."""
         has_begun = getattr(self._around, "in_transaction", None)
         if callable(has_begun) and not has_begun():
             self._around.begin()
-        if not self._connection.autocommit and self._connection.info.transaction_status is TransactionStatus.IDLE:
-            self._connection.execute(_BEGIN)
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[psycopg.Connection[Any]]:
@@ -92,6 +93,7 @@ class JoinedBlocking(_Joined):
     async def fetch(
         self, text: str, values: Sequence[Any] | dict[str, Any] = (), *, plain: bool = False
     ) -> list[tuple[Any, ...]]:
+        self._begin_around()
         with psycopg.Cursor(self._connection, row_factory=tuple_row) as cursor:
             if plain:
                 read_plainly(cursor)
