@@ -14,10 +14,12 @@ from refold import ANY, Process, Snapshots, Store
 from refold._bridge.stepping import run_sync
 from refold.clock import SystemClock
 from refold.codec import Codec
+from refold.flows import forgotten as forgotten_at
 from refold.flows.append import append
 from refold.flows.forgetting import Forgotten, forget
 from refold.flows.load import load
 from refold.flows.prepare import Runtime
+from refold.flows.processes import known as known_module
 from refold.flows.processes.known import Known as InHand
 from refold.flows.snapshotting import afterwards, snapshot, with_shortcuts
 from refold.keys.opening import sealing_at
@@ -141,13 +143,35 @@ def test_a_process_goes_on_without_what_was_forgotten_since_its_last_input(tmp_p
         (last,) = run_sync(backend.read(Selection(InStream("$process.hosting-1"), backward=True, limit=1)))
         states: list[Known] = []
         for _ in range(3):
-            instance = run_sync(known.taken(backend, runtime, "1"))
+            since = run_sync(known.since(backend, runtime))
+            instance = run_sync(known.taken(backend, runtime, "1", since))
             states.append(instance.state)
             known.keep(instance, last.version, last.id)
             if len(states) == 2:  # it was kept once, and found
                 store.forget("guest:ann")
     run_sync(backend.close())
     assert states == [(("ann", "Ann Lee"),), (("ann", "Ann Lee"),), (("ann", None),)]
+
+
+def test_a_step_looks_once_whether_somebody_was_forgotten_however_many_instances_it_is_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def react(_: Recorded[Any], known: Known) -> Iterable[Effect]:
+        return ()
+
+    hosting = Process[Any, Known]("hosting", tuple, react, guests.evolve, events=(Registered, Came))
+    looks: list[int] = []
+
+    async def known_at(*given: Any) -> int:
+        looks.append(await forgotten_at.known_at(*given))
+        return looks[-1]
+
+    monkeypatch.setattr(known_module, "known_at", known_at)
+    with Store.open(f"sqlite:///{tmp_path}/s.db?keys=sqlite:///{tmp_path}/k.db", events=EVENTS) as store:
+        for number in (1, 2, 3):
+            store.append(f"guests-{number}", [ANN])
+        assert store.process(hosting).catch_up().inputs == 3
+    assert looks == [0]
 
 
 def test_a_key_that_is_destroyed_while_it_is_looked_up_is_not_taken_to_be_there(

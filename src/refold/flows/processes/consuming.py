@@ -70,13 +70,14 @@ class _Together:
         """Raises `HandlerFailed` for the input that cannot be taken in; nothing was done then."""
         if not self._looked_after:
             self._looked_after = await looked_after(inside, self._runtime, self._process)
+        since = await self._known.since(inside, self._runtime) if events else None
         instances: dict[str, Instance] = {}
         found: list[_Taken] = []
         for recorded in events:
             if is_journal(recorded.stream) and recorded.stream.category != self._process.journals:
                 continue
             try:
-                found += await self._taken(inside, instances, recorded, in_turn=in_turn)
+                found += await self._taken(inside, instances, since, recorded, in_turn=in_turn)
             except Archived as error:  # it concerns this input alone
                 raise HandlerFailed(recorded, error) from error
             except (StoreError, OutcomeUnknown):
@@ -88,13 +89,19 @@ class _Together:
                 self._known.keep(taken.instance, version, taken.write.rows[-1].id)
 
     async def _taken(
-        self, inside: Backend, instances: dict[str, Instance], recorded: Recorded[Any], *, in_turn: bool
+        self,
+        inside: Backend,
+        instances: dict[str, Instance],
+        since: int | None,
+        recorded: Recorded[Any],
+        *,
+        in_turn: bool,
     ) -> Sequence[_Taken]:
         id = self._process.instance_of(recorded)
         if id not in instances:
             if not in_turn:
                 await inside.work([_held(self._process, id)])
-            instances[id] = await self._known.taken(inside, self._runtime, id)
+            instances[id] = await self._known.taken(inside, self._runtime, id, since)
         entries = reaction(self._runtime, instances[id], recorded, in_turn=in_turn)
         if not entries:
             return ()

@@ -33,13 +33,17 @@ class Known:
         self._personal = any(personal_fields(cls) for cls in process.event_types)
         self._kept: dict[str, tuple[Instance, int, bytes]] = {}
 
-    async def taken(self, backend: Backend, runtime: Runtime, id: str) -> Instance:
+    async def since(self, backend: Backend, runtime: Runtime) -> int | None:
+        """The position at which somebody was last forgotten, `None` if no input is personal: one look does for a step."""
+        return await known_at(backend, runtime) if self._personal else None
+
+    async def taken(self, backend: Backend, runtime: Runtime, id: str, since: int | None) -> Instance:
         """An instance as it is now.
 
         Raises:
             Whatever `loaded` raises.
         """
-        kept, since = self._kept.pop(id, None), await known_at(backend, runtime) if self._personal else None
+        kept = self._kept.pop(id, None)
         if kept is not None and kept[0].since == since:
             instance, version, last = kept
             rows = await backend.read(Selection(InStream(instance.journal), version - 1))
