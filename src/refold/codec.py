@@ -204,6 +204,7 @@ class Decoders(dict[Key, Decode]):
 
     `stored` are the types under which what has a class here may be stored, `names` those of all that is read, None for any.
     `selective`: what has no class here is passed over, in place of an error.
+    `personal`: what is read may hold what is forgotten one day.
     """
 
     def __init__(
@@ -227,6 +228,10 @@ class Decoders(dict[Key, Decode]):
             key: way for key, way in ways.items() if any(end in self for end in way.ends())
         }
         self.splits = any(way.fork for way in self.older.values())
+        # An older field may have been personal, though no class says so any more.
+        self.personal = any(form.personal for form in forms) or (
+            bool(self.older) and bool(sealing and sealing.has_keys)
+        )
 
     def __missing__(self, key: Key) -> Decode:
         if not self.raw or key in self.older:

@@ -44,7 +44,9 @@ class _Closed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sealing(Protocol):
-    """Who seals values by the keys of their subjects, and opens them again."""
+    """Who seals values by the keys of their subjects, and opens them again. `has_keys`: whether any can be destroyed."""
+
+    has_keys: bool
 
     def admit(self, type: str) -> None:
         """Whether events of a type that hold personal data can be written.

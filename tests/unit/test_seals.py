@@ -31,6 +31,8 @@ MAIL = b'{"$sealed":["who:x","k","Im1haWwi"]}'
 class Pretended:
     """Seals that hide nothing. Those of the forgotten are not opened."""
 
+    has_keys = True
+
     def __init__(self, *forgotten: str) -> None:
         self.forgotten = forgotten
 

@@ -78,7 +78,7 @@ async def reached(
     if shortcut is None:
         return await _from_the_first_event(backend, runtime, fold, stream, until)
     began_at = runtime.clock.now()
-    since = await known_at(backend, runtime) if shortcut.personal else None
+    since = await known_at(backend, runtime) if runtime.codec.decoders(fold.event_types).personal else None
     loaded = await _from_the_cache(backend, runtime, fold, shortcut.cache, stream, until, since)
     if loaded is None:
         saved = None if shortcut.saving is None else await nearest(backend, shortcut.saving, stream, until)

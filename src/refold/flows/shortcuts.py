@@ -127,11 +127,10 @@ class Saving:
 
 
 class Shortcut(Struct, frozen=True):
-    """What the loads of one fold may begin with. `personal`: its states may hold what is forgotten one day."""
+    """What the loads of one fold may begin with."""
 
     saving: Saving | None
     cache: StateCache | None
-    personal: bool = False
 
 
 def cache_for(fold: Fold[Any, Any], room: int) -> StateCache:

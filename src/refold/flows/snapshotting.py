@@ -17,7 +17,6 @@ from refold.flows.snapshots import Saved, opened, save, stands_there, try_to_sav
 from refold.flows.transact import Handled
 from refold.fold import Fold
 from refold.messages import Position
-from refold.personal import personal_fields
 from refold.ports import Backend, Own, Within
 from refold.sameness import identical
 from refold.snapshot import Snapshots
@@ -50,8 +49,7 @@ def with_shortcuts(runtime: Runtime, fold: Fold[Any, Any], snapshots: Snapshots 
     saving = None if snapshots is None else Saving(fold, snapshots, runtime.codec)
     fresh = cache_for(fold, cache) if cache else None
     kept = None if fresh is None or runtime.caches is None else runtime.caches.setdefault(fold, fresh)
-    personal = any(personal_fields(cls) for cls in fold.event_types)
-    return replace(runtime, shortcuts={**runtime.shortcuts, fold: Shortcut(saving, kept, personal)})
+    return replace(runtime, shortcuts={**runtime.shortcuts, fold: Shortcut(saving, kept)})
 
 
 def afterwards(

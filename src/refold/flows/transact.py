@@ -200,7 +200,8 @@ async def cached_state(backend: Backend, runtime: Runtime, fold: Fold[S, E], str
     shortcut = runtime.shortcuts.get(fold)
     if shortcut is None or shortcut.cache is None or shortcut.cache.get(stream) is None:
         return None
-    known = shortcut.cache.known(stream, await known_at(backend, runtime) if shortcut.personal else None)
+    is_personal = runtime.codec.decoders(fold.event_types).personal
+    known = shortcut.cache.known(stream, await known_at(backend, runtime) if is_personal else None)
     return None if known is None else as_loaded(known)
 
 

@@ -59,6 +59,8 @@ def sealing_at(url: str | None) -> Sealing:
 class NoKeys:
     """Sealing of a store that was opened without keys: it refuses."""
 
+    has_keys = False
+
     def admit(self, type: str) -> None:
         raise UsageError(f"event {type!r} holds personal data, which are sealed by keys: {_WAY_OUT}.")
 

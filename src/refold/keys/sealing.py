@@ -79,6 +79,8 @@ class Sealed:
     A name may hold a slash itself, so that of names is escaped: else two tenants could share a key, and be forgotten by it.
     """
 
+    has_keys = True
+
     def __init__(self, keys: Keys, tenant: str = "", ciphers: Recent[bytes, AESSIV] | None = None) -> None:
         self.keys, self.tenant = keys, tenant
         self._ciphers = Recent[bytes, AESSIV]() if ciphers is None else ciphers  # making one takes longer than using it

@@ -11,7 +11,6 @@ from refold.flows.processes.instance import Instance, loaded
 from refold.flows.processes.journal import ENTRIES, Kept, Migrated, Reacted, Started
 from refold.flows.read import opened_all
 from refold.messages import Recorded
-from refold.personal import personal_fields
 from refold.ports import PAGE, Backend, InStream, Selection
 from refold.process import Process
 from refold.rows import Row
@@ -30,12 +29,12 @@ class Known:
 
     def __init__(self, process: Process[Any, Any]) -> None:
         self._process = process
-        self._personal = any(personal_fields(cls) for cls in process.event_types)
         self._kept: dict[str, tuple[Instance, int, bytes]] = {}
 
     async def since(self, backend: Backend, runtime: Runtime) -> int | None:
         """The position at which somebody was last forgotten, `None` if no input is personal: one look does for a step."""
-        return await known_at(backend, runtime) if self._personal else None
+        is_personal = runtime.codec.selecting(self._process.event_types).personal
+        return await known_at(backend, runtime) if is_personal else None
 
     async def taken(self, backend: Backend, runtime: Runtime, id: str, since: int | None) -> Instance:
         """An instance as it is now.
