@@ -22,7 +22,6 @@ ALLOWED: Mapping[str, str] = {
     "cli/program.py: import_module": "the module of a command: one of a table in the program",
     "cli/demo.py: import_module": "refold.studio, spelled out, so that its extra is named if there is none",
     "cli/apps.py: import_module": "what --app, --into, REFOLD_APP or pyproject.toml name: the operator's own code",
-    "cli/transforms.py: import_module": "what refold copy --transform names: as above",
     "frameworks/django/configured.py: import_module": "what the settings of a Django project name: as above",
 }
 """By the file and the call, why the name is none that comes with data."""
