@@ -29,7 +29,7 @@ from refold.messages import Context, Recorded
 from refold.opening import open_blocking
 from refold.ports import InStream, Own, Selection
 from refold.process import Effect
-from refold.testing.contract.forgetting import ANN, BOB, EVENTS, Came, Known, Registered, guests
+from refold.testing.contract.forgetting import ANN, BOB, EVENTS, Came, Known, Labelled, Registered, guests, labels
 
 KNOWN: Known = (("ann", "Ann Lee"), ("bob", "Bob Ray"))
 GONE: Known = (("ann", None), ("bob", "Bob Ray"))
@@ -151,6 +151,18 @@ def test_a_process_goes_on_without_what_was_forgotten_since_its_last_input(tmp_p
                 store.forget("guest:ann")
     run_sync(backend.close())
     assert states == [(("ann", "Ann Lee"),), (("ann", "Ann Lee"),), (("ann", None),)]
+
+
+@pytest.mark.parametrize(("keys", "since"), [("sqlite:///:memory:", 0), (None, None)], ids=["with keys", "without"])
+def test_a_step_looks_whether_somebody_was_forgotten_if_its_inputs_had_a_shape_that_may_have_been_personal(
+    keys: str | None, since: int | None
+) -> None:
+    def react(_: Recorded[Any], label: str) -> Iterable[Effect]:
+        return ()
+
+    naming = Process[Any, str]("naming", str, react, labels.evolve, events=(Labelled, Came))
+    runtime, backend = Runtime(Codec(sealing=sealing_at(keys)), SystemClock()), open_blocking("memory://")
+    assert run_sync(InHand(naming).since(backend, runtime)) == since
 
 
 def test_a_step_looks_once_whether_somebody_was_forgotten_however_many_instances_it_is_about(
