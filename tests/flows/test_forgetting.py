@@ -129,6 +129,27 @@ def test_what_is_written_to_another_stream_until_the_key_is_gone_is_dropped_too(
     assert saved(backend) == []
 
 
+def test_who_is_in_many_streams_is_forgotten_in_few_transactions(
+    backend: Any, knows: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2, 121):
+        run_sync(append(backend, knows, f"guests-{number}", [ANN], expected=ANY, condition=None, context=Context()))
+    work, worked = backend.work, list[Any]()
+
+    def counted(steps: Any) -> Any:
+        worked.append(steps)
+        return work(steps)
+
+    monkeypatch.setattr(backend, "work", counted)
+    assert forgotten(backend, knows).snapshots == 0
+    assert len(worked) == 3
+    for number in (1, 50, 51, 120):
+        run_sync(snapshot(backend, knows, guests, str(number)))
+    assert run_sync(forget(backend, knows, "guest:ann", Context(), only_look=True)).snapshots == 4
+    again = forgotten(backend, knows)
+    assert (again.events, len(again.streams), again.snapshots, saved(backend)) == (120, 120, 4, [])
+
+
 def test_a_process_goes_on_without_what_was_forgotten_since_its_last_input(tmp_path: Path) -> None:
     def react(_: Recorded[Any], known: Known) -> Iterable[Effect]:
         return ()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, cast
 from uuid import UUID
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from refold.messages import Context, NewEvent, event
 from refold.personal import Sealing, stream_of
 from refold.ports import Append, Backend, InStream, Matching, Own, Selection, Write
 from refold.query import Query
+from refold.tables import SqlValue
 
 
 @event("$subject-forgotten", subject=lambda told: told.subject)
@@ -38,8 +39,11 @@ class Forgotten(Struct, frozen=True):
     snapshots: int
 
 
-_SAVED: Final = "select version from {refold}snapshots where stream = :stream"
-_DROP: Final = "delete from {refold}snapshots where stream = :stream returning version"
+_MANY: Final = 50
+"""Streams of one statement, so that somebody who is in thousands is not forgotten in thousands of transactions."""
+_AMONG: Final = f"stream in ({', '.join(f':s{number}' for number in range(_MANY))})"
+_SAVED: Final = f"select count(*) from {{refold}}snapshots where {_AMONG}"  # noqa: S608 - ours
+_DROP: Final = f"delete from {{refold}}snapshots where {_AMONG} returning version"  # noqa: S608 - ours
 
 
 async def forget(
@@ -70,7 +74,7 @@ async def forget(
         return await _drop(inside, streams)
 
     _drop_states(runtime, streams)
-    before = await _drop(backend, streams)
+    before = await _drop(backend, streams) if await _snapshots(backend, streams) else 0  # mostly none is saved
     after = await (backend.within(tell_and_drop) if backend.capabilities.together else tell_and_drop(backend))
     _, late = await _about(backend, subject)  # some more may have been written before the key was destroyed
     return Forgotten(subject, len(known), events, streams, before + after + await _drop(backend, {*late} - {*streams}))
@@ -101,15 +105,24 @@ async def _snapshots(backend: Backend, streams: Iterable[str]) -> int:
     """How many there are."""
     if not backend.capabilities.sql:
         return 0
-    return sum([len(await backend.query(Own(_SAVED, {"stream": stream}))) for stream in streams])
+    found = [await backend.query(Own(_SAVED, among)) for among in _by_many(streams)]
+    return sum(cast("int", count) for ((count,),) in found)
 
 
 async def _drop(backend: Backend, streams: Iterable[str]) -> int:
     """Drop the snapshots of these streams, and say how many."""
     if not backend.capabilities.sql:
         return 0
-    dropped = [await backend.work([Own(_DROP, {"stream": stream})]) for stream in streams]
+    dropped = [await backend.work([Own(_DROP, among)]) for among in _by_many(streams)]
     return sum(len(rows) for (rows,) in dropped)
+
+
+def _by_many(streams: Iterable[str]) -> Iterator[Mapping[str, SqlValue]]:
+    """As parameters; so that there is one text for all, the last that is there stands for those that are not."""
+    names = tuple(streams)
+    for start in range(0, len(names), _MANY):
+        last = min(start + _MANY, len(names)) - 1
+        yield {f"s{number}": names[min(start + number, last)] for number in range(_MANY)}
 
 
 async def _tell(backend: Backend, runtime: Runtime, stream: str, subject: str, key: bytes, context: Context) -> None:
