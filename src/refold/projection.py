@@ -75,6 +75,8 @@ Together: TypeAlias = Callable[[Any, Sequence[Recorded[Any]], bool], Coroutine[A
 
 The last one: whether they come in their turn, and are not mended beside the checkpoint.
 """
+Beforehand: TypeAlias = Callable[[Any], Coroutine[Any, Any, None]]
+"""What is done before each step, outside of its transaction."""
 
 Call: TypeAlias = Callable[..., Iterable[Caused] | None]
 """Any handler, as it is called: with the event, and the rows that it gets."""
@@ -123,6 +125,7 @@ class Projection:
             raise UsageError(f"projection {name!r} has one table for a collection of them: write tables=[...].")
         self.version, self.schema, self.tables, self.key = version, schema, tuple(tables), key
         self.together: Together | None = None
+        self.beforehand: Beforehand | None = None
         self._handlers: dict[type[Any], Handling] = {}
         self._effects: dict[type[Any], Handling] = {}
 
@@ -185,7 +188,7 @@ class Projection:
     def remade(self, around: Callable[[Call], Call] = _as_it_is, *, effects: bool = True) -> Projection:
         """The same projection, with something around each handler and effect, or without its effects."""
         same = Projection(self.name, version=self.version, schema=self.schema, tables=self.tables, key=self.key)
-        same.together = self.together
+        same.together, same.beforehand = self.together, self.beforehand
         for cls, handling in self._handlers.items():
             same._register(same._handlers, cls, handling.gets)(around(handling.call))
         for cls, handling in self._effects.items() if effects else ():

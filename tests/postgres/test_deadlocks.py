@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 
-from refold import NewEvent, RawEvent, Store, StoreBusy, sql
+from refold import Effect, NewEvent, Process, RawEvent, Recorded, Store, StoreBusy, event, sql
 from refold._bridge.stepping import run_sync
 from refold.backends.postgres import backend as postgres
+from refold.flows.processes import reindexing
+from refold.flows.processes.consuming import consumer
+from refold.flows.projections.builds import active_build
+from refold.flows.projections.splitting import repartition
+from refold.flows.projections.work import step, take_up
+from refold.ports import Backend, Unclaimed
 
 
 @pytest.fixture
@@ -84,3 +91,46 @@ def test_an_append_that_the_server_undid_is_made_again(url: str) -> None:
         with crossing(url, other, "select pg_advisory_xact_lock(hashtextextended('refold refold', 0))"):
             store.append("bill-1", [NewEvent(RawEvent("Paid", {"amount": 5}), tags=frozenset({"customer:1"}))])
         assert store.head() == 1
+
+
+@event("bill.sent")
+class Sent: ...
+
+
+def nothing(_: Recorded[Sent], __: int) -> Iterator[Effect]:
+    return iter(())
+
+
+def test_two_workers_on_a_copy_that_make_its_rows_anew_do_not_wait_for_each_other(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "DEADLOCKS", 1)
+    meeting, whole = threading.Barrier(2, timeout=60), reindexing._reindexed
+    process = Process[Any, int]("counting", int, nothing, lambda count, _: count + 1, events=(Sent,))
+
+    async def reindexed(*given: Any) -> int:
+        meeting.wait()
+        return await whole(*given)
+
+    with Store.open("sqlite:///:memory:", events=[Sent]) as old, Store.open(url, events=[Sent]) as new:
+        old.append("bill-1", [Sent()])
+        old.process(process).catch_up()
+        old.copy_to(new)
+        runtime, projection = new._runtime, consumer(new._runtime, process)
+
+        async def worked(backend: Backend, first: int) -> None:
+            work = await take_up(backend, projection, await active_build(backend, runtime.clock, projection), first)
+            while work is not None and await step(backend, backend, runtime, work):
+                pass
+
+        def to_the_end(first: int) -> None:
+            try:
+                new._engine.outside(lambda b: worked(b, first))
+            except Unclaimed:  # the rows were made anew
+                to_the_end(first)
+
+        parts = new._engine.outside(lambda b: repartition(b, b, runtime, projection, 2))
+        monkeypatch.setattr(reindexing, "_reindexed", reindexed)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(to_the_end, [part.first for part in parts]))
+        assert [(each.id, each.inputs) for each in new.process(process).list()] == [("1", 1)]

@@ -15,7 +15,7 @@ from refold.flows.processes.instance import Instance
 from refold.flows.processes.journal import CancelAsked, Entry, is_journal
 from refold.flows.processes.known import Known
 from refold.flows.processes.reactions import reaction
-from refold.flows.processes.reindexing import looked_after
+from refold.flows.processes.reindexing import look_after
 from refold.flows.processes.writing import written
 from refold.flows.projections.batch import HandlerFailed
 from refold.messages import NewEvent, Recorded
@@ -41,7 +41,8 @@ def consumer(runtime: Runtime, process: Process[Any, Any]) -> Projection:
     projection = Projection(consumer_name(process.name), key=process.instance_of)
     for cls in dict.fromkeys((*process.event_types, CancelAsked)):
         projection.on(cls)(nothing)
-    projection.together = _Together(runtime, process)
+    taking = _Together(runtime, process)
+    projection.together, projection.beforehand = taking, taking.look_after
     return projection
 
 
@@ -66,10 +67,14 @@ class _Together:
         self._runtime, self._process, self._known = runtime, process, Known(process)
         self._looked_after = False
 
+    async def look_after(self, backend: Backend) -> None:
+        """Outside of the transaction of a step, which holds its partition: here all of them are waited for."""
+        if not self._looked_after:
+            await look_after(backend, self._runtime, self._process)
+            self._looked_after = True
+
     async def __call__(self, inside: Backend, events: Sequence[Recorded[Any]], in_turn: bool) -> None:  # noqa: FBT001 - a port's
         """Raises `HandlerFailed` for the input that cannot be taken in; nothing was done then."""
-        if not self._looked_after:
-            self._looked_after = await looked_after(inside, self._runtime, self._process)
         since = await self._known.since(inside, self._runtime) if events else None
         instances: dict[str, Instance] = {}
         found: list[_Taken] = []

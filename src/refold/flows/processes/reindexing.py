@@ -45,16 +45,12 @@ async def reindex(backend: Backend, runtime: Runtime, process: Process[Any, Any]
     return await backend.within(lambda inside: _reindexed(inside, runtime, process))
 
 
-async def looked_after(inside: Backend, runtime: Runtime, process: Process[Any, Any]) -> bool:
-    """Make the rows where there are journals and none of them, as in a copy; say whether that need not be looked at again.
-
-    Inside of the transaction of a step: if that is rolled back, so are they.
-    """
-    if await inside.query(Own(_ANY, {"process": process.name})):
-        return True
-    if not await inside.read(Selection(InCategory(process.journals), limit=1)):
-        return True
-    return not await _reindexed(inside, runtime, process)
+async def look_after(backend: Backend, runtime: Runtime, process: Process[Any, Any]) -> None:
+    """Make the rows where there are journals and none of them, as in a copy."""
+    if await backend.query(Own(_ANY, {"process": process.name})):
+        return
+    if await backend.read(Selection(InCategory(process.journals), limit=1)):
+        await reindex(backend, runtime, process)
 
 
 async def _reindexed(inside: Backend, runtime: Runtime, process: Process[Any, Any]) -> int:

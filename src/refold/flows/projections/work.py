@@ -146,6 +146,8 @@ async def step(
     rows, to = await _next(source, runtime, work, min(stops, default=None))
     if to <= work.position:
         return None
+    if work.projection.beforehand is not None:
+        await work.projection.beforehand(target)
     events = _wanted(runtime, work, rows)
     if isinstance(work.projection, Publication):
         to = await publish(runtime, work, work.projection, _sorted_out(runtime, work, events)[0], to)
