@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from msgspec import Struct
 
 from refold import Process, Projection, Recorded, Statement, Store, StoreError, Table, event, sql
 from refold.flows.processes.journal import Started
-from refold.flows.projections import inline, rebuilding
+from refold.flows.projections import catching_up, inline, rebuilding
 from refold.flows.projections.batch import Batch
+from refold.flows.projections.work import Stepped
 from refold.ports import Backend, Own
 from refold.process import Effect
 from refold.tables import Change
@@ -60,6 +62,24 @@ def test_a_build_takes_its_place_although_somebody_appends_before_each_try(
     store.model(numbers).rebuild()
     assert listed(store) == [1, 2]
     assert [(each.build, each.role, each.lag) for each in store.projections()] == [(1, "retired", 0), (2, "active", 0)]
+
+
+@pytest.mark.guarantee("G20")
+def test_a_build_takes_its_place_although_somebody_appends_before_each_step(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, numbered = catching_up.step, count(2)
+
+    async def overtaken(*args: Any, **options: Any) -> Stepped | None:
+        if (number := next(numbered)) < 1_000:
+            store.append("count-1", [Counted(number)])
+        return await step(*args, **options)
+
+    store.append("count-1", [Counted(1)])
+    monkeypatch.setattr(catching_up, "step", overtaken)
+    store.model(numbers).rebuild()
+    assert listed(store) == list(range(1, next(numbered)))
+    assert len(listed(store)) < 10
 
 
 @pytest.mark.guarantee("G20")

@@ -196,10 +196,12 @@ async def rebuild(
     async def again() -> Build | None:
         return build if with_role(await builds(target, projection.name), "building") == build else None
 
-    async def until() -> int | None:
-        return await until_of(target, projection, build)
+    async def until() -> int:
+        most = await until_of(target, projection, build)
+        return head if most is None else min(most, head)
 
     while True:
+        head = await source.head()  # what somebody appends meanwhile is for the next round: they may never rest
         for part in await partitions(target, build):
             await finish(
                 source, target, runtime, projection, build, part.first, again=again, until=until, report=report

@@ -73,7 +73,9 @@ class RunningProjections(ModelContract):
         await sql_store.catch_up(seen())
         await sql_store.wait_for("seen", 1, timeout=0)
         await sql_store.append("account-1", [Deposited(2)])
-        with pytest.raises(NotCaughtUp, match=r"at position 1 after 0.05 s, not yet at 2: nobody works on it") as caught:
+        with pytest.raises(
+            NotCaughtUp, match=r"at position 1 after 0.05 s, not yet at 2: nobody works on it"
+        ) as caught:
             await sql_store.wait_for("seen", 2, timeout=0.05)
         assert (caught.value.name, caught.value.position, caught.value.wanted) == ("seen", 1, 2)
 
