@@ -13,7 +13,7 @@ from refold import Process, Projection, Recorded, Statement, Store, StoreError, 
 from refold.flows.processes.journal import Started
 from refold.flows.projections import catching_up, inline, rebuilding
 from refold.flows.projections.batch import Batch
-from refold.flows.projections.work import Stepped
+from refold.flows.projections.work import Stepped, step
 from refold.ports import Backend, Own
 from refold.process import Effect
 from refold.tables import Change
@@ -68,7 +68,7 @@ def test_a_build_takes_its_place_although_somebody_appends_before_each_try(
 def test_a_build_takes_its_place_although_somebody_appends_before_each_step(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, numbered = catching_up.step, count(2)
+    numbered = count(2)
 
     async def overtaken(*args: Any, **options: Any) -> Stepped | None:
         if (number := next(numbered)) < 1_000:
