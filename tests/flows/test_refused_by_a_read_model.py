@@ -14,11 +14,13 @@ from refold import (
     Declined,
     Process,
     Projection,
+    ProjectionStopped,
     Recorded,
     Retry,
     Saga,
     Statement,
     Store,
+    StoreError,
     UsageError,
     command,
     effect,
@@ -27,8 +29,10 @@ from refold import (
 )
 from refold.external import EffectHandler
 from refold.flows.prepare import Cause, prepare
+from refold.flows.processes import delivering
 from refold.flows.processes.journal import Delivered, Parked, Refused
 from refold.flows.processes.writing import claimed, written
+from refold.flows.taking import take
 from refold.messages import NewEvent
 from refold.ports import Append, Unclaimed, Write
 from refold.process import Effect, after
@@ -196,6 +200,33 @@ def test_a_command_whose_delivery_is_refused_is_parked_and_the_others_are_delive
         instances.catch_up(card)
         assert [(each.instance, each.state) for each in instances.outgoing()] == [("2", "parked")]
         assert inline.query("select id from picky order by id") == [("1",), ("3",)]
+
+
+def test_a_command_waits_for_a_read_model_that_is_paused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decide(charge: Charge, _: int) -> Iterator[Charged]:
+        yield Charged(charge.number)
+
+    def react(recorded: Recorded[Ordered], state: int) -> Iterator[Effect]:
+        yield card.send(recorded.stream.id, Charge(recorded.data.number))
+
+    def counted(state: int, _: Ordered | Charged) -> int:
+        return state + 1
+
+    card = Decider("card", initial=int, decide=decide, evolve=counted)
+    stopped = [ProjectionStopped("refusing", "paused", "looked at", 1)]
+
+    async def taken(*args: Any) -> Any:
+        if stopped:
+            raise stopped.pop()
+        return await take(*args)
+
+    monkeypatch.setattr(delivering, "take", taken)
+    store.append("parcel-1", [Ordered(1)])
+    instances = store.process(Process[Any, int]("sending", int, react, counted, retry=Retry(1)))
+    with pytest.raises(StoreError, match="looked at"):
+        instances.catch_up(card)
+    assert [each.state for each in instances.outgoing()] == ["pending"]
+    assert (instances.catch_up(card).commands, instances.outgoing()) == (1, ())
 
 
 def waiting() -> Process[Any, tuple[int, ...]]:

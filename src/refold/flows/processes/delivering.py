@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 from refold.codec import form_of
-from refold.errors import Archived, OutcomeUnknown, RefoldError, StoreError, UsageError
+from refold.errors import Archived, OutcomeUnknown, ProjectionStopped, RefoldError, StoreError, UsageError
 from refold.external import Retry
 from refold.flows.prepare import Runtime
 from refold.flows.processes.journal import Delivered
@@ -91,6 +91,8 @@ async def _handled(
         raise Refusal(message, error) from error
     except (StoreError, OutcomeUnknown, Unclaimed):
         raise
+    except ProjectionStopped as error:  # a read model that is kept inline: that passes
+        raise StoreError(str(error)) from error
     except Exception as error:
         raise Refusal(message, error) from error
     result = handled.version if message.lane else None  # what a saga's `command` gives

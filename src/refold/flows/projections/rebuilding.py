@@ -117,8 +117,8 @@ async def try_switch(source: Backend, target: Backend, runtime: Runtime, project
         await let_go(target, runtime, active, theirs)
         return False
     at, far = min(part.position for part in mine), max(part.position for part in theirs)
-    is_current = far >= head  # as one that is kept inline; another will not run away from what is being built
-    arrives = source is target and target.capabilities.together and is_current and 0 < far - at < BATCH
+    runs_away = 0 < at < far and far >= head  # as one does that is kept inline; another stands still when it is told to
+    arrives = source is target and target.capabilities.together and runs_away and far - at < BATCH
     if (at < far and not arrives) or (not projection.has_effects and at < head - NEAR):
         await _hold(target, runtime, projection, active, far - at)
         await let_go(target, runtime, active, theirs, if_deserted=True)
