@@ -226,7 +226,7 @@ def test_a_command_waits_for_a_read_model_that_is_paused(store: Store, monkeypat
     with pytest.raises(StoreError, match="looked at"):
         instances.catch_up(card)
     assert [each.state for each in instances.outgoing()] == ["pending"]
-    assert (instances.catch_up(card).commands, instances.outgoing()) == (1, ())
+    assert (instances.catch_up(card).commands, list(instances.outgoing())) == (1, [])
 
 
 def waiting() -> Process[Any, tuple[int, ...]]:
