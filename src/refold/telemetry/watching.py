@@ -71,7 +71,7 @@ class Deciding(Call):
 
 
 class Watched(Outside):
-    """A `Backend` under a call."""
+    """A `Backend` under a call; equal to the one that it watches, since it is the same place."""
 
     def __init__(self, backend: Backend, call: Call) -> None:
         async def direct(flow: Flow[T], /) -> T:
@@ -79,6 +79,12 @@ class Watched(Outside):
 
         super().__init__(backend.capabilities, direct, direct)
         self._backend, self._call = backend, call
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._backend == (other._backend if isinstance(other, Watched) else other))
+
+    def __hash__(self) -> int:
+        return hash(self._backend)
 
     async def append(self, append: Append) -> AppendResult:
         call = self._call

@@ -118,7 +118,7 @@ async def try_switch(source: Backend, target: Backend, runtime: Runtime, project
         return False
     at, far = min(part.position for part in mine), max(part.position for part in theirs)
     runs_away = 0 < at < far and far >= head  # as one does that is kept inline; another stands still when it is told to
-    arrives = source is target and target.capabilities.together and runs_away and far - at < BATCH
+    arrives = source == target and target.capabilities.together and runs_away and far - at < BATCH
     if (at < far and not arrives) or (not projection.has_effects and at < head - NEAR):
         await _hold(target, runtime, projection, active, far - at)
         await let_go(target, runtime, active, theirs, if_deserted=True)
