@@ -91,7 +91,7 @@ def as_bytes(text: str) -> bytes:
 OBJECT: Final = '{"a": [1, 2.5, null], "b": {"c": "d"}}'
 MESSAGE: Final = '{"specversion":"1.0","id":"1","source":"/s","type":"t","time":"2026-01-01T00:00:00Z","data":{}}'
 MANIFEST: Final = (
-    '{"format":1,"refold":"0.1","taken_at":"","source":{"backend":"sqlite","format":6,"place":"x"},"contents":{"head":1,'
+    '{"format":1,"refold":"0.1","taken_at":"2026-01-02T03:04:05+00:00","source":{"backend":"sqlite","format":6,"place":"x"},"contents":{"head":1,'
     '"events":1,"streams":1,"digest":"","last_recorded_at":null,"rows":{}},"parts":[]}'
 )
 PARSERS: Final = {

@@ -118,12 +118,12 @@ def steps_without_a_key(put: Put) -> None:
 
 def commands_without_a_key_in_pieces(put: Put) -> None:
     """The decider has decided, and then that is noted; whoever sends it again is not recognised."""
-    whole: Any = _of(delivering, "handle")
+    whole: Any = _of(delivering, "take")
 
-    async def handle(inside: Any, runtime: Any, decider: Any, id: Any, command: Any, context: Any, key: Any) -> Any:
+    async def take(inside: Any, runtime: Any, decider: Any, id: Any, command: Any, context: Any, key: Any) -> Any:
         return await whole(inside, runtime, decider, id, command, context, None)
 
-    put(delivering, "handle", handle)
+    put(delivering, "take", take)
     _torn(put, duties, "deliver", at=0)
 
 

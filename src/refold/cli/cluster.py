@@ -78,6 +78,7 @@ def dev(ctx: click.Context, engine: str, nodes: int, place: Path | None, beside:
 def _wait(url: str) -> int:
     with stopping(lambda: _say("stopping; once more ends it at once.")) as stop:
         write(url + "\n")
+        sys.stdout.flush()
         _say("Ctrl-C stops it.")
         stop.wait()
     return Exit.OK
