@@ -229,9 +229,9 @@ class Snapshotting(Contract):
         await store.append("account-1", [Deposited(1)] * 3)
         real = snapshots.save
 
-        async def lying(backend: Any, clock: Any, saving: Any, stream: str, standing: Standing[int]) -> None:
+        async def lying(backend: Any, clock: Any, saving: Any, stream: str, standing: Standing[int]) -> bool:
             wrong = Standing(standing.state + 1, standing.version, standing.position, standing.began)
-            await real(backend, clock, saving, stream, wrong)
+            return await real(backend, clock, saving, stream, wrong)
 
         monkeypatch.setattr("refold.flows.snapshotting.save", lying)
         await store.bind(accounts, snapshots=EVERY_5).snapshot("1")
