@@ -7,7 +7,13 @@ from datetime import timedelta
 import pytest
 
 from refold import Store, after, cancel, finish
-from refold.demo.fulfilment import PaymentOverdue, PaymentTooLate, fulfilment
+from refold.demo.fulfilment import (
+    COME_LATE_WITHIN,
+    NoPaymentToCome,
+    PaymentOverdue,
+    PaymentTooLate,
+    fulfilment,
+)
 from refold.demo.orders import (
     AddLine,
     CancelOrder,
@@ -269,7 +275,12 @@ def test_an_order_is_cancelled_when_money_or_stock_is_missing() -> None:
 
 def test_a_cancelled_order_gives_its_stock_back() -> None:
     released = (stock.send("teapot", ReleaseStock("1042")), stock.send("cup", ReleaseStock("1042")))
-    process(PLACED).when(OrderCancelled("card"), id="1042").then(cancel(PaymentOverdue), *released)
+    closed = after(COME_LATE_WITHIN, NoPaymentToCome())
+    process(PLACED).when(OrderCancelled("card"), id="1042").then(cancel(PaymentOverdue), closed, *released)
+
+
+def test_when_no_payment_is_to_come_for_a_cancelled_order_the_process_ends() -> None:
+    process(PLACED, OrderCancelled("card")).when(NoPaymentToCome(), id="1042").then(finish())
 
 
 def test_a_shipped_order_is_picked_and_the_process_ends() -> None:

@@ -12,7 +12,7 @@ from tests.faults.judging import journals
 from tests.faults.planted_sagas import Torn
 
 from refold._bridge.stepping import run_sync
-from refold.flows.processes.timers import _DUE, _fired, timed
+from refold.flows.processes.timers import _DUE, _fired_due, timed
 from refold.ports import Backend, Own, Unclaimed
 from refold.testing import ManualClock
 
@@ -76,7 +76,7 @@ def test_who_still_sees_a_timer_that_has_come_back_is_refused() -> None:
         due = timed(store._runtime, _DUE, {"process": "eggs", "first": 0, "last": 1023, "limit": 10})
         with pytest.raises(Unclaimed):
             store._engine.outside(
-                lambda b: b.within(lambda inside: _fired(cast("Backend", Late(inside)), store._runtime, eggs, due))
+                lambda b: b.within(lambda inside: _fired_due(cast("Backend", Late(inside)), store._runtime, eggs, due))
             )
         work(store)
         assert [due == back for due, back in timers_of(journals(store, eggs)["1"])] == [True, True]
