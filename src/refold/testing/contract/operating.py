@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -259,16 +259,20 @@ class Operating(ProcessContract):
         assert (await rows_of(instances), await rows_of(other)) == before
         assert [len(rows) for rows in before[0]] == [6, 2, 1]
 
-    async def test_the_index_of_a_copy_is_made_from_its_journals(
-        self, shop: AsyncStore, stores: Stores, clock: ManualClock
-    ) -> None:
+    async def _waiting(self, shop: AsyncStore) -> AsyncInstances:
+        """Instances that wait for a command to be delivered, and for a timeout."""
         instances = shop.process(payment(shop_like))
         await shop.append("order-1", [Placed(), Paid(5)])
         await shop.append("order-2", [Placed()])
         await instances.catch_up()
+        return instances
+
+    async def test_the_index_of_a_copy_is_made_from_its_journals(
+        self, shop: AsyncStore, stores: Stores, clock: ManualClock
+    ) -> None:
+        instances = await self._waiting(shop)
         before = await rows_of(instances)
-        for table in ("processes", "timers", "outgoing"):
-            await emptied(instances, table)
+        await without_rows(instances)
         assert await instances.list() == ()
         assert await instances.reindex() == 2  # a copy that is run does it by itself
         processes, timers, outbox = await rows_of(instances)
@@ -279,12 +283,8 @@ class Operating(ProcessContract):
     async def test_a_copy_goes_on_with_what_its_instances_wait_for_as_soon_as_it_is_run(
         self, shop: AsyncStore, stores: Stores, clock: ManualClock
     ) -> None:
-        instances = shop.process(payment(shop_like))
-        await shop.append("order-1", [Placed(), Paid(5)])
-        await shop.append("order-2", [Placed()])
-        await instances.catch_up()
-        for table in ("processes", "timers", "outgoing"):
-            await emptied(instances, table)
+        instances = await self._waiting(shop)
+        await without_rows(instances)
         await shop.model(Projection("$process.payment")).reset()
         await shop.append("order-3", [Placed()])
         await instances.catch_up(accounts)
@@ -324,17 +324,21 @@ class Operating(ProcessContract):
         )  # fmt: skip
 
 
+_TABLES: Final = ("processes", "timers", "outgoing")
+
+
 async def rows_of(instances: AsyncInstances) -> tuple[list[Any], ...]:
     """All that the index holds about a process."""
     return tuple([
         sorted(await _query(instances, f"select * from {{refold}}{table} where process = :process"))  # noqa: S608 - names of ours
-        for table in ("processes", "timers", "outgoing")
+        for table in _TABLES
     ])  # fmt: skip
 
 
-async def emptied(instances: AsyncInstances, table: str) -> None:
-    """Remove what the index holds about a process."""
-    await _done(instances, lambda b, own: b.work([own]), f"delete from {{refold}}{table} where process = :process")  # noqa: S608 - a name of ours
+async def without_rows(instances: AsyncInstances) -> None:
+    """Remove all that the index holds about a process, as it is in a copy."""
+    for table in _TABLES:
+        await _done(instances, lambda b, own: b.work([own]), f"delete from {{refold}}{table} where process = :process")  # noqa: S608 - a name of ours
 
 
 async def _query(instances: AsyncInstances, text: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any, Final, TypeAlias, assert_never
 from uuid import UUID
 
@@ -162,6 +162,15 @@ async def _an_order_of_two_stories(store: AsyncStore) -> tuple[Recorded[Any], Re
     return placed, (await _recorded(store))[-1]
 
 
+async def _refused(store: AsyncStore, carried_out: Awaitable[object], reason: Obstacle) -> None:
+    """Carrying out a plan is refused for that reason, and nothing is appended."""
+    before = await _recorded(store)
+    with pytest.raises(CannotUndo) as refused:
+        await carried_out
+    assert refused.value.reasons == (reason,)
+    assert await _recorded(store) == before
+
+
 def _obstacle(event: Recorded[Any], reason: str) -> Obstacle:
     return Obstacle(event.id, _place(event), reason)
 
@@ -263,12 +272,8 @@ class Undoing(Contract):
         (placed,) = await _recorded(store)
         plan = await store.plan_undo(placed.id, folds=FOLDS)
         await store.context(cause=placed, correlation_id="another").append("stock-1", [Received("nut", 2)])
-        before = await _recorded(store)
-
-        with pytest.raises(CannotUndo) as refused:
-            await store.undo(plan)
-        assert refused.value.reasons == (_obstacle(placed, f"it caused {_place(before[-1])}, which stands"),)
-        assert await _recorded(store) == before
+        *_, received = await _recorded(store)
+        await _refused(store, store.undo(plan), _obstacle(placed, f"it caused {_place(received)}, which stands"))
 
     @pytest.mark.guarantee("G5")
     async def test_what_an_undo_came_to_cause_after_the_plan_is_in_the_way_of_the_redo(self, store: AsyncStore) -> None:
@@ -278,12 +283,10 @@ class Undoing(Contract):
         plan = await store.plan_redo(placed.id, folds=FOLDS)
         cancelled = (await _recorded(store))[-1]
         await store.context(cause=cancelled, correlation_id="another").append("stock-1", [Received("nut", 2)])
-        before = await _recorded(store)
-
-        with pytest.raises(CannotUndo) as refused:
-            await store.redo(plan)
-        assert refused.value.reasons == (_obstacle(placed, f"undoing it caused {_place(before[-1])}, which stands"),)
-        assert await _recorded(store) == before
+        *_, received = await _recorded(store)
+        await _refused(
+            store, store.redo(plan), _obstacle(placed, f"undoing it caused {_place(received)}, which stands")
+        )
 
     @pytest.mark.guarantee("G4")
     async def test_one_plan_carried_out_by_many_at_once_while_others_append_is_carried_out_once(
