@@ -12,7 +12,8 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Raw, Struct
 
-from refold.codec import Codec, form_of, pieces_of
+from refold.codec import Codec, form_of
+from refold.decoding import pieces_of
 from refold.errors import BadMessage, Unreadable, shortened
 from refold.messages import Spec, spec_of
 

@@ -19,8 +19,9 @@ from refold.backends.sqlite import Location
 from refold.backup import manifest
 from refold.cli.options import instant_of
 from refold.cloudevents import CloudEvent
-from refold.codec import Codec, events_of, raw_json
+from refold.codec import Codec, raw_json
 from refold.cron import next_time
+from refold.decoding import events_of
 from refold.http.bodies import json_of
 from refold.messages import RawEvent, checked_name
 from refold.signatures import check_signature, keys_of

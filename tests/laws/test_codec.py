@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refold import InvalidEvent, RawEvent, UndecodableEvent, UnknownEventType, UsageError, event
-from refold.codec import Codec, as_json, events_of, form_of, raw_json
+from refold.codec import Codec, as_json, form_of, raw_json
+from refold.decoding import events_of
 from refold.messages import spec_of
 from refold.testing import strategies as refold_st
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from refold import RawEvent, Store, Upcaster, default, drop, event, move, rename, upcast
 from refold.chains import Chains
-from refold.codec import Codec, pieces_of
+from refold.codec import Codec
+from refold.decoding import pieces_of
 from refold.upcasting import Change, JsonObject
 
 NAMES = ("a", "b", "c", "d")

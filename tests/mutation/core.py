@@ -46,6 +46,7 @@ ROOMS: Final[Mapping[str, str]] = {
         "unit/test_codec.py unit/test_known_classes.py unit/test_decoding.py unit/test_recorded.py unit/test_seals.py "
         "unit/test_upcasting.py"
     ),
+    "decoding": "unit/test_decoding.py unit/test_recorded.py unit/test_seals.py unit/test_upcasting.py",
     "refusals": "unit/test_refusals.py",
     "closing": "unit/test_closing.py",
     "archiving": "unit/test_archiving.py",

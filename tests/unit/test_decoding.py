@@ -18,7 +18,8 @@ from refold import (
     split,
     upcast,
 )
-from refold.codec import Codec, Decoders, Piece, events_of, pieces_of
+from refold.codec import Codec, Decoders
+from refold.decoding import Piece, events_of, pieces_of
 from refold.upcasting import JsonObject, Parts
 
 

@@ -12,7 +12,8 @@ import pytest
 from tests.unit.test_decoding import Done, Left, Right, Undone
 
 from refold import Metadata, Position, Recorded, UndecodableEvent
-from refold.codec import Codec, recorded_all, recorded_each
+from refold.codec import Codec
+from refold.decoding import recorded_all, recorded_each
 from refold.messages import StreamName
 from refold.rows import Row
 

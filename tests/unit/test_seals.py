@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from refold import InvalidName, Personal, RawEvent, UndecodableEvent, UsageError, event, upcast
-from refold.codec import Codec, events_of
+from refold.codec import Codec
+from refold.decoding import events_of
 from refold.messages import StreamName, spec_of
 from refold.personal import (
     Box,

@@ -10,7 +10,8 @@ from typing import Any
 import click
 import msgspec
 
-from refold.codec import Codec, as_json, events_of
+from refold.codec import Codec, as_json
+from refold.decoding import events_of
 from refold.errors import UndecodableEvent, UnknownEventType, UsageError
 from refold.flows.whatif import Edits
 from refold.fold import Fold

@@ -16,7 +16,8 @@ from refold.cli.options import output_option, reading, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.progress import Tell, progress
 from refold.cli.saying import say
-from refold.codec import Codec, Decoders, pieces_of
+from refold.codec import Codec, Decoders
+from refold.decoding import pieces_of
 from refold.errors import Unreadable, UsageError
 from refold.messages import RawEvent, Recorded
 from refold.query import Query

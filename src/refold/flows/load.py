@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeAlias, TypeGuard, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from refold.codec import Decoders, events_of
+from refold.codec import Decoders
+from refold.decoding import events_of
 from refold.errors import NoSuchVersion, SnapshotMismatch, UsageError, shortened
 from refold.flows.forgotten import known_at
 from refold.flows.prepare import Runtime, instant, stream_of

@@ -12,7 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from refold.clock import as_datetimes, as_uuids
-from refold.codec import Decoders, recorded_each
+from refold.codec import Decoders
+from refold.decoding import recorded_each
 from refold.errors import InvalidName, StoreCorrupt, UsageError, shortened
 from refold.flows.prepare import Runtime, instant
 from refold.messages import OWN, Recorded, StreamName, checked_name

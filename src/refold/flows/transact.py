@@ -8,8 +8,9 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
-from refold.codec import Form, events_of, form_of
+from refold.codec import Form, form_of
 from refold.commands import Commands
+from refold.decoding import events_of
 from refold.errors import Conflict, UsageError
 from refold.flows.commit import commit
 from refold.flows.forgotten import known_at
