@@ -49,7 +49,10 @@ STRANGERS: dict[str, Callable[[Path], object]] = {
     "short-text": lambda path: path.write_text("xy"),
     "random-bytes": lambda path: path.write_bytes(os.urandom(8_192)),
     "few-random-bytes": lambda path: path.write_bytes(b"\x93" * 50),
-    "half-a-header": lambda path: path.write_bytes(b"SQLite format 3\x00" + os.urandom(200)),
+    "half-a-header": lambda path: path.write_bytes(b"SQLite format 3\x00" + os.urandom(2) + b"\1\1" + os.urandom(196)),
+    "half-a-header-of-wal": lambda path: path.write_bytes(
+        b"SQLite format 3\x00" + os.urandom(2) + b"\2\2" + os.urandom(196)
+    ),
 }
 
 

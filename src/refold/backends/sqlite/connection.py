@@ -56,16 +56,26 @@ def connected(location: Location) -> apsw.Connection:
         StoreUnreachable, NotAStore, NewerFormat, StoreBusy, StoreReadOnly, StoreFull, StoreCorrupt
     """
     with Translation(location):
+        missing = _missing_beside(location)
         db = _opened(location)
         try:
             db.set_busy_handler(patience(location.busy_timeout))
             if _format(db, location) < FORMAT:
                 _migrate(db, location)
             _prepare(db, location)
-        except BaseException:
+        except BaseException as error:
             db.close()
+            if isinstance(error, apsw.NotADBError):  # it may look like one, and who only reads leaves what it made
+                for file in missing:
+                    file.unlink(missing_ok=True)
             raise
         return db
+
+
+def _missing_beside(location: Location) -> list[Path]:
+    """What SQLite makes beside a database, and is not there yet."""
+    files = [] if location.in_memory else [Path(f"{location.path}{suffix}") for suffix in ("-wal", "-shm")]
+    return [file for file in files if not file.exists()]
 
 
 def _opened(location: Location) -> apsw.Connection:
