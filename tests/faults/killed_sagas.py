@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct
 from tests.faults.checkout import EVENTS, Approved, order, parts
 from tests.faults.judging import contradictions, own
-from tests.faults.killing import FACES, LEASE, told_once
+from tests.faults.killing import FACES, LEASE, told_once, waits_for_work
 from tests.faults.outside import Outside
 from tests.faults.processes import DEADLINE, Process, until
 
@@ -183,7 +183,7 @@ class _Crew:
 
     def _victim(self) -> tuple[Process, bool]:
         """Mostly one that is at work; else whatever it is doing: importing, beginning, waiting."""
-        if self._random.random() < 0.8:
+        if waits_for_work(self.kills):
             until("a runner works", lambda: any(each.has_told("working") for each in self._running))
         time.sleep(self._random.uniform(0, 0.1))  # the moment of the kill is what is random here
         working = [each for each in self._running if each.has_told("working")]

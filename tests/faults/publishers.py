@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
-from tests.faults.killing import FACES, LEASE, write
+from tests.faults.killing import FACES, LEASE, waits_for_work, write
 from tests.faults.processes import Process, tell, until
 from tests.faults.readmodels import EVENTS, Deposited, Withdrawn
 
@@ -70,7 +70,7 @@ def publish_loop(url: str, arrivals: Path, kills: int, seed: int, *, parts: int 
         with Process(write, url=url, seed=seed, pause=0.002) as writer:
             running = [_begun(url, arrivals, number) for number in range(2)]
             for number in range(kills):
-                if random.random() < 0.8:
+                if waits_for_work(number):
                     until("a publisher works", lambda: any(each.has_told("working") for each in running))
                 time.sleep(random.uniform(0, 0.1))  # the moment of the kill is what is random here
                 working = [each for each in running if each.has_told("working")]
