@@ -10,6 +10,8 @@ from refold.chains import Key
 from refold.errors import UpcasterError
 from refold.schema.lock import Lock, Shape, named, of_name
 from refold.schema.present import Present
+from refold.schema.subjects import WAYS_OUT as WAYS_TO_FORGET
+from refold.schema.subjects import out_of_reach
 from refold.schema.tagging import WAYS_OUT, not_found
 from refold.schema.trying import tried
 from refold.schema.verdicts import FieldChange, Verdict, changes
@@ -92,7 +94,7 @@ def _of_type(type: str, versions: Mapping[int, Shape], now: Present) -> Iterator
     current = now.versions.get(type)
     for version, shape in sorted(versions.items()):
         if current == version:
-            yield from _same_version(type, version, shape, now.lock.events[type][version])
+            yield from _same_version(type, version, shape, now)
         elif current is not None and version > current:
             yield _lowered(type, version, current)
         elif now.contradiction is None:
@@ -102,7 +104,8 @@ def _of_type(type: str, versions: Mapping[int, Shape], now: Present) -> Iterator
         yield from _for_others(type, max(older), versions[max(older)], now.lock.events[type][current])
 
 
-def _same_version(type: str, version: int, was: Shape, shape: Shape) -> Iterator[Finding]:
+def _same_version(type: str, version: int, was: Shape, now: Present) -> Iterator[Finding]:
+    shape = now.lock.events[type][version]
     do = (
         f"Give {type} version={version + 1} and write an upcaster from {version}, or undo the change; "
         f"if no store holds any: schema lock --accept {named(type, version)}"
@@ -113,6 +116,9 @@ def _same_version(type: str, version: int, was: Shape, shape: Shape) -> Iterator
         what = "the tags are derived otherwise: what is stored keeps its own, upcasters change none"
         ways_out = f"{WAYS_OUT}. Then, or if no store holds any: schema lock --accept {named(type, version)}"
         yield Finding(Verdict.BREAKS, named(type, version), "(tags)", what, ways_out, "ES010")
+    if passed_by := out_of_reach(was, now, type):
+        ways_out = f"{WAYS_TO_FORGET}. Then, or if no store holds any: schema lock --accept {named(type, version)}"
+        yield Finding(Verdict.BREAKS, named(type, version), "(subject)", passed_by, ways_out, "ES010")
     if was.public and not shape.public:
         what = "no longer public: others may read it"
         yield Finding(Verdict.BREAKS, named(type, version), "(public)", what, "Keep public=True. " + do, "ES011")
@@ -173,12 +179,16 @@ def _tags(lock: Lock, now: Present) -> Iterator[Finding]:
     for type, versions in sorted(lock.events.items()):
         stored = (type, max(versions))
         for end, version in sorted(now.chains.way(stored).ends()):
-            is_new = version == now.versions.get(end) and version not in lock.events.get(end, {})
-            if is_new and (what := not_found(versions[max(versions)], now, end)):
-                do = f"{WAYS_OUT}. Then: schema lock --accept {named(end, version)}"
-                yield Finding(
-                    Verdict.BREAKS, named(*stored), "(tags)", f"read as {named(end, version)}: {what}", do, "ES011"
-                )
+            if version == now.versions.get(end) and version not in lock.events.get(end, {}):
+                yield from _passed_by(stored, versions[max(versions)], now, (end, version))
+
+
+def _passed_by(stored: Key, was: Shape, now: Present, read_as: Key) -> Iterator[Finding]:
+    asked = (("(tags)", not_found, WAYS_OUT), ("(subject)", out_of_reach, WAYS_TO_FORGET))
+    for field, ask, ways_out in asked:
+        if what := ask(was, now, read_as[0]):
+            what, do = f"read as {named(*read_as)}: {what}", f"{ways_out}. Then: schema lock --accept {named(*read_as)}"
+            yield Finding(Verdict.BREAKS, named(*stored), field, what, do, "ES011")
 
 
 def _tombstone(lock: Lock, type: str, version: int) -> Iterator[Finding]:

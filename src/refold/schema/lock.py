@@ -20,13 +20,14 @@ LOCK_FILE: Final = "events.lock.json"
 class Shape(Struct, frozen=True, omit_defaults=True):
     """One version of an event, or a command, as it is locked: its canonical schema, and where its tags come from.
 
-    `tags`: the fields that they are, or the fingerprint of the function.
+    `tags`: the fields that they are, or the fingerprint of the function; and so is `subject`, whom it is about.
     """
 
     fingerprint: str
     schema: Schema
     tags: str | tuple[str, ...] = ()
     public: bool = False
+    subject: str | None = None
 
 
 class Lock(Struct, frozen=True):

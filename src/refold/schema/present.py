@@ -139,7 +139,8 @@ def _is_command(cls: type[Any]) -> bool:
 def _shape(cls: type[Any], spec: Spec) -> Shape:
     schema = canonical(cls)
     tags = (function_hash(spec.tags) or ()) if callable(spec.tags) else spec.tags
-    return Shape(fingerprint(schema), schema, tags, spec.public)
+    subject = function_hash(spec.subject) if callable(spec.subject) else spec.subject
+    return Shape(fingerprint(schema), schema, tags, spec.public, subject)
 
 
 def place_of(upcaster: Upcaster[Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -24,7 +25,7 @@ def not_found(was: Shape, now: Present, type: str) -> str | None:
         return None
     if names is None or isinstance(was.tags, str):
         return "the tags are derived by another function: what is stored keeps its own, upcasters change none"
-    new = names.difference(was.tags)
+    new = names.difference(was.tags, [was.subject])
     if not new:
         return None
     return (
@@ -34,13 +35,17 @@ def not_found(was: Shape, now: Present, type: str) -> str | None:
 
 
 def _names(now: Present, type: str, shape: Shape) -> frozenset[str] | None:
-    """What stands before the colon in the tags that a class gives; None if a function cannot be tried."""
     tags = spec_of(now.events[type]).tags
-    if not callable(tags):
-        return frozenset(tags)
+    return names_given(now, type, shape, tags) if callable(tags) else frozenset(tags)
+
+
+def names_given(
+    now: Present, type: str, shape: Shape, derive: Callable[[object], Iterable[str]]
+) -> frozenset[str] | None:
+    """What stands before the colon in what a function gives for an event; None if it cannot be tried."""
     try:
-        made = [tags(now.decode(type, msgspec.json.encode(data))) for data in examples(shape.schema)]
-        return frozenset(tag.partition(":")[0] for each in made for tag in each) if made else None
+        made = [derive(now.decode(type, msgspec.json.encode(data))) for data in examples(shape.schema)]
+        return frozenset(text.partition(":")[0] for each in made for text in each) if made else None
     except Exception:  # noqa: BLE001 - a user's function, of values that are made up
         return None
 
