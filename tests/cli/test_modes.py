@@ -12,6 +12,7 @@ import pytest
 from tests.archive.books import write_books
 from tests.cli.conftest import Run
 
+from refold import Store
 from refold.cli.modes import make_as
 from refold.eventlogs.whole import whole_file
 
@@ -69,6 +70,17 @@ def test_a_directory_that_others_may_read_does_not_open_the_archive_of_a_store_t
 def test_what_is_made_of_a_store_that_is_in_no_file_is_for_its_user_alone(directory: Path) -> None:
     make_as("sqlite:///copy.db", "postgresql://localhost/shop")
     assert modes(directory)["copy.db"] == "0600"
+
+
+@pytest.mark.parametrize(("mode", "folder"), [(0o600, 0o700), (0o640, 0o750), (0o644, 0o755)], ids=["600", "640", "644"])
+def test_tenants_stand_in_a_folder_that_lets_in_who_may_read_the_store(
+    directory: Path, mode: int, folder: int, umask: int
+) -> None:
+    Store.open("sqlite:///shop.db").close()
+    (directory / "shop.db").chmod(mode)
+    with Store.open("sqlite:///shop.db") as store:
+        store.tenant("north")
+    assert modes(directory)["shop.db.tenants"] == f"{folder & ~umask:04o}"
 
 
 def test_a_file_that_is_replaced_keeps_its_mode(directory: Path) -> None:

@@ -40,13 +40,17 @@ class Location:
         return self.path == ":memory:"
 
     def tenant(self, name: str) -> Location:
-        """A file of its own for a tenant, in a folder beside this one: `shop.db.tenants/acme.db`."""
+        """A file of its own for a tenant, in a folder beside this one, which lets in who may read this: `shop.db.tenants/acme.db`."""
         if self.in_memory:
             return self
         folder = Path(f"{self.path}.tenants")
         if self.mode == "rw":
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(self._folder_mode(), exist_ok=True)
         return replace(self, path=str(folder / f"{_file_name(name)}.db"))
+
+    def _folder_mode(self) -> int:
+        mode = Path(self.path).stat().st_mode & 0o777 if Path(self.path).exists() else 0o777
+        return mode | mode >> 2 & 0o111
 
     @staticmethod
     def parse(url: str) -> Location:
