@@ -39,6 +39,7 @@ ROOMS: Final[Mapping[str, str]] = {
     "commands": "unit/test_commands.py",
     "repeats": "unit/test_repeats.py",
     "snapshot": "unit/test_snapshot.py",
+    "sets": "unit/test_sets.py",
     "fingerprint": "unit/test_fingerprint.py unit/test_fingerprint_texts.py",
     "cloudevents": "unit/test_cloudevents.py publishing/test_cloudevents.py",
     "personal": "unit/test_seals.py unit/test_personal.py",

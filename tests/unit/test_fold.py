@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, cast
 
 import pytest
 
@@ -19,7 +20,7 @@ from refold import (
     redoes,
     undoes,
 )
-from refold.fold import parameter_classes
+from refold.fold import checked_fold, decided, parameter_classes
 from refold.inverse import Inverse
 from refold.testing.contract.sample import Deposited, Withdrawn, accounts, courses, students
 
@@ -108,3 +109,43 @@ def test_a_fold_knows_how_each_event_is_undone_and_redone() -> None:
     fold = Fold("some", int, annotated, inverses=(back, again))
     asked = [fold.inverse(way, cls) for way in ("undo", "redo") for cls in (Deposited, Withdrawn)]
     assert asked == [back, None, None, again]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "told"),
+    [
+        (
+            lambda: Fold("some", cast("Any", 7), annotated),
+            "fold 'some' has initial=7: give what makes the state, such as its class, or lambda: ...",
+        ),
+        (
+            lambda: Fold("some", int, annotated, events=cast("Any", Deposited)),
+            "events=<class 'refold.testing.contract.sample.Deposited'> is no collection: write it into one, [...].",
+        ),
+        (
+            lambda: Decider("some", int, annotated, unreadable).send("7", Deposited),
+            "send() was given the class Deposited, and takes one of it: write Deposited(...).",
+        ),
+        (
+            lambda: Send("some", "7", "command").otherwise(Deposited),
+            "otherwise() was given the class Deposited, and takes one of it: write Deposited(...).",
+        ),
+        (
+            lambda: decided(cast("Any", 7)),
+            "decide gave 7, and no collection of events: let it yield them, or return them in a list.",
+        ),
+        (lambda: checked_fold(7), "7 is no fold or decider: take what Fold(...) or Decider(...) gave."),
+        (cast("Any", compose), "compose() has nothing to decide on: give it folds over tags, fold.tagged(...)."),
+        (lambda: compose(cast("Any", 7)), "compose takes folds over tags, fold.tagged(...), not 7."),
+    ],
+    ids=["initial", "events", "a class to send", "a class to come back", "no events", "no fold", "no parts", "no part"],
+)  # fmt: skip
+def test_what_is_no_fold_or_event_is_refused_with_a_way_out(attempt: Callable[[], object], told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        attempt()
+    assert str(refused.value) == told
+
+
+def test_what_a_decision_yields_is_gathered() -> None:
+    assert decided(iter([Deposited(1), Deposited(2)])) == (Deposited(1), Deposited(2))
+    checked_fold(accounts)

@@ -19,6 +19,7 @@ from refold.personal import (
     as_forgotten,
     checked_subject,
     opened,
+    opened_alike,
     personal_fields,
     sealed,
     stream_of,
@@ -99,6 +100,35 @@ def test_what_is_sealed_is_opened_where_it_can_be_and_nothing_if_it_was_forgotte
 def test_a_box_holds_no_more_than_what_was_sealed() -> None:
     more = b'{"mail":{"$sealed":["who:x","k","Im1haWwi"],"more":1}}'
     assert opened(None, more, ["mail"]) == more
+
+
+OTHER = MAIL.replace(b"who:x", b"who:y")
+"""The same, sealed for who:y."""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        (b'{"mail":%b}' % MAIL, b'{"mail":%b}' % OTHER, (b'{"mail":null}', b'{"mail":null}')),
+        (b'{"mail":%b}' % OTHER, b'{"mail":%b}' % MAIL, (b'{"mail":null}', b'{"mail":null}')),
+        (b'{"mail":%b}' % OTHER, b'{"mail":%b}' % OTHER, (b'{"mail":"mail"}', b'{"mail":"mail"}')),
+        (b'{"mail":null}', b'{"mail":%b}' % OTHER, (b'{"mail":null}', b'{"mail":"mail"}')),
+        (b'{"mail":%b,"n":1}' % MAIL, b'{"mail":"a","n":2}', (b'{"mail":null,"n":1}', b'{"mail":null,"n":2}')),
+        (b'{"note":%b}' % MAIL, b'{"note":null}', (b'{"note":%b}' % MAIL, b'{"note":null}')),
+    ],
+    ids=[
+        "forgotten in one",
+        "in the other",
+        "in neither",
+        "never there",
+        "beside others",
+        "of no field that is sealed",
+    ],
+)
+def test_of_two_events_nothing_is_opened_that_is_forgotten_in_one(
+    one: bytes, other: bytes, found: tuple[bytes, bytes]
+) -> None:
+    assert opened_alike(Pretended("who:x"), (one, other), ["mail"]) == found
 
 
 def test_json_in_which_nothing_is_sealed_is_not_even_read() -> None:

@@ -73,6 +73,11 @@ class Tree:
 
 
 @dataclass(frozen=True)
+class Chain:
+    links: list[Chain]
+
+
+@dataclass(frozen=True)
 class Branch:
     leaves: dict[str, Leaf]
     lengths: list[int]
@@ -101,6 +106,7 @@ def test_the_two_are_gone_through_in_another_order() -> None:
         (AbstractSet[int], lambda held: held),
         (Box[set[int]], lambda held: Box(set(held))),
         (Box[Annotated[set[int], msgspec.Meta(min_length=1)] | None], Box),
+        (Box[Annotated[set[int], msgspec.Meta(title="a")]], Box),
         (dict[str, list[frozenset[int]]], lambda held: {"b": [held], "a": []}),
         (tuple[str, frozenset[int]], lambda held: ("b", held)),
         (tuple[frozenset[int], ...], lambda held: (held, held)),
@@ -116,17 +122,18 @@ def test_the_two_are_gone_through_in_another_order() -> None:
         (Box[Numbers | None], lambda held: Box(Numbers(held))),
     ],
     ids=[
-        "frozenset", "abstract", "set in a generic", "with limits, or none", "in a list in a dict", "in a tuple", "tuple of",
-        "named tuple", "typed dict", "one of tagged", "tagged array", "in a set", "tree", "types that hold each other", "model",
-        "model with a type of its own", "model that is one",
+        "frozenset", "abstract", "set in a generic", "with limits, or none", "with a title", "in a list in a dict", "in a tuple",
+        "tuple of", "named tuple", "typed dict", "one of tagged", "tagged array", "in a set", "tree",
+        "types that hold each other", "model", "model with a type of its own", "model that is one",
     ],
 )  # fmt: skip
 def test_sets_that_are_equal_are_written_alike(annotation: Any, make: Any) -> None:
     form = form_of(annotation, Spec("state", "a", 1, ()))
     one, other = make(frozenset([0, 8])), make(frozenset([8, 0]))
     assert form.encoded_before is not None
-    assert form.encoded_before(one) != form.encoded_before(other)
-    assert form.encode(one) == form.encode(other)
+    sorted_already, otherwise = form.encoded_before(one), form.encoded_before(other)
+    assert sorted_already != otherwise
+    assert form.encode(one) == form.encode(other) == sorted_already
 
 
 def test_items_that_have_no_order_stand_in_that_of_their_json() -> None:
@@ -151,6 +158,19 @@ def test_keys_and_lists_and_whatever_is_no_set_stay_as_they_are() -> None:
     assert order(written.replace(b"[1,2]", b"[2,1]")) == written
 
 
+def test_a_list_of_sets_stays_a_list() -> None:
+    order = ordering(Box[list[frozenset[int]]])
+    assert order is not None
+    assert order(b'{"held":[[9,8],[2,1]]}') == b'{"held":[[8,9],[1,2]]}'
+
+
+@pytest.mark.parametrize("written", [b'"none"', b"null", b"7", b'{"held":"none"}', b'{"held":{"a":[2,1]}}'])
+def test_what_does_not_look_like_its_type_stays_as_it_is(written: bytes) -> None:
+    order = ordering(Box[frozenset[int]])
+    assert order is not None
+    assert order(written) == written
+
+
 def test_what_holds_no_set_is_not_even_taken_apart() -> None:
     order = ordering(Box[tuple[Branch, Point, list[Point], dict[str, Square], list[int] | None]])
     written = b'{"held":[{"lengths":[2, 1]},{"x": 1},[{"x": 2}, {"x": 1}],{"a": {"held": [2, 1]}},[2, 1]]}'
@@ -159,7 +179,7 @@ def test_what_holds_no_set_is_not_even_taken_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "annotation", [int, list[int], Point, Box[Square], Any, dict[str, Point], Literal["a"], object()]
+    "annotation", [int, list[int], Point, Box[Square], Any, dict[str, Point], Literal["a"], Chain, object()]
 )
 def test_where_no_sets_are_nothing_is_looked_for(annotation: Any) -> None:
     assert ordering(annotation) is None
