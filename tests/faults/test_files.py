@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from refold import NewerFormat, NotAStore, Store, StoreBusy, StoreCorrupt, StoreError, StoreReadOnly, StoreUnreachable
-from refold.backends.sqlite.connection import FORMAT
+from refold.backends.sqlite.connection import FORMAT, LOG
 from refold.testing.contract.sample import EVENTS, Noted
 
 
@@ -256,3 +256,18 @@ def test_a_store_in_a_folder_that_may_not_be_written_says_what_it_takes_to_read_
     monkeypatch.setattr(os, "access", lambda _, mode: mode == os.R_OK)
     with pytest.raises(StoreUnreachable, match=r"its folder may not be written.*Copy the file"):
         Store.open(f"sqlite:///{path}?mode=ro")
+
+
+def test_what_the_log_grew_by_beside_a_long_reader_goes_back_to_the_disk(tmp_path: Path) -> None:
+    made(tmp_path / "a.db")
+    log, large = tmp_path / "a.db-wal", "x" * 900_000
+    with Store.open(f"sqlite:///{tmp_path}/a.db?durability=best-effort", events=EVENTS) as store:
+        reader = apsw.Connection(str(tmp_path / "a.db"))
+        with reader:
+            assert reader.execute("select count(*) from events").get == 3
+            while log.stat().st_size < LOG + (4 << 20):
+                store.append("note-2", [Noted(large)])
+        reader.close()
+        for text in "abc":  # all is taken into the file, the log begins again, and is cut
+            store.append("note-3", [Noted(text)])
+        assert log.stat().st_size <= LOG

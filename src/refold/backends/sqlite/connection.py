@@ -41,6 +41,8 @@ MIGRATIONS: Final = (
 FORMAT: Final = len(MIGRATIONS)
 APPLICATION_ID: Final = int.from_bytes(b"RFLD", "big")
 """Stands in the file's header (offset 68), so that `file` and other tools can tell a Refold store."""
+LOG: Final = 64 << 20
+"""Bytes that the write-ahead log keeps for itself: what it grew by beside a long reader goes back to the disk after that."""
 
 
 _STAMP: Final = """
@@ -174,6 +176,7 @@ def _prepare(db: apsw.Connection, location: Location) -> None:
     db.execute("pragma trusted_schema = off")
     db.execute("pragma temp_store = memory")
     db.execute("pragma cache_size = -16000")
+    db.execute(f"pragma journal_size_limit = {LOG}")
 
 
 def patience(seconds: float) -> Callable[[int], bool]:
