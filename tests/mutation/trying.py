@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import _lru_cache_wrapper
 from itertools import chain
 from mmap import mmap
 from pathlib import Path
@@ -108,8 +108,7 @@ class Trying:
         """What each test touches, and what it takes. One that fails with nothing planted is told, and not asked."""
         file = self.file.with_name("lessons")
         file.unlink(missing_ok=True)
-        for name, item in items.items():
-            _in_child(partial(self._learn, name, item, file), "stats", cpu=600, wall=600)
+        _in_child(lambda: self._learn(items, file), "stats", cpu=3600, wall=3600)
         lessons = [Lesson(**line) for line in map(json.loads, file.read_text("utf-8").splitlines())]
         self.seconds = {lesson.test: lesson.seconds for lesson in lessons}
         for lesson in lessons:
@@ -117,15 +116,18 @@ class Trying:
                 _say(f"not asked, as it fails with nothing planted: {lesson.test}")
         return [lesson for lesson in lessons if not lesson.failed]
 
-    def _learn(self, name: str, item: pytest.Item, file: Path) -> int:
-        """Of one test, in a child of its own: what others have left in caches would hide what it touches."""
+    def _learn(self, items: dict[str, pytest.Item], file: Path) -> int:
         trampoline: Any = importlib.import_module("mutmut.mutation.trampoline")
         trampoline.record_trampoline_hit = lambda name, caller=None: self.touched.add(name)
-        began = time.process_time()
-        failed = self._fails([item])
-        lesson = Lesson(name, time.process_time() - began, sorted(self.touched), failed)
-        with file.open("a", encoding="utf-8") as lessons:
-            lessons.write(json.dumps(asdict(lesson)) + "\n")
+        with file.open("w", encoding="utf-8") as lessons:
+            for name, item in items.items():
+                _forget()
+                self.touched.clear()
+                began = time.process_time()
+                failed = self._fails([item])
+                lesson = Lesson(name, time.process_time() - began, sorted(self.touched), failed)
+                lessons.write(json.dumps(asdict(lesson)) + "\n")
+                lessons.flush()
         return 0
 
     def _control(self, room: str, tests: Sequence[pytest.Item]) -> None:
@@ -157,6 +159,15 @@ class Trying:
 
 def _say(what: object) -> None:
     print(what, file=sys.__stderr__, flush=True)
+
+
+def _forget() -> None:
+    """What one test has left in caches would hide what the next one touches."""
+    for name, module in [*sys.modules.items()]:
+        if name.partition(".")[0] == "refold":
+            for value in vars(module).values():
+                if isinstance(value, _lru_cache_wrapper):
+                    value.cache_clear()
 
 
 def _fixtures(item: pytest.Item) -> Sequence[str]:
