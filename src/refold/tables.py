@@ -107,8 +107,8 @@ class Table(Generic[R]):
     sorted, compared or added up, take an integer of the smallest unit, such as cents.
 
     Raises:
-        UsageError: the name is no plain lower-case SQL name, the class has no fields, none of the key's name, or one that
-            msgspec cannot read, such as an enum of both numbers and texts.
+        UsageError: the name is no plain lower-case SQL name, the class has no fields, none of the key's name, one of the key
+            that may be None, or one that msgspec cannot read, such as an enum of both numbers and texts.
     """
 
     def __init__(self, name: str, row: type[R], *, key: str | Sequence[str]) -> None:
@@ -124,6 +124,12 @@ class Table(Generic[R]):
         self.key = (key,) if isinstance(key, str) else tuple(key)
         if not self.key or not self.columns.keys() >= set(self.key):
             raise UsageError(f"the key {key!r} of table {name!r} is not among its fields: {', '.join(self.columns)}.")
+        for field in self.key:
+            if self.columns[field].nullable:
+                raise UsageError(
+                    f"field {field!r} is in the key of table {name!r} and may be None, which SQL takes for equal to nothing: no "
+                    "row would be found again. Give it a value that stands for none, such as '', and an annotation without None."
+                )
 
     def __getitem__(self, key: object) -> Key[R]:
         """The row with a key, for `get=`; a key of several fields is a tuple."""

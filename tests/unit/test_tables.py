@@ -58,6 +58,13 @@ class Line:
     text: str = ""
 
 
+@dataclass(frozen=True)
+class Variant:
+    sku: str
+    variant: str | None
+    either: int | str | None = None
+
+
 class Span(msgspec.Struct, frozen=True):
     id: int
     long: timedelta
@@ -186,6 +193,20 @@ def test_a_table_tells_what_it_is(items: Table[Item], lines: Table[Line]) -> Non
             lambda _: Table("lines", Line, key=()),
             "the key () of table 'lines' is not among its fields: cart, no, text.",
         ),
+        (
+            lambda _: Table("variants", Variant, key=("sku", "variant")),
+            (
+                "field 'variant' is in the key of table 'variants' and may be None, which SQL takes for equal to nothing: no "
+                "row would be found again. Give it a value that stands for none, such as '', and an annotation without None."
+            ),
+        ),
+        (
+            lambda _: Table("variants", Variant, key="either"),
+            (
+                "field 'either' is in the key of table 'variants' and may be None, which SQL takes for equal to nothing: no "
+                "row would be found again. Give it a value that stands for none, such as '', and an annotation without None."
+            ),
+        ),
         (lambda lines: lines.patch(("c", 1), no=2), "table 'lines' has no field 'no' beside its key to patch."),
         (lambda lines: lines.patch(("c", 1), nr=2), "table 'lines' has no field 'nr' beside its key to patch."),
         (lambda lines: lines["c"], "'c' is no key of table 'lines': its key is (cart, no)."),
@@ -197,6 +218,8 @@ def test_a_table_tells_what_it_is(items: Table[Item], lines: Table[Line]) -> Non
         "unreadable",
         "key",
         "no key",
+        "key that may be None",
+        "key of JSON that may be None",
         "patch of a key",
         "patch of nothing",
         "half a key",
