@@ -44,8 +44,8 @@ ROOMS: Final[Mapping[str, str]] = {
     "cloudevents": "unit/test_cloudevents.py publishing/test_cloudevents.py",
     "personal": "unit/test_seals.py unit/test_personal.py",
     "codec": (
-        "unit/test_codec.py unit/test_known_classes.py unit/test_decoding.py unit/test_recorded.py unit/test_seals.py "
-        "unit/test_upcasting.py"
+        "unit/test_codec.py unit/test_sets.py unit/test_same_events.py unit/test_known_classes.py unit/test_decoding.py "
+        "unit/test_recorded.py unit/test_seals.py unit/test_upcasting.py"
     ),
     "decoding": "unit/test_decoding.py unit/test_recorded.py unit/test_seals.py unit/test_upcasting.py",
     "refusals": "unit/test_refusals.py",
