@@ -230,5 +230,7 @@ class AsyncReadModel:
 
         Raises:
             UsageError: the projection has no `key` of its own, so two workers could change one row at once.
+            ProjectionStopped: one of two parts that are to be joined is paused or failed, and the other is not, or not as far.
+            What a handler raises: the parts are as many as they were by then, and the work goes on.
         """
         await self._engine.outside(lambda b: repartition(b, self._target, self._runtime, self._at_work, parts))

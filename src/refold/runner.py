@@ -16,7 +16,8 @@ from refold.flows.prepare import Runtime
 from refold.flows.projections.builds import Build, active_build, builds, with_role
 from refold.flows.projections.ownership import Runner as Owner
 from refold.flows.projections.persevering import GivenUp, Persevering
-from refold.flows.projections.rebuilding import begin_rebuild, let_go, try_switch, until_of
+from refold.flows.projections.rebuilding import begin_rebuild, try_switch, until_of
+from refold.flows.projections.standing import let_go_if_deserted
 from refold.flows.projections.work import BATCH, Stepped, Work, partitions, take_up
 from refold.ports import Backend, Unclaimed
 from refold.projection import Projection
@@ -136,9 +137,7 @@ class Tending:
             if build.role == "building":
                 await try_switch(self._source, self._target, self._runtime, projection, build)
             else:
-                await let_go(
-                    self._target, self._runtime, build, await partitions(self._target, build), if_deserted=True
-                )
+                await let_go_if_deserted(self._target, self._runtime, build, await partitions(self._target, build))
         except UsageError as error:
             _log.error("projection %r cannot be switched to version %d: %s", build.projection, build.version, error)
             for part in await partitions(self._target, build):

@@ -35,7 +35,7 @@ def counting(version: int, gate: threading.Event | None = None) -> Projection:
 def test_the_old_version_goes_on_while_the_new_one_is_built(
     tmp_path: Path, first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("refold.flows.projections.rebuilding.PATIENCE", 500_000)
+    monkeypatch.setattr("refold.flows.projections.standing.PATIENCE", 500_000)
     gate = threading.Event()
     with ExitStack() as opened:
         stores = [opened.enter_context(Store.open(f"sqlite:///{tmp_path}/store.db", events=EVENTS)) for _ in range(2)]

@@ -102,7 +102,7 @@ def test_nobody_stands_still_for_long_for_a_build_that_nobody_works_on(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     standing_still(store)
-    monkeypatch.setattr("refold.flows.projections.rebuilding.PATIENCE", 100_000)
+    monkeypatch.setattr("refold.flows.projections.standing.PATIENCE", 100_000)
     with store.run(tally(1, effects=True), lease=QUICK):
         store.wait_for("tally", store.head(), timeout=LONG)
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from refold import Process, Projection, Recorded, Statement, Store, StoreError, Table, event, sql
 from refold.flows.processes.journal import Started
-from refold.flows.projections import catching_up, inline, rebuilding
+from refold.flows.projections import catching_up, inline, rebuilding, standing
 from refold.flows.projections.batch import Batch
 from refold.flows.projections.work import Stepped, step
 from refold.ports import Backend, Own
@@ -112,7 +112,7 @@ def test_an_append_looks_anew_if_a_read_model_was_told_to_stand_still_meanwhile(
 ) -> None:
     store.append("count-1", [Counted(1)])
     stop = Own("update {refold}partitions set stop_at = position, fence = fence + 1 returning position", {}, must=True)
-    let_go, tries = rebuilding.let_go, list[int]()
+    let_go, tries = standing.let_go, list[int]()
 
     async def too_early(inside: Backend, *rest: Any) -> None:
         tries.append(len(tries))

@@ -9,7 +9,8 @@ from refold.errors import ProjectionStopped
 from refold.flows.prepare import Runtime
 from refold.flows.projections.batch import HandlerFailed, noted
 from refold.flows.projections.builds import Build, active_build
-from refold.flows.projections.work import Work, partitions, step, take_up
+from refold.flows.projections.standing import let_go_unless_built
+from refold.flows.projections.work import Partition, Work, partitions, step, take_up
 from refold.ports import Backend, Unclaimed
 from refold.projection import Projection
 
@@ -64,11 +65,24 @@ async def finish(
             raise noted(failed, projection) from None
         else:
             if stepped is None:
-                return applied
+                work = await _beyond(target, runtime, work)
+                continue
             applied += stepped.applied
             if report is not None:
                 report(stepped.position, await source.head())
     return applied
+
+
+async def _beyond(target: Backend, runtime: Runtime, work: Work) -> Work | None:
+    """What has come to its end, to go on with, if it only stood still there and need not; else `None`."""
+    part = work.partition
+    if part.stop_at is None:
+        return None
+    await let_go_unless_built(target, runtime, work.build, [part])
+    again = await take_up(target, work.projection, work.build, part.first)
+    if again is None or (again.partition.stop_at is not None and again.partition.fence == part.fence):
+        return None
+    return again
 
 
 def checked(work: Work) -> Work:
@@ -77,6 +91,11 @@ def checked(work: Work) -> Work:
     Raises:
         ProjectionStopped: it may not.
     """
-    if work.partition.state != "running":
-        raise ProjectionStopped(work.projection.name, work.partition.state, work.partition.reason, work.position)
+    check_running(work.projection, work.partition)
     return work
+
+
+def check_running(projection: Projection, part: Partition) -> None:
+    """Raises `ProjectionStopped` if nobody may work on a partition."""
+    if part.state != "running":
+        raise ProjectionStopped(projection.name, part.state, part.reason, part.position)

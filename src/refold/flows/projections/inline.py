@@ -12,7 +12,7 @@ from refold.flows.projections import builds
 from refold.flows.projections.applied import STRETCH, Applied
 from refold.flows.projections.batch import HandlerFailed, noted
 from refold.flows.projections.catching_up import catch_up, checked
-from refold.flows.projections.rebuilding import let_go
+from refold.flows.projections.standing import let_go
 from refold.flows.projections.work import COLUMNS, PARKED, Partition, Work, step
 from refold.ports import Backend, Own, Unclaimed
 from refold.projection import Projection, checked_projection

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -14,34 +13,17 @@ from refold.flows.projections.batch import HandlerFailed
 from refold.flows.projections.builds import Build, active_build, begun, builds, made_of, next_number, with_role
 from refold.flows.projections.catching_up import Report, finish
 from refold.flows.projections.splitting import can_be_split
+from refold.flows.projections.standing import hold, let_go, let_go_if_deserted
 from refold.flows.projections.switching import can_be_renamed, dropped, switch
-from refold.flows.projections.work import BATCH, Partition, partitions, step, take_up
+from refold.flows.projections.work import BATCH, partitions, step, take_up
 from refold.ports import Backend, Own, Pace, Unclaimed
 from refold.projection import Projection
-from refold.tables import SqlValue
 
-_FARTHEST: Final = (
-    "(select max(p.position) from {refold}partitions p where p.projection = :projection and p.build = :build)"
-)
-_IS_ALIVE: Final = """exists (
-  select 1 from {refold}builds b join {refold}partitions p on p.projection = b.projection and p.build = b.build
-  where b.projection = :projection and b.role = 'building' and p.moved_at > {now} - :patience)"""
-# Told again where a step that was under way went past it.
-_HOLD: Final = f"""
-update {{refold}}partitions set fence = fence + 1, stop_at = {_FARTHEST}
-where projection = :projection and build = :build and (stop_at is null or stop_at < {_FARTHEST}) and {_IS_ALIVE}"""  # noqa: S608 - texts of ours
-_LET_GO: Final = """
-update {refold}partitions set fence = fence + 1, stop_at = null
-where projection = :projection and build = :build and stop_at is not null"""
-_LET_GO_IF_DESERTED: Final = f"""{_LET_GO} and not {_IS_ALIVE}
-  and exists (select 1 from {{refold}}builds where projection = :projection and role = 'building')"""  # noqa: S608 - texts of ours
 _OPEN: Final = """
 select count(*) from {refold}dead_letters
 where projection = :projection and build = :build and state in ('failed', 'waiting')"""
 NEAR: Final = 2_000
 """So few events behind, an active build that causes effects waits for the one that is to take its place."""
-PATIENCE: Final = 5_000_000
-"""Microseconds for which it does so although that one does not move."""
 
 
 async def begin_rebuild(
@@ -121,7 +103,7 @@ async def try_switch(source: Backend, target: Backend, runtime: Runtime, project
     arrives = source == target and target.capabilities.together and runs_away and far - at < BATCH
     if (at < far and not arrives) or (not projection.has_effects and at < head - NEAR):
         await _hold(target, runtime, projection, active, far - at)
-        await let_go(target, runtime, active, theirs, if_deserted=True)
+        await let_go_if_deserted(target, runtime, active, theirs)
         return False
     if projection.has_effects:
         await _check_settled(target, active)
@@ -164,20 +146,7 @@ async def _check_settled(target: Backend, active: Build) -> None:
 async def _hold(target: Backend, runtime: Runtime, projection: Projection, active: Build, behind: int) -> None:
     """The active build stands still for the last few events: both must meet where it causes effects, or else it may run away."""
     if behind < (NEAR if projection.has_effects else BATCH):
-        await target.work([Own(_HOLD, _patient(runtime, active))])
-
-
-async def let_go(
-    target: Backend, runtime: Runtime, active: Build, parts: Sequence[Partition], *, if_deserted: bool = False
-) -> None:
-    """Let the active build go on that stands still; `if_deserted`: but only if what it stands still for does not move."""
-    if any(part.stop_at is not None for part in parts):
-        text = _LET_GO_IF_DESERTED if if_deserted else _LET_GO
-        await target.work([Own(text, _patient(runtime, active))])
-
-
-def _patient(runtime: Runtime, active: Build) -> dict[str, SqlValue]:
-    return {**active.key, "patience": PATIENCE, "now": runtime.clock.now()}
+        await hold(target, runtime, active)
 
 
 async def rebuild(

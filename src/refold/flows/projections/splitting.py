@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Final
 
-from refold.errors import UsageError
+from refold.errors import OutcomeUnknown, StoreError, UsageError
 from refold.flows.prepare import Runtime
+from refold.flows.projections.batch import HandlerFailed, noted
 from refold.flows.projections.builds import Build, active_build, spans_of
+from refold.flows.projections.catching_up import check_running
+from refold.flows.projections.standing import let_go_unless_built
 from refold.flows.projections.work import Partition, partitions, step, take_up
 from refold.ports import Backend, Own, Unclaimed
 from refold.projection import SLOTS, Projection, by_stream
@@ -48,11 +52,13 @@ async def repartition(
     Raises:
         UsageError: the projection's keys cannot be worked on side by side.
         ProjectionChanged: another version of it is active.
+        ProjectionStopped: one of two parts that are to be joined is paused or failed, and the other is not, or not as far.
+        What a handler raises.
     """
     can_be_split(projection, parts)
-    build = await active_build(target, runtime.clock, projection)
     wanted = spans_of(parts)
     while True:
+        build = await active_build(target, runtime.clock, projection)
         found = await partitions(target, build)
         if [(part.first, part.last) for part in found] == list(wanted):
             return found
@@ -60,6 +66,10 @@ async def repartition(
             await _nearer(source, target, runtime, projection, build, found, wanted)
         except Unclaimed:  # somebody moved it on meanwhile: look again
             continue
+        except Exception:
+            with suppress(StoreError, OutcomeUnknown):  # as whoever works on it next does
+                await let_go_unless_built(target, runtime, build, await partitions(target, build))
+            raise
 
 
 async def _nearer(
@@ -93,19 +103,24 @@ async def _join(
 ) -> None:
     """Let the one that is ahead stand still until the other is as far; then they are one."""
     meeting = max(one.position, other.position)
-    if one.position == other.position:
+    if one.position == other.position and one.state == other.state:
         await target.work(
             [_shrunk(build, one, other.last, None), _removed(build, other)]
         )  # locked in the order of slots
         return
+    for part in (one, other):  # before anything stands still
+        check_running(projection, part)
     held = [part for part in (one, other) if part.stop_at != meeting]
     if held:
         await target.work([_shrunk(build, part, part.last, meeting) for part in held])
         return
     behind = min((one, other), key=lambda part: part.position)
     work = await take_up(target, projection, build, behind.first)
-    while work is not None and await step(source, target, runtime, work):
-        pass
+    try:
+        while work is not None and await step(source, target, runtime, work, until=meeting):
+            pass
+    except HandlerFailed as failed:
+        raise noted(failed, projection) from None
 
 
 def _key(build: Build, part: Partition) -> dict[str, SqlValue]:

@@ -12,7 +12,7 @@ from refold.aio import AsyncStore
 from refold.errors import NoSuchProjection, NotCaughtUp, ProjectionStopped, UsageError
 from refold.flows.projections.status import ProjectionStatus
 from refold.messages import Recorded
-from refold.projection import Projection, Statement, sql
+from refold.projection import SLOTS, Projection, Statement, slot_of, sql
 from refold.testing.contract.base import Stores
 from refold.testing.contract.projecting import ModelContract, amounts, seen
 from refold.testing.contract.sample import Deposited, Noted
@@ -22,8 +22,8 @@ LONG = 30.0
 QUICK = timedelta(seconds=0.4)
 
 
-def keyed(name: str = "keyed") -> Projection:
-    """The sums of deposits by whom they go to: a key of its own, so that the work can be split."""
+def keyed(name: str = "keyed", *, poison: int | None = None) -> Projection:
+    """The sums of deposits by whom they go to: a key of its own, so that the work can be split. It fails on one amount."""
     projection = Projection(
         name,
         schema=f"create table {name} (who text primary key, amount integer, last integer)",
@@ -32,6 +32,8 @@ def keyed(name: str = "keyed") -> Projection:
 
     @projection.on(Deposited)
     def add(event: Recorded[Deposited]) -> Iterator[Statement]:
+        if event.data.amount == poison:
+            raise ValueError(f"no {poison}")
         yield sql(
             f"insert into {name} values (:who, :amount, :at) on conflict (who) do update"  # noqa: S608 - a name of ours
             f" set amount = {name}.amount + excluded.amount, last = excluded.last",
@@ -39,6 +41,28 @@ def keyed(name: str = "keyed") -> Projection:
         )  # fmt: skip
 
     return projection
+
+
+FIRST, LAST = (
+    next(f"w{i}" for i in range(99) if slot_of(f"w{i}") < SLOTS // 2),
+    next(f"w{i}" for i in range(99) if slot_of(f"w{i}") >= SLOTS // 2),
+)
+"""Keys of the first and of the last of two parts."""
+
+
+async def apart(sql_store: AsyncStore) -> None:
+    """`keyed` in two parts, of which the last stays behind by what its handler could not apply."""
+    await sql_store.catch_up(keyed(poison=7))
+    await sql_store.model(keyed(poison=7)).repartition(2)
+    await sql_store.append("account-1", [Deposited(1, to=LAST), Deposited(7, to=LAST), Deposited(1, to=FIRST)])
+    with pytest.raises(ValueError, match="no 7"):
+        await sql_store.catch_up(keyed(poison=7))
+
+
+async def places(sql_store: AsyncStore) -> list[tuple[int, int, int | None, str]]:
+    """Where the parts of `keyed` begin, how far they are, where they stop, and how they are."""
+    parts = (await sql_store.model(keyed()).status()).partitions
+    return [(part.first, part.position, part.stop_at, part.state) for part in parts]
 
 
 async def until(sql_store: AsyncStore, wanted: Callable[[ProjectionStatus], bool]) -> ProjectionStatus:
@@ -161,6 +185,43 @@ class RunningProjections(ModelContract):
             await sql_store.wait_for("keyed", 240, timeout=LONG)
         total = await sql_store.query("select sum(amount) from keyed")
         assert total == [(sum(range(240)),)]
+
+    @pytest.mark.guarantee("G17")
+    async def test_where_a_handler_fails_in_a_merge_the_parts_stay_and_go_on(self, sql_store: AsyncStore) -> None:
+        await apart(sql_store)
+        with pytest.raises(ValueError, match="no 7") as failed:
+            await sql_store.model(keyed(poison=7)).repartition(1)
+        assert failed.value.__notes__ == [
+            "in projection 'keyed', on 'account.deposited' at position 2 (stream account-1)"
+        ]
+        assert await places(sql_store) == [(0, 3, None, "running"), (512, 0, None, "running")]
+        await sql_store.append("account-1", [Deposited(2, to=LAST), Deposited(2, to=FIRST)])
+        assert await sql_store.catch_up(keyed()) == 4
+        await sql_store.model(keyed()).repartition(1)
+        assert await places(sql_store) == [(0, 5, None, "running")]
+        expected = sorted([(FIRST, 3), (LAST, 10)])
+        assert await sql_store.query("select who, amount from keyed order by who") == expected
+
+    @pytest.mark.guarantee("G17")
+    async def test_parts_that_are_paused_apart_are_not_merged_and_none_waits_for_the_other(
+        self, sql_store: AsyncStore
+    ) -> None:
+        await apart(sql_store)
+        await sql_store.model(keyed()).pause("the disk is full")
+        with pytest.raises(ProjectionStopped, match="is paused at position 3: the disk is full"):
+            await sql_store.model(keyed()).repartition(1)
+        assert await places(sql_store) == [(0, 3, None, "paused"), (512, 0, None, "paused")]
+        await sql_store.model(keyed()).resume()
+        await sql_store.model(keyed()).repartition(1)
+        assert await places(sql_store) == [(0, 3, None, "running")]
+
+    async def test_parts_that_are_paused_at_one_place_are_merged(self, sql_store: AsyncStore) -> None:
+        await sql_store.append("account-1", [Deposited(1, to=FIRST), Deposited(1, to=LAST)])
+        await sql_store.catch_up(keyed())
+        await sql_store.model(keyed()).repartition(2)
+        await sql_store.model(keyed()).pause("the disk is full")
+        await sql_store.model(keyed()).repartition(1)
+        assert await places(sql_store) == [(0, 2, None, "paused")]
 
     async def test_without_a_key_of_its_own_it_cannot_be_split(self, sql_store: AsyncStore) -> None:
         await sql_store.catch_up(seen())
