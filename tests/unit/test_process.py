@@ -71,6 +71,30 @@ def test_a_process_has_journals_and_knows_whose_an_input_is() -> None:
     assert (by_type.instance_of(journalled), by_stream_id(journalled)) == ("8", "8")
 
 
+def raising(event: Recorded[Any]) -> str:
+    raise KeyError("order")
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        (raising, "raised KeyError('order') for 'n' at position 1: let it tell the instance."),
+        (lambda _: 7, "gave 7 for 'n' at position 1: let it give text."),
+        (lambda _: "", "gave '' for 'n' at position 1: let it give text."),
+        (
+            lambda _: "a\0b",
+            "gave 'a\\x00b' for 'n' at position 1: "
+            + "'$process.paying-a\\x00b' is not a stream name: character 18 (U+0000) is not printable.",
+        ),
+    ],
+    ids=["raises", "no text", "empty text", "no name"],
+)
+def test_a_key_that_tells_no_instance_is_told_with_the_event(key: Any, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        Process("paying", int, react, evolve, key=key).instance_of(recorded(StreamName("account", "7")))
+    assert str(refused.value) == f"key of process 'paying' {told}"
+
+
 def test_a_process_folds_and_reacts_by_its_functions() -> None:
     event = recorded(StreamName("account", "7"))
     assert (FIRST.taken(4, event), FIRST.reacting(event, 4, frozenset()), FIRST.own) == (7, (Deposited(3), 4), ())

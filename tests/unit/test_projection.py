@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from refold import InvalidName, Projection, RawEvent, Recorded, StreamName, UsageError, ask, sql
 from refold.messages import Metadata, Position
-from refold.projection import Call, Caused, Handling, Question, Statement, neighbours, slot_of
+from refold.projection import Call, Caused, Handling, Question, Statement, checked_projection, neighbours, slot_of
 from refold.tables import Table
 from refold.testing.contract.sample import Deposited, Withdrawn
 
@@ -97,6 +97,21 @@ def test_a_key_falls_where_it_falls_for_ever() -> None:
     assert [slot_of(key) for key in ("", "account-7", "größe")] == [0, 261, 393]
     assert filled().slot(recorded(Deposited(1))) == slot_of("n")
     assert Projection("sales").slot(recorded(Deposited(1))) == slot_of("account-7")
+
+
+def test_a_key_is_text_and_until_that_is_told_the_stream_stands_for_it() -> None:
+    keyed: Projection = Projection("sales", key=lambda event: cast("Any", event.version))
+    with pytest.raises(UsageError) as refused:
+        keyed.checked_key(recorded(Deposited(1)))
+    assert str(refused.value) == "key of projection 'sales' gave 1 for 'n' at position 1: let it give text."
+    assert (keyed.key_of(recorded(Deposited(1))), filled().key_of(recorded(Deposited(1)))) == ("account-7", "n")
+
+
+def test_what_is_no_projection_is_told_with_what_makes_one() -> None:
+    checked_projection(filled())
+    with pytest.raises(UsageError) as refused:
+        checked_projection(7)
+    assert str(refused.value) == "7 is no projection: take what Projection(...) gave."
 
 
 def test_neighbours_with_the_same_text_run_as_one() -> None:

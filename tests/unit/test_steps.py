@@ -9,7 +9,7 @@ import pytest
 
 from refold import InvalidName, Retry, Send, StepFailed, Steps, UsageError
 from refold.steps import PATIENCE, Want
-from refold.testing.contract.sample import Deposited
+from refold.testing.contract.sample import Deposited, Withdrawn
 
 AT = datetime(2026, 11, 30, tzinfo=UTC)
 SEND, BACK = Send("stock", "1", "reserve"), Send("stock", "1", "release")
@@ -51,6 +51,14 @@ def test_commands_sleeps_and_signals_are_wanted_too() -> None:
         Want("paid", "signal", signal=Deposited),
         Want("paid", "signal", signal=Deposited, delay=hour),
     ]
+
+
+def test_a_saga_waits_only_for_what_it_hears() -> None:
+    hearing = Steps("checkout", "7", lambda: AT, hears=[Withdrawn, Deposited])
+    assert hearing.wait_for("paid", Deposited).want == Want("paid", "signal", signal=Deposited)
+    with pytest.raises(UsageError) as refused:
+        Steps("checkout", "7", lambda: AT, hears=[Withdrawn]).wait_for("paid", Deposited)
+    assert str(refused.value) == "saga 'checkout' waits for Deposited, and does not hear it: write hears=[Deposited]."
 
 
 def test_each_step_has_a_name() -> None:
