@@ -84,7 +84,7 @@ def raising(event: Recorded[Any]) -> str:
         (
             lambda _: "a\0b",
             "gave 'a\\x00b' for 'n' at position 1: "
-            + "'$process.paying-a\\x00b' is not a stream name: character 18 (U+0000) is not printable.",
+             "'$process.paying-a\\x00b' is not a stream name: character 18 (U+0000) is not printable.",
         ),
     ],
     ids=["raises", "no text", "empty text", "no name"],
