@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias, TypeVar, cast, overload
 from urllib.parse import unquote
@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from refold.codec import Codec, form_of
-from refold.decoding import pieces_of
-from refold.errors import BadMessage, Unreadable, shortened
+from refold.decoding import Piece, pieces_of
+from refold.errors import BadMessage, Unreadable, UsageError, shortened
 from refold.messages import Spec, spec_of
 
 T = TypeVar("T")
@@ -77,20 +77,24 @@ class CloudEvent(Struct, frozen=True):
         """The data as one of these classes: the one whose wire name is the message's `type`.
 
         They are marked with `@event` or `@command`. An event comes through the upcasters of its class if the message says by
-        which `schemaversion` it was written.
+        which `schemaversion` it was written, and none of the classes is of that version.
 
         Raises:
-            BadMessage: no class has that name, or the data do not fit it.
-            UsageError: a class is not marked.
+            BadMessage: no class has that name, the data do not fit it, or upcasters lead to several events.
+            UsageError: a class is not marked, or its upcasters do not lead to it.
         """
-        found = next((cls for cls in classes if marked(cls).name == self.type), None)
-        if found is None:
+        named = [cls for cls in classes if marked(cls).name == self.type]
+        if not named:
             names = ", ".join(repr(marked(cls).name) for cls in classes)
             raise BadMessage(f"its type is {self.type!r}, and what is read here is {names}")
+        version = self.attribute("schemaversion")
+        found = next((cls for cls in named if str(marked(cls).version) == version), named[0])
         try:
-            return _read(found, self)
+            return _read((found, *(cls for cls in classes if cls not in named)), self)
         except Unreadable as error:
             raise BadMessage(str(error).removesuffix(".")) from error
+        except (BadMessage, UsageError):
+            raise
         except Exception as error:  # a user's validator may raise anything
             raise BadMessage(f"its data do not fit {found.__qualname__}: {error}") from error
 
@@ -136,13 +140,24 @@ def marked(cls: type[Any]) -> Spec:
     return spec if isinstance(spec, Spec) else spec_of(cls)
 
 
-def _read(cls: type[Any], message: CloudEvent) -> Any:  # noqa: ANN401 - of that class
-    spec, data = marked(cls), message.data or b"null"
+def _read(classes: Sequence[type[Any]], message: CloudEvent) -> Any:  # noqa: ANN401 - of the first class
+    spec, data = marked(classes[0]), message.data or b"null"
     version = int(message.extensions.get("schemaversion", spec.version))
     if spec.kind == "command" or version == spec.version:
-        return form_of(cls, spec).decode(data)
-    decoders = Codec((cls,)).decoders((cls,))
-    return pieces_of(decoders, message.type, version, data, message.source, 0, 0)[0].event
+        return form_of(classes[0], spec).decode(data)
+    events = tuple(cls for cls in classes if marked(cls).kind == "event")
+    pieces = pieces_of(Codec(events).selecting(events), message.type, version, data, message.source, 0, 0)
+    if len(pieces) == 1 and pieces[0].parts == 1:
+        return pieces[0].event
+    raise BadMessage(
+        f"upcasters lead from version {version} of {message.type!r} to {_told(pieces)}, and a message is read as one: name a "
+        f"class of that version, too, @event({message.type!r}{f', version={version}' * (version > 1)}), and take apart what it "
+        "holds"
+    )
+
+
+def _told(pieces: Sequence[Piece]) -> str:
+    return f"{pieces[0].parts} events" if pieces else "no event of these classes"
 
 
 def _text(value: object) -> str:

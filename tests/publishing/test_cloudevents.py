@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refold import BadMessage, CloudEvent, RawEvent, Store, UsageError, command, event, split, upcast
+from refold import BadMessage, CloudEvent, RawEvent, Store, UpcasterError, UsageError, command, event, split, upcast
 from refold.publication import Publication
 
 JSON: Final = {"content-type": "application/cloudevents+json"}
@@ -181,6 +181,71 @@ def test_data_that_do_not_fit_are_no_message(message: CloudEvent, what: str) -> 
 def test_a_class_without_a_name_cannot_be_read() -> None:
     with pytest.raises(UsageError, match="is no event"):
         placed(b"{}").read(int)
+
+
+@split("order.line", 1, into={"order.line": 2, "order.noted": 1})
+def each_line(data: dict[str, Any]) -> Any:
+    yield from (("order.line", {"number": number}) for number in data["numbers"])
+    yield from (("order.noted", {"text": text}) for text in data.get("texts", []))
+
+
+@event("order.line", version=2, upcasters=[each_line])
+class Line:
+    number: int
+
+
+@event("order.noted", upcasters=[each_line])
+class Noted:
+    text: str
+
+
+@event("order.line")
+class Lines:
+    numbers: list[int]
+
+
+def lines(data: bytes) -> CloudEvent:
+    return CloudEvent("1", "/", "order.line", data, extensions={"schemaversion": 1})
+
+
+@pytest.mark.parametrize(
+    ("data", "classes", "what"),
+    [
+        (b'{"numbers":[1,2]}', (Line,), "2 events"),
+        (b'{"numbers":[1],"texts":["x"]}', (Line,), "2 events"),
+        (b'{"numbers":[1],"texts":["x"]}', (Line, Noted, Cancel), "2 events"),
+        (b'{"numbers":[],"texts":["x"]}', (Line,), "no event of these classes"),
+    ],
+)
+def test_a_message_that_is_several_events_today_is_refused_whole(
+    data: bytes, classes: tuple[type[Any], ...], what: str
+) -> None:
+    with pytest.raises(BadMessage) as refused:
+        lines(data).read(*classes)
+    assert refused.value.reason == (
+        f"upcasters lead from version 1 of 'order.line' to {what}, and a message is read as one: name a class of that "
+        "version, too, @event('order.line'), and take apart what it holds"
+    )
+
+
+def test_a_message_that_upcasters_split_into_one_event_is_that_one() -> None:
+    assert lines(b'{"numbers":[1]}').read(Line) == Line(1)
+    assert lines(b'{"numbers":[],"texts":["x"]}').read(Line, Noted, Cancel) == Noted("x")
+
+
+def test_a_class_of_the_version_that_a_message_was_written_by_is_taken_before_others() -> None:
+    assert lines(b'{"numbers":[1,2]}').read(Line, Lines) == Lines([1, 2])
+    assert CloudEvent("1", "/", "order.line", b'{"number":1}').read(Line, Lines) == Line(1)
+    assert CloudEvent("1", "/", "order.line", b'{"numbers":[1]}').read(Lines, Line) == Lines([1])
+
+
+def test_upcasters_that_lead_nowhere_are_no_fault_of_the_message() -> None:
+    @event("order.line", version=3, upcasters=[each_line])
+    class InHaste:
+        number: int
+
+    with pytest.raises(UpcasterError, match="no upcaster leads on from version 2"):
+        lines(b'{"numbers":[1]}').read(InHaste)
 
 
 # Publications -----------------------------------------------------------------------------
