@@ -83,8 +83,10 @@ def raising(event: Recorded[Any]) -> str:
         (lambda _: "", "gave '' for 'n' at position 1: let it give text."),
         (
             lambda _: "a\0b",
-            "gave 'a\\x00b' for 'n' at position 1: "
-             "'$process.paying-a\\x00b' is not a stream name: character 18 (U+0000) is not printable.",
+            (
+                "gave 'a\\x00b' for 'n' at position 1: "
+                "'$process.paying-a\\x00b' is not a stream name: character 18 (U+0000) is not printable."
+            ),
         ),
     ],
     ids=["raises", "no text", "empty text", "no name"],
