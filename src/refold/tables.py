@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from enum import Enum
 from functools import cached_property
+from math import isnan
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -40,6 +41,36 @@ def _time(value: time) -> str:
     return value.isoformat(timespec="microseconds")
 
 
+def _key_moment(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise UsageError(
+            f"{value!r} in a key has no time zone, so it is no one moment: write datetime(..., tzinfo=UTC)."
+        )
+    return _moment(value)
+
+
+def _key_float(value: float) -> float:
+    if isnan(value):
+        raise UsageError("nan is equal to nothing, not even to itself, and so is no key of a row.")
+    return float(value)
+
+
+def _key_decimal(value: Decimal) -> str:
+    """One text for all that are equal: 1.00 and 1, 1E+2 and 100, -0 and 0. PostgreSQL, too, has them as one."""
+    bare = _EVERY_DIGIT.normalize(value or _NOTHING)
+    return format(bare, "f" if abs(bare.adjusted()) < _LONG else "")
+
+
+_EVERY_DIGIT: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_NOTHING: Final = Decimal()
+_LONG: Final = 100
+"""Decimals of so many digits before or after the point keep their power of ten: written out, 1E+999999999 is a gigabyte."""
+
+
+def _key_json(value: object) -> str:
+    return msgspec.json.encode(value, order="deterministic").decode()
+
+
 def _microseconds(value: timedelta) -> int:
     return value // timedelta(microseconds=1)
 
@@ -58,6 +89,11 @@ _KINDS: Final[Mapping[type[Any], tuple[str, str, Callable[[Any], SqlValue]]]] = 
     Decimal: ("text", "numeric", str),
     UUID: ("text", "uuid", str),
 }
+
+_IN_KEYS: Final[Mapping[type[Any], Callable[[Any], SqlValue]]] = {
+    datetime: _key_moment, float: _key_float, Decimal: _key_decimal
+}  # fmt: skip
+"""Those of which several stand for one value, or one for none: in keys they are alike, or refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +140,8 @@ class Table(Generic[R]):
     of integers or of texts, get a column of the database's own type, `... | None` one that may be null; any other field is
     kept as JSON. A `datetime` is kept in UTC, a `timedelta` as a number of microseconds. SQLite has times as text, which sorts
     as they do, and has no type for a `Decimal`: that is text there, so "9.90" comes after "29.90". Where it is to be
-    sorted, compared or added up, take an integer of the smallest unit, such as cents.
+    sorted, compared or added up, take an integer of the smallest unit, such as cents. In a key equal decimals are one, kept
+    without zeros at their end; a `datetime` there has a time zone, and no field of it may be None.
 
     Raises:
         UsageError: the name is no plain lower-case SQL name, the class has no fields, none of the key's name, one of the key
@@ -172,7 +209,7 @@ class Table(Generic[R]):
     @cached_property
     def columns(self) -> Mapping[str, Column]:
         """Each field's name and how it is kept."""
-        return {name: Column.of(name, kind) for name, kind in get_type_hints(self.row).items()}
+        return {name: Column.of(name, kind, in_key=name in self.key) for name, kind in get_type_hints(self.row).items()}
 
     def values(self, row: R) -> Mapping[str, SqlValue]:
         """A row as it is stored."""
@@ -216,7 +253,7 @@ class Column:
     back: Callable[[object], object]
 
     @staticmethod
-    def of(name: str, kind: Any) -> Column:
+    def of(name: str, kind: Any, *, in_key: bool = False) -> Column:
         """The column for a field's annotation."""
         options = [option for option in _options(kind) if option is not NoneType]
         nullable = NoneType in _options(kind)
@@ -225,7 +262,8 @@ class Column:
             base = type(cast("object", next(iter(base)).value))  # all are texts, or integers: msgspec reads no others
             convert: Callable[[Any], SqlValue] = lambda member: cast("SqlValue", member.value)  # noqa: E731 - a table of functions
         else:
-            convert = _KINDS[base][2] if base in _KINDS else _json
+            convert = _KINDS[base][2] if base in _KINDS else _key_json if in_key else _json
+            convert = _IN_KEYS.get(cast("type[Any]", base), convert) if in_key else convert
         sqlite, postgres = _KINDS[base][:2] if base in _KINDS else ("text", "jsonb")
         is_json = base not in _KINDS  # in which null is a value as any other
         back = _from_json if is_json else _BACK.get(cast("type[Any]", base), _as_it_is)

@@ -262,6 +262,46 @@ def test_a_row_without_a_value_that_it_must_have_is_refused_by_the_database(line
         assert database.execute(looked_up.text, looked_up.params).fetchall() == []
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("1.50", "1.5"), ("1.5", "1.5"), ("100", "100"), ("1E+2", "100"), ("100.00", "100"), ("-0.0", "0"), ("0E+5", "0"),
+        ("-1.0", "-1"), ("0.0010", "0.001"), ("1E+999999999999", "1E+999999999999"), ("1E-400", "1E-400"),
+        ("12345678901234567890123456789012345.6780", "12345678901234567890123456789012345.678"),
+        ("NaN", "NaN"), ("-Infinity", "-Infinity"),
+    ],
+)  # fmt: skip
+def test_in_a_key_equal_decimals_have_one_text_and_elsewhere_their_own(given: str, kept: str) -> None:
+    columns = Column.of("x", Decimal, in_key=True), Column.of("x", Decimal)
+    assert [column.value(Decimal(given)) for column in columns] == [kept, given]
+
+
+def test_in_a_key_what_has_no_order_is_put_into_one() -> None:
+    names, counts = Column.of("x", frozenset[str], in_key=True), Column.of("x", dict[str, int], in_key=True)
+    assert {names.value(frozenset(text)) for text in ("bca", "cab", "abc")} == {'["a","b","c"]'}
+    assert {counts.value(each) for each in ({"b": 1, "a": 2}, {"a": 2, "b": 1})} == {'{"a":2,"b":1}'}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "told"),
+    [
+        (
+            datetime, datetime(2026, 1, 1),  # noqa: DTZ001 - what is refused
+            (
+                "datetime.datetime(2026, 1, 1, 0, 0) in a key has no time zone, so it is no one moment: "
+                "write datetime(..., tzinfo=UTC)."
+            ),
+        ),
+        (float, float("nan"), "nan is equal to nothing, not even to itself, and so is no key of a row."),
+    ],
+    ids=["naive", "nan"],
+)  # fmt: skip
+def test_what_would_not_be_found_again_is_refused_in_a_key(kind: type[Any], value: object, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        Column.of("x", kind, in_key=True).value(value)
+    assert str(refused.value) == told
+
+
 def test_times_sort_as_they_are_kept() -> None:
     east = timezone(timedelta(hours=5))
     moments = [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, make_dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
@@ -86,6 +87,41 @@ def looking_up() -> Projection:
         yield balances.delete(event.data.text)
 
     return projection
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A key of several parts, kept as JSON in which their order says nothing."""
+
+    labels: frozenset[str]
+    sizes: Mapping[str, int] = field(hash=False)
+
+
+ALIKE: Final[Mapping[str, Sequence[object]]] = {
+    "decimals": [Decimal("1.0"), Decimal("1.00"), Decimal(1), Decimal("1E+0"), Decimal("1.0")],
+    "hundreds": [Decimal(100), Decimal("1E+2"), Decimal("100.00")],
+    "zeros": [Decimal(0), Decimal("-0.0"), Decimal("0E+3")],
+    "many digits": [Decimal("123456789012345678901234567890.120"), Decimal("123456789012345678901234567890.12")],
+    "moments": [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))],
+    "floats": [0.0, -0.0],
+    "parcels": [
+        Parcel(frozenset({"ccc", "a", "bb"}), {"zz": 1, "a": 2}), Parcel(frozenset({"bb", "ccc", "a"}), {"a": 2, "zz": 1}),
+    ],
+}  # fmt: skip
+"""Keys that are equal, whatever they look like."""
+
+
+def counting(keys: Sequence[object]) -> tuple[Table[Any], Projection]:
+    """How often each key came: that of an event is the one with its number."""
+    row: type[Any] = make_dataclass("Counted", [("key", type(keys[0])), ("n", int)], frozen=True)
+    rows = Table("counted", row, key="key")
+    projection = Projection("counted", tables=[rows])
+
+    @projection.on(Deposited, get=lambda e: rows[keys[e.data.amount]])
+    def count(event: Recorded[Deposited], found: Any) -> Iterator[Caused]:
+        yield rows.put(row(keys[event.data.amount], 1 if found is None else found.n + 1))
+
+    return rows, projection
 
 
 class TableRows(ModelContract):
@@ -168,6 +204,20 @@ class TableRows(ModelContract):
         await sql_store.catch_up(projection)
         expected = [("a", 0, 11), ("a", 1, 10), ("a", 2, 10), ("b", 0, 10), ("b", 1, 10), ("b", 2, 10)]
         assert await sql_store.query('select "row", "column", hits from cells order by 1, 2') == expected
+
+    @pytest.mark.parametrize("keys", ALIKE.values(), ids=ALIKE)
+    async def test_equal_keys_are_one_row_however_they_are_written(
+        self, sql_store: AsyncStore, keys: Sequence[object]
+    ) -> None:
+        rows, projection = counting(keys)
+        for number in range(len(keys)):
+            await sql_store.append("account-1", [Deposited(number)])
+            await sql_store.catch_up(projection)
+        await sql_store.append("account-1", [Deposited(number) for number in range(len(keys))])
+        await sql_store.catch_up(projection)
+        folded = await sql_store.live(projection).rows(rows)
+        assert await sql_store.query("select n from counted") == [(2 * len(keys),)]
+        assert [(key == keys[0], row.n) for key, row in folded.items()] == [(True, 2 * len(keys))]
 
     async def test_a_table_that_is_not_its_own_is_not_changed(self, sql_store: AsyncStore) -> None:
         projection = Projection("stranger", schema="create table stranger (a integer)")
