@@ -55,6 +55,18 @@ def test_what_if_events_had_been_others(refold: Run, directory: Path) -> None:
     assert [event["data"]["qty"] for event in last["instead"][1:]] == [10, 20]
 
 
+@pytest.mark.parametrize("code", [[], ["--code", "."]], ids=["here", "other code"])
+def test_what_is_inserted_after_one_version_stands_there_in_its_order(
+    refold: Run, directory: Path, code: list[str]
+) -> None:
+    one, *more = ({"type": "cart.item-added", "data": {"sku": "x", "qty": qty}} for qty in (10, 20, 30))
+    (directory / "one.json").write_text(json.dumps(one))
+    (directory / "more.json").write_text(json.dumps(more))
+    told = found(refold, "--insert", "1=one.json", "--insert", "3=one.json", "--insert", "1=more.json", *code)
+    assert told["hypothetical"] == {"items": 3 + 60 + 10}
+    assert [event["data"]["qty"] for event in told["steps"][0]["instead"]] == [2, 10, 20, 30]
+
+
 def test_what_was_known_then_can_be_otherwise_too(refold: Run) -> None:
     assert found(refold, "--drop", "1", "--at", "1")["hypothetical"] == {"items": 0}
 
@@ -91,6 +103,16 @@ def test_nothing_is_written(refold: Run, directory: Path) -> None:
         (["--drop", "4"], 3, "stream 'cart-c-1' has no version 4: it is at version 3."),
         (["--drop", "4", "--code", "next"], 3, "stream 'cart-c-1' has no version 4: it is at version 3."),
         (["--drop", "1", "--replace", "1=event.json"], 2, "version 1 is both dropped and replaced"),
+        (
+            ["--drop", "1", "--replace", "1=event.json", "--code", "next"],
+            2,
+            "both dropped and replaced: say one of them.",
+        ),
+        (
+            ["--replace", "1=event.json", "--replace", "1=event.json"],
+            2,
+            "version 1 is replaced twice: say one of them.",
+        ),
         (["--replace", "event.json"], 2, "'event.json' is not VERSION=FILE"),
         (["--replace", "1=nothing.json"], 2, "'nothing.json' cannot be read"),
         (["--replace", "1=shop.py"], 2, "'shop.py' holds no event such as"),

@@ -111,6 +111,20 @@ async def test_a_store_without_an_application_is_looked_at_all_the_same(store: A
     assert (await asked(store, "review", {}, app=None)) == {"data": [], "next": None}
 
 
+async def test_what_is_put_in_after_one_version_stands_in_its_order_and_one_version_is_replaced_once(
+    store: AsyncStore,
+) -> None:
+    await store.append("stone-1", [RawEvent("stone", {"weight": 1})])
+    edits = [
+        {"version": 1, "event": {"type": "stone", "data": data}} for data in ({"weight": 8, "a": 1}, {"weight": 9})
+    ]
+    found = await asked(store, "whatif", {"stream": "stone-1", "insert": edits}, app=None)
+    assert found["hypothetical"] == {"weight": 9, "a": 1}
+    twice = await asked(store, "whatif", {"stream": "stone-1", "replace": edits}, app=None)
+    assert twice["type"] == "urn:refold:problem:bad-field"
+    assert twice["stored"]["detail"] == "version 1 is replaced twice: say one of them."
+
+
 def late(state: dict[str, Any], event: Noted) -> dict[str, Any]:
     return {**state, event.note: datetime.now(UTC).isoformat()}
 

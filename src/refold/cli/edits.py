@@ -33,6 +33,23 @@ class ToldEdits(msgspec.Struct, frozen=True):
     replace: Mapping[int, Told] = {}
     insert: Mapping[int, tuple[Told, ...]] = {}
 
+    @staticmethod
+    def of(
+        drop: Sequence[int], replace: Sequence[tuple[int, Told]], insert: Sequence[tuple[int, Sequence[Told]]]
+    ) -> ToldEdits:
+        """As options say it, one after another: what is inserted after one version stands there in that order.
+
+        Raises:
+            UsageError: a version is replaced twice.
+        """
+        versions = [version for version, _ in replace]
+        if twice := sorted({version for version in versions if versions.count(version) > 1}):
+            raise UsageError(f"version {twice[0]} is replaced twice: say one of them.")
+        inserted: dict[int, tuple[Told, ...]] = {}
+        for after, events in insert:
+            inserted[after] = (*inserted.get(after, ()), *events)
+        return ToldEdits(tuple(drop), dict(replace), inserted)
+
     def read_by(self, fold: Fold[Any, Any]) -> Edits[Any]:
         """The same with events of a fold's classes.
 

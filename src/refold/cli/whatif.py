@@ -47,7 +47,7 @@ from refold.patching import comparable
     multiple=True,
     type=some_events,
     metavar="VERSION=FILE",
-    help="With others after it; 0 is the beginning.",
+    help="With others after it, in the order given; 0 is the beginning.",
 )
 @click.option("--code", metavar="DIR|REVISION", help="Folded by the app in other code.")
 @click.option("--at", "moment", type=as_of, metavar="VERSION|TIME", help="Only what the store knew then.")
@@ -60,7 +60,7 @@ def command(  # noqa: PLR0917 - click passes them by name
     output: str,
 ) -> None:  # fmt: skip
     """See `help` above."""
-    edits = ToldEdits(tuple(drop), dict(replace), {after: tuple(events) for after, events in insert})
+    edits = ToldEdits.of(drop, replace, insert)
     if edits == ToldEdits() and code is None:
         raise UsageError("nothing would be otherwise: say --drop, --replace, --insert or --code.")
     with reading(url) as store:

@@ -62,7 +62,7 @@ class Edit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WhatIf(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is to be otherwise: versions to `drop`, events to `replace`, and one each to `insert` after a version."""
+    """What is to be otherwise: versions to `drop`, events to `replace`, and those to `insert` after a version, in order."""
 
     stream: Stream
     drop: Annotated[list[Place], Meta(max_length=1_000)] = field(default_factory=list[Place])
@@ -89,7 +89,7 @@ async def diff_states(desk: Desk, asked: Diff) -> object:
 async def whatif(desk: Desk, asked: WhatIf) -> object:
     """What would be, beside what is."""
     name, fold = await _folded(desk, asked.stream)
-    replace, insert = _events(desk, name, asked.replace), _events(desk, name, asked.insert)
+    replace, insert = _replaced(desk, name, asked.replace), _inserted(desk, name, asked.insert)
     async with _as_problem():
         found = await desk.store.bind(fold).whatif(
             name.id, drop=asked.drop, replace=replace, insert=insert, limit=STEPS
@@ -109,8 +109,24 @@ async def _folded(desk: Desk, stream: str) -> tuple[StreamName, Fold[Any, Any]]:
     return name, desk.classes.fold(name.category)
 
 
-def _events(desk: Desk, stream: StreamName, edits: list[Edit]) -> dict[int, object]:
-    return {each.version: desk.classes.event(EventIn(**structs.asdict(each.event)), stream.category) for each in edits}
+def _replaced(desk: Desk, stream: StreamName, edits: list[Edit]) -> dict[int, object]:
+    found: dict[int, object] = {}
+    for each in edits:
+        if each.version in found:
+            raise Declined(422, "bad-field", f"version {each.version} is replaced twice: say one of them.")
+        found[each.version] = _event(desk, stream, each)
+    return found
+
+
+def _inserted(desk: Desk, stream: StreamName, edits: list[Edit]) -> dict[int, list[object]]:
+    found: dict[int, list[object]] = {}
+    for each in edits:
+        found.setdefault(each.version, []).append(_event(desk, stream, each))
+    return found
+
+
+def _event(desk: Desk, stream: StreamName, edit: Edit) -> object:
+    return desk.classes.event(EventIn(**structs.asdict(edit.event)), stream.category)
 
 
 @asynccontextmanager
