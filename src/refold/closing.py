@@ -59,11 +59,12 @@ class Closing(Generic[C, S, E]):
         Raises:
             UsageError: the id contains `@`, which parts it from the number of the period.
         """
-        if _MARK in id:
+        text = str(id or "")  # who passes a number means its digits, as for any decider
+        if _MARK in text:
             raise UsageError(
-                f"id {id!r} contains '@', which stands before the number of a period: name the thing itself."
+                f"id {text!r} contains '@', which stands before the number of a period: name the thing itself."
             )
-        return self.decider.stream(id if period == 1 else f"{id}{_MARK}{period}")
+        return self.decider.stream(text if period == 1 else f"{text}{_MARK}{period}")
 
     def id_of(self, stream: StreamName) -> str:
         """The id of the thing that a stream is a period of: the key for read models."""

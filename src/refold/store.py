@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -182,9 +182,9 @@ class Streams(Generic[S, E]):
         self,
         id: str,
         *,
-        drop: Collection[int] = (),
-        replace: Mapping[int, E | Sequence[E]] | None = None,
-        insert: Mapping[int, E | Sequence[E]] | None = None,
+        drop: Iterable[int] = (),
+        replace: Mapping[int, E | Iterable[E]] | None = None,
+        insert: Mapping[int, E | Iterable[E]] | None = None,
         as_of: AsOf | None = None,
         limit: int = SHOWN,
     ) -> WhatIf[S, E]:
@@ -196,11 +196,11 @@ class Streams(Generic[S, E]):
 
         Raises:
             NoSuchVersion: the stream has not reached a version.
-            UsageError: an event is of no class of the fold, or both dropped and replaced.
+            UsageError: an event is of no class of the fold, or both dropped and replaced; or a version is no number.
             UnknownEventType, UndecodableEvent: the fold cannot read the stream.
             What the fold raises on the hypothetical history comes out as it is, with a note where.
         """
-        edits = Edits[E].of(drop, replace or {}, insert or {})
+        edits = Edits[E].of(drop, {} if replace is None else replace, {} if insert is None else insert)
         return self._engine.outside(lambda b: whatif(b, self._runtime, self._fold, id, edits, as_of, limit))
 
     def do(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -13,7 +13,7 @@ from refold.flows.history import Walk
 from refold.flows.load import AsOf, Loaded, version_at
 from refold.flows.prepare import Runtime, checked_stream
 from refold.fold import Fold
-from refold.messages import Position, Recorded
+from refold.messages import Position, Recorded, spec_of
 from refold.patching import Operation, difference
 from refold.ports import Backend
 
@@ -84,16 +84,17 @@ class Edits(Struct, Generic[E], frozen=True):
 
     @staticmethod
     def of(
-        drop: Collection[int], replace: Mapping[int, E | Sequence[E]], insert: Mapping[int, E | Sequence[E]]
+        drop: Iterable[int], replace: Mapping[int, E | Iterable[E]], insert: Mapping[int, E | Iterable[E]]
     ) -> Edits[E]:
         """As a caller says it.
 
         Raises:
-            UsageError: an event is both dropped and replaced.
+            UsageError: what is said names no versions, or an event is both dropped and replaced.
         """
-        if both := sorted({*drop} & {*replace}):
+        edits = Edits(_versions(drop), _by_version("replace", replace), _by_version("insert", insert))
+        if both := sorted(edits.drop & {*edits.replace}):
             raise UsageError(f"version {both[0]} is both dropped and replaced: say one of them.")
-        return Edits(frozenset(drop), _all_several(replace), _all_several(insert))
+        return edits
 
     def checked(self, fold: Fold[Any, Any], stream: str, last: int) -> None:
         """Whether a history of so many events can be edited so.
@@ -118,12 +119,40 @@ class Edits(Struct, Generic[E], frozen=True):
         return (*kept, *self.insert.get(version, ()))
 
 
-def _all_several(edits: Mapping[int, E | Sequence[E]]) -> Mapping[int, tuple[E, ...]]:
-    return {version: _several(events) for version, events in edits.items()}
+def _versions(drop: object) -> frozenset[int]:
+    if isinstance(drop, str | bytes) or not isinstance(drop, Iterable):
+        raise UsageError(f"drop={shortened(drop)}: give versions, such as drop=[3].")
+    return frozenset(_version("drop", each) for each in cast("Iterable[object]", drop))
 
 
-def _several(events: E | Sequence[E]) -> tuple[E, ...]:
-    return tuple(cast("Sequence[E]", events)) if isinstance(events, Sequence) else (events,)
+def _by_version(option: str, edits: object) -> Mapping[int, tuple[Any, ...]]:
+    if not isinstance(edits, Mapping):
+        raise UsageError(f"{option}={shortened(edits)}: give events by versions, such as {option}={{3: event}}.")
+    found = cast("Mapping[object, object]", edits)
+    return {_version(option, version): _several(events) for version, events in found.items()}
+
+
+def _version(option: str, version: object) -> int:
+    """A plain number: True is none, and a position counts something else."""
+    if type(version) is not int:
+        raise UsageError(f"{option} names {shortened(version)}, which is no version: give an int, such as 3.")
+    return version
+
+
+def _several(events: object) -> tuple[Any, ...]:
+    """Several events, or one, even if that can be gone through itself."""
+    found: Any = events
+    if isinstance(events, Iterable) and not isinstance(events, str | bytes | Mapping) and not _is_event(found):
+        return tuple(found)
+    return (found,)
+
+
+def _is_event(value: object) -> bool:
+    try:
+        spec_of(value.__class__)
+    except UsageError:
+        return False
+    return True
 
 
 class Hypothesis(Generic[S, E]):
@@ -176,9 +205,11 @@ async def whatif(
 
     Raises:
         NoSuchVersion: the stream has not reached a version.
-        UsageError: an event is of no class of the fold.
+        UsageError: an event is of no class of the fold, or the limit is no number of steps.
         UnknownEventType, UndecodableEvent: the fold cannot read the stream.
     """
+    if type(limit) is not int or limit < 0:
+        raise UsageError(f"limit={shortened(limit)} is no number of steps: give 0 or more.")
     stream = checked_stream(fold.stream(id))
     last = await backend.version(stream) if as_of is None else await version_at(backend, stream, as_of)
     edits.checked(fold, stream, last)

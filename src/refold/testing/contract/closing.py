@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 import pytest
 
@@ -161,6 +161,16 @@ class ClosingBooks(Contract):
         assert (opened.position, closed.position) == (before.position + 1, opened.position)
 
     @pytest.mark.guarantee("G4")
+    async def test_an_id_may_be_a_number_and_is_its_digits(self, store: AsyncStore) -> None:
+        ledger: Any = store.bind(closing)
+        for asked in (Write(5), Close(1), Write(2)):
+            await ledger.handle(7, asked)
+        assert await ledger.state(7) == await ledger.state("7") == (7, 2)
+        assert [str(stream) for stream in await ledger.periods(7)] == ["book-7", "book-7@2"]
+        for nothing in (None, ""):
+            with pytest.raises(InvalidName, match="there is no id after the category 'book'"):
+                await ledger.state(nothing)
+
     async def test_who_closed_and_asks_again_waits_for_the_next_period_too(self, store: AsyncStore) -> None:
         ledger = bound(store)
         await ledger.handle("a", Write(5))

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from refold.aio import AsyncStore
 from refold.errors import NoSuchVersion, UsageError
 from refold.flows.history import Step
-from refold.messages import NewEvent, Position
+from refold.fold import Fold
+from refold.messages import NewEvent, Position, event
 from refold.patching import Operation
 from refold.ports import PAGE
 from refold.testing.clock import ManualClock
 from refold.testing.contract.base import Contract, Stores, listed
 from refold.testing.contract.sample import Deposited, Noted, Withdrawn, accounts, notes
+
+
+@event("basket.filled")
+class Filled:
+    """With these; to go through it is to go through them."""
+
+    names: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+
+def fill(names: tuple[str, ...], event: Filled) -> tuple[str, ...]:
+    """What the basket holds after an event."""
+    return (*names, *event)
+
+
+baskets = Fold[tuple[str, ...], Filled]("basket", initial=tuple, evolve=fill)
 
 
 class Histories(Contract):
@@ -140,3 +161,42 @@ class Histories(Contract):
             await account.whatif("1", drop=[1], replace={1: Deposited(1)})
         with pytest.raises(UsageError, match="of no class that the fold of 'account' takes in"):
             await account.whatif("1", insert={0: Noted("no account")})  # type: ignore[dict-item]  # that is the point
+
+    @pytest.mark.parametrize(
+        ("edits", "said"),
+        [
+            ({"drop": 3}, r"drop=3: give versions, such as drop=\[3\]\."),
+            ({"drop": "12"}, r"drop='12': give versions, such as drop=\[3\]\."),
+            ({"drop": ["1"]}, "drop names '1', which is no version: give an int, such as 3."),
+            ({"drop": [True]}, "drop names True, which is no version"),
+            ({"drop": [1.0]}, r"drop names 1\.0, which is no version"),
+            ({"drop": [Position(1)]}, "drop names 1, which is no version"),
+            ({"replace": {"1": Deposited(1)}}, "replace names '1', which is no version"),
+            ({"replace": [Deposited(1)]}, "replace=.*: give events by versions, such as replace={3: event}."),
+            ({"insert": [Deposited(1)]}, "insert=.*: give events by versions, such as insert={3: event}."),
+            ({"insert": {True: Deposited(1)}}, "insert names True, which is no version"),
+            ({"insert": {1: "12"}}, "'12' is of no class that the fold of 'account' takes in"),
+            ({"limit": -1}, "limit=-1 is no number of steps: give 0 or more."),
+            ({"limit": True}, "limit=True is no number of steps"),
+            ({"limit": None}, "limit=None is no number of steps"),
+        ],
+        ids=str,
+    )
+    async def test_edits_that_name_no_versions_are_refused_with_a_way_out(
+        self, store: AsyncStore, edits: dict[str, Any], said: str
+    ) -> None:
+        await store.append("account-1", [Deposited(1)])
+        with pytest.raises(UsageError, match=said):
+            await store.bind(accounts).whatif("1", **edits)
+
+    async def test_what_is_dropped_and_put_in_may_come_from_any_iterable(self, store: AsyncStore) -> None:
+        await store.append("account-1", [Deposited(1), Deposited(10)])
+        found = await store.bind(accounts).whatif(
+            "1", drop=(version for version in [1]), insert={2: (Deposited(amount) for amount in (100, 1000))}
+        )
+        assert (found.hypothetical, found.differing) == (1110, 2)
+
+    async def test_an_event_that_can_be_gone_through_is_one_event(self, store: AsyncStore) -> None:
+        await store.append("basket-1", [Filled(("a", "b"))])
+        found = await store.bind(baskets).whatif("1", replace={1: Filled(("c",))}, insert={1: Filled(("d", "e"))})
+        assert found.hypothetical == ("c", "d", "e")
