@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from refold import Decider, Saga, SagaAborted, Send, StepFailed, Steps, StepTimedOut, UsageError, command, event, saga
+from refold.flows.processes.journal import CancelAsked
 from refold.sagas import Declared
 from refold.testing import spec
 
@@ -185,6 +186,24 @@ def test_code_that_forgets_a_step_that_was_taken_is_an_error() -> None:
     moved = type(case)(changed.process, case.id, case.record, case.asked, case.count)
     with pytest.raises(UsageError, match="comes to its end without step 'pay', which this instance has taken"):
         moved.gives("ship", 1)
+
+
+def test_one_that_is_cancelled_before_its_new_code_comes_to_a_step_that_was_taken_is_an_error() -> None:
+    @saga("changed", hears=[Approved])
+    async def before(s: Steps, order: OrderPlaced) -> None:
+        await s.step("pay", charge, order.cents, undo=refund)
+        await s.wait_for("approval", Approved)
+
+    @saga("changed", version=2, hears=[Approved])
+    async def after(s: Steps, order: OrderPlaced) -> None:
+        await s.wait_for("approval", Approved)
+        await s.step("pay", charge, order.cents, undo=refund)
+
+    case = spec(before)(OrderPlaced("x", 1)).gives("pay", 1)
+    moved = type(case)(spec(after)(OrderPlaced("x", 1)).process, case.id, case.record, case.asked, case.count)
+    with pytest.raises(UsageError, match="comes to its end without step 'pay', which this instance has taken"):
+        moved.after(CancelAsked("the customer left"))
+    case.after(CancelAsked("the customer left")).then_undoes("pay")
 
 
 def test_steps_may_be_added_under_instances_that_are_under_way() -> None:

@@ -95,6 +95,7 @@ class Orchestrated(Process[Any, Record]):
         """An aborted saga begins nothing more, and waits for what is under way: only then it is known what to undo."""
         if record.aborted is not None:
             if not any(want.kind in {"step", "command"} and name in steps for name, want in run.open.items()):
+                self._check_reached(run, steps)
                 yield from self._break(run, record, record.aborted)
             return
         pivoted = _is_pivoted(run, record)
