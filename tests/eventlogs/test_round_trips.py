@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from tests.eventlogs.moving import ENDINGS, exported, held, imported, store_of
 from tests.eventlogs.ocel_rules import flaws
 
+from refold import Store, default, event, split, upcast
 from refold.errors import EventLogError, Refused, UsageError
 from refold.eventlogs import parquetlog
 from refold.eventlogs import spool as spool_module
@@ -24,6 +26,7 @@ from refold.eventlogs.exporter import Choices, export
 from refold.eventlogs.importer import Imported
 from refold.eventlogs.rows import BadRow
 from refold.messages import Metadata, NewEvent, Position, RawEvent, Recorded, StreamName
+from refold.upcasting import Parts
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 TEXTS = st.text(CHARACTERS, max_size=8) | st.sampled_from(
@@ -109,6 +112,61 @@ def test_a_value_that_is_awkward_comes_in_again_just_so(tmp_path: Path, ending: 
         exported(store, tmp_path / f"events.{ending}")
         assert imported(tmp_path / f"events.{ending}", new)[1] == []
         assert held(new) == held(store)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_value_that_is_long_comes_in_again_just_so(tmp_path: Path, ending: str) -> None:
+    texts = ["x" * 131_073, '"\n' * 100_000]
+    with store_of(("a-1", NewEvent(RawEvent("t", {"text": text}))) for text in texts) as store, store_of() as new:
+        exported(store, tmp_path / f"events.{ending}")
+        assert imported(tmp_path / f"events.{ending}", new)[1] == []
+        assert held(new) == held(store)
+
+
+@split("order.closed", 1, into={"order.paid": 1, "order.shipped": 2})
+def paid_and_shipped(data: dict[str, Any]) -> Parts:
+    yield "order.paid", {"amount": data["amount"]}
+    yield "order.shipped", {"to": data["to"]}
+
+
+@event("order.paid", upcasters=[paid_and_shipped])
+class Paid:
+    amount: int
+
+
+@event("order.shipped", version=2, upcasters=[paid_and_shipped, upcast("order.shipped", 1, to=2)(default(to="Ulm"))])
+class Shipped:
+    to: str
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_is_read_as_several_events_is_exported_as_several_and_comes_in_again(tmp_path: Path, ending: str) -> None:
+    first, id, last = UUID(int=1), UUID(int=2), UUID(int=3)
+    path, valid_at = tmp_path / f"events.{ending}", datetime(2024, 3, 1, tzinfo=UTC)
+    with Store.open("memory://", events=[Paid, Shipped, RawEvent]) as store, store_of() as new:
+        store.append("order-1", [NewEvent(RawEvent("order.shipped", {}), first)])
+        closed = RawEvent("order.closed", {"amount": 5, "to": "Oslo"})
+        store.append("order-1", [NewEvent(closed, id, valid_at, frozenset({"customer:1"}))])
+        store.append("order-1", [NewEvent(Paid(6), last)])
+        assert exported(store, path) == 4
+        assert imported(path, new) == (Imported(4, 1, 0), [])
+        assert imported(path, new) == (Imported(0, 0, 4), [])
+        assert [(e.id, e.version, e.type, e.schema_version, e.data.data, e.tags) for e in new.read()] == [
+            (first, 1, "order.shipped", 2, {"to": "Ulm"}, frozenset()),
+            (id, 2, "order.paid", 1, {"amount": 5}, {"customer:1"}),
+            (uuid5(id, "1"), 3, "order.shipped", 2, {"to": "Oslo"}, {"customer:1"}),
+            (last, 4, "order.paid", 1, {"amount": 6}, frozenset()),
+        ]  # fmt: skip
+        assert [e.metadata.valid_at == valid_at for e in new.read()] == [False, True, True, False]
+
+
+def test_each_message_that_is_exported_has_an_id_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "events.cloudevents.jsonl"
+    with Store.open("memory://", events=[Paid, Shipped, RawEvent]) as store:
+        store.append("order-1", [RawEvent("order.closed", {"amount": 5, "to": "Oslo"})])
+        exported(store, path)
+    told = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len({(each["source"], each["id"]) for each in told}) == len(told) == 2
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "csv", "xes", "ocel.json"])

@@ -19,7 +19,7 @@ TELLING: Final = frozenset({"specversion", "id", "source", "type"})
 _CONTEXT: Final = TELLING | {"subject", "time", "datacontenttype", "dataschema", "data", "data_base64"}
 _KNOWN: Final = _CONTEXT | {"schemaversion", "correlationid", "causationid", "sequence", "partitionkey"}
 _OURS: Final = "streamversion"
-"""The attribute that no publication has: by it an export is known."""
+"""The attribute that no publication has: by it an export is known. It is 0 where there is no version."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -67,7 +67,7 @@ def fields_of(row: Mapping[str, Any], category: str | None) -> dict[str, Any]:
     ours = _OURS in row
     return {
         "stream": row["subject"] if ours else stream_of(row["subject"], category),
-        "version": row.get(_OURS),
+        "version": row.get(_OURS) or None,
         "type": row.get("type"),
         "schema_version": row.get("schemaversion", 1),
         "id": id_of("cloudevents", row.get("id")) if ours else _id(row),

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
 
 import msgspec
+from msgspec import structs
 
+from refold.clock import as_uuid
+from refold.copying.stored import id_of
 from refold.errors import Refused, UsageError
 from refold.eventlogs.cloudeventlog import write_cloudevents
 from refold.eventlogs.ocelwriting import write_ocel
@@ -40,7 +43,8 @@ def export(
 ) -> int:
     """Write events, in the order of their positions, to a file, and say how many they were. Memory stays constant.
 
-    The end of the name tells the format. The file is there whole, or not at all.
+    The end of the name tells the format. The file is there whole, or not at all. The events are what they are read as: of
+    one that upcasters split, each part is an event of its own, with an id that follows from its.
 
     Raises:
         UsageError: there is no such format, or the file cannot be written. StoreFull: no space is left.
@@ -52,8 +56,19 @@ def export(
     if path.exists() and not replace:
         raise Refused(f"{str(path)!r} is there already: choose another name, or replace it.")
     with whole_file(path) as out:
-        write(map(record_of, counted), out, choices or Choices())
+        write(map(_of_its_own, counted), out, choices or Choices())
     return counted.count
+
+
+def _of_its_own(event: Recorded[Any]) -> EventRecord:
+    """The record of an event, whose id no other one has: the first part of several keeps it, as the first of a copy does.
+
+    The others have no version, since that is where the first one stood.
+    """
+    record, nth = record_of(event), event.part - 1
+    if nth == 0:
+        return record
+    return structs.replace(record, id=as_uuid(id_of(event.id.bytes, nth)), version=None)
 
 
 class _Counted:
