@@ -6,15 +6,20 @@ import csv
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import BinaryIO, Protocol
+from threading import Lock
+from typing import BinaryIO, Final, Protocol
 
 from refold.errors import EventLogError, shortened
-from refold.eventlogs.rows import BadRow, LogRow, Row, Table, physical_lines
+from refold.eventlogs.rows import LONGEST, BadRow, LogRow, Row, Table, physical_lines
 
 SEPARATORS = ",;\t"
 LONGEST_HEAD = 100
 """Lines: what is quoted for longer is no name of a column, but a quote left open."""
 
+LONGEST_CELL = LONGEST
+"""Characters of a value. What is longer is no value, but a quote left open."""
+
+_limited: Final = Lock()
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -99,7 +104,7 @@ def _rows(lines: _TextLines, reader: _Reader, header: tuple[str, ...]) -> Iterat
     while True:
         line = reader.line_num + 1
         try:
-            cells = next(reader)
+            cells = _next(reader)
         except StopIteration:
             return
         except csv.Error as error:
@@ -113,6 +118,16 @@ def _rows(lines: _TextLines, reader: _Reader, header: tuple[str, ...]) -> Iterat
             yield LogRow(line, {name: cell for name, cell in zip(header, cells, strict=True) if cell})
         elif cells:
             yield _misfit(line, header, cells)
+
+
+def _next(reader: _Reader) -> list[str]:
+    """The next row, by a limit of our own. That of the csv module is one for the whole process, so it is put back at once."""
+    with _limited:
+        theirs = csv.field_size_limit(LONGEST_CELL)
+        try:
+            return next(reader)
+        finally:
+            csv.field_size_limit(theirs)
 
 
 def _explained(error: csv.Error) -> str:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refold.errors import EventLogError
+from refold.eventlogs import csvlog
 from refold.eventlogs.csvlog import read_csv
 from refold.eventlogs.rows import BadRow, LogRow, Row
 
@@ -106,13 +107,23 @@ def test_a_quote_that_is_never_closed_is_reported_where_its_row_begins() -> None
     ]
 
 
-def test_an_open_quote_does_not_swallow_a_large_file() -> None:
+def test_an_open_quote_does_not_swallow_a_large_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csvlog, "LONGEST_CELL", 131_072)
     bad, *_, last = rows('a,b\n1,"2\n' + "3,4\n" * 40_000)
 
     assert (bad, last) == (
         BadRow(2, None, "field larger than field limit (131072): is a quote left open?"),
         LogRow(40_002, {"a": "3", "b": "4"}),
     )
+
+
+def test_a_long_value_is_read_whole_and_the_limit_of_the_process_stays_as_it_is() -> None:
+    before, long = csv.field_size_limit(), "x" * 1_000_000
+    table = read_csv(io.BytesIO(f"a,b\n1,{long}\n{long},2\n".encode()))
+    assert next(table.rows) == LogRow(2, {"a": "1", "b": long})
+    assert csv.field_size_limit() == before
+    assert list(table.rows) == [LogRow(3, {"a": long, "b": "2"})]
+    assert csv.field_size_limit() == before
 
 
 def test_a_lone_carriage_return_is_a_bad_row() -> None:
