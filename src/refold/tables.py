@@ -229,7 +229,9 @@ class Table(Generic[R]):
         """
         found = {name: column.read(value) for (name, column), value in zip(self.columns.items(), values, strict=True)}
         try:
-            return msgspec.convert(found, self.row, strict=False)
+            return msgspec.convert(
+                found, self.row, str_keys=True
+            )  # as strictly as JSON is read: "null" is a text, not None
         except msgspec.ValidationError as error:
             raise UsageError(
                 f"a row of table {self.name!r} does not fit {self.row.__name__} ({error}): {found!r}. When the class changes, "
@@ -297,7 +299,13 @@ def _from_time(value: object) -> object:
     return _from_json(value) if isinstance(value, str) and value.startswith('"') else value
 
 
-_BACK: Final[Mapping[type[Any], Callable[[object], object]]] = {time: _from_time, timedelta: _from_microseconds}
+def _from_flag(value: object) -> object:
+    return value == 1 if value in {0, 1} else value  # SQLite has no bools
+
+
+_BACK: Final[Mapping[type[Any], Callable[[object], object]]] = {
+    bool: _from_flag, time: _from_time, timedelta: _from_microseconds
+}  # fmt: skip
 """Times of day and spans were JSON once, and still read as that."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -63,6 +63,27 @@ class Variant:
     sku: str
     variant: str | None
     either: int | str | None = None
+
+
+class Word(Enum):
+    """Texts that could be taken for something else."""
+
+    NULL = "null"
+    NONE = "None"
+    TRUE = "true"
+    ONE = "1"
+
+
+@dataclass(frozen=True)
+class Said:
+    id: int
+    word: Word | None
+    literal: Literal["null", "None", "true", "1"] | None
+    words: list[Word | None] | None
+    either: int | bool | str | None
+    by_number: dict[int, Word | None] | None
+    text: str | None
+    flag: bool | None
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -122,9 +143,23 @@ def test_a_row_is_stored_as_the_values_of_its_columns(items: Table[Item]) -> Non
 def test_a_row_is_read_as_it_was_put_there(items: Table[Item], lines: Table[Line]) -> None:
     row = msgspec.structs.replace(TEA, weight=1.5, next=Size.SMALL)
     assert items.read([*items.values(row).values()]) == row
-    assert lines.read(["c", "1", "x"]) == Line("c", 1, "x")
+    assert lines.read(["c", 1, "x"]) == Line("c", 1, "x")
     with pytest.raises(ValueError, match="zip"):
         lines.read(["c", 1])
+
+
+def test_a_text_is_read_as_it_was_put_there_whatever_it_says() -> None:
+    said = Table("said", Said, key="id")
+    for word in Word:
+        for flag in (True, False, None):
+            row = Said(1, word, word.value, [word, None], word.value, {1: word}, "null", flag)
+            assert said.read([*said.values(row).values()]) == row
+
+
+def test_a_text_is_no_number_and_no_flag(lines: Table[Line]) -> None:
+    for table, values in ((lines, ["c", "1", "x"]), (Table("said", Said, key="id"), [1, *[None] * 6, "true"])):
+        with pytest.raises(UsageError, match=r"got `str` - at `\$\.(no|flag)`"):
+            table.read(values)
 
 
 def test_json_comes_as_text_or_as_what_the_driver_made_of_it(items: Table[Item]) -> None:

@@ -26,6 +26,7 @@ class Colour(Enum):
 
     RED = "red"
     BLUE = "blue"
+    NONE = "null"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Everything:
     words: tuple[str, ...]
     nothing: int | None = None
     perhaps: datetime | None = None
+    tint: Colour | None = Colour.NONE
 
 
 @dataclass(frozen=True)
