@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from refold.cli.apps import application
+from refold.app import App
 from refold.cli.edits import Told
 from refold.cli.exits import NotFound
 from refold.cli.nearby import no_such_stream
@@ -88,7 +88,7 @@ class Decisions:
         NotFound: there is no such stream, or no such decider.
     """
 
-    def __init__(self, store: Store, app: str | None, subject: str | None, until: Position) -> None:
+    def __init__(self, store: Store, app: App | None, subject: str | None, until: Position) -> None:
         self._store, self._until = store, until
         self._deciders = _deciders(app, subject)
         self._stream = None if subject is None or "-" not in subject else StreamName.parse(subject)
@@ -133,8 +133,7 @@ class Decisions:
             raise UsageError(f"the fold of {stream.category!r} fails on its history: {said}") from error
 
 
-def _deciders(named: str | None, subject: str | None) -> Mapping[str, Decider[Any, Any, Any]]:
-    app = application(named)
+def _deciders(app: App | None, subject: str | None) -> Mapping[str, Decider[Any, Any, Any]]:
     if app is None:
         raise UsageError("who decides? Name the application that has the deciders: --app module:name, or REFOLD_APP.")
     known: Mapping[str, Any] = {category: fold for category, fold in app.folds.items() if isinstance(fold, Decider)}

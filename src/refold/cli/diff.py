@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 
+from refold.cli.apps import application
 from refold.cli.options import app_option, as_of, output_option, reading, snapshots_option, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.states import States
@@ -54,7 +55,7 @@ def _told(value: object) -> str:
 def command(*, stream: str, old: AsOf, new: AsOf, url: str, app: str | None, trusting: bool, output: str) -> None:
     """See `help` above."""
     with reading(url) as store:
-        states = States(store, stream, app, trusting=trusting)
+        states = States(store, stream, application(app), trusting=trusting)
         before, after = states.folded(old), states.folded(new)
     found = difference(before.state, after.state)
     if chosen(output) == "table":

@@ -164,7 +164,12 @@ def output_option(formats: Sequence[str] = FORMATS) -> Callable[[F], F]:
 
 def reading(url: str) -> Store:
     """The store, opened for reading alone, with every event as raw JSON: a mistyped path never makes a file."""
-    return Store.open(read_only(url), events=[RawEvent], archive=archive_given())
+    return opened(url, archive_given())
+
+
+def opened(url: str, archive: str | None) -> Store:
+    """The same, with an archive that was named otherwise."""
+    return Store.open(read_only(url), events=[RawEvent], archive=archive)
 
 
 def read_only(url: str) -> str:

@@ -5,7 +5,6 @@ So two versions of one module never meet. The other process is `refold.cli.foldi
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tarfile
@@ -26,6 +25,7 @@ class Asked(msgspec.Struct, frozen=True, tag="states"):
     """What the other process is to fold: a stream up to a version, edited, by the app of this name."""
 
     store: str
+    archive: str | None
     stream: str
     app: str
     until: int
@@ -43,6 +43,7 @@ class AskedDecisions(msgspec.Struct, frozen=True, tag="decisions"):
     """What the other process is to decide again: the kept commands of a stream, a category or all, up to a position."""
 
     store: str
+    archive: str | None
     app: str
     subject: str | None
     until: int
@@ -89,10 +90,12 @@ def _git(code: str, *arguments: str) -> bytes:
 def told_by(directory: Path, asked: Asked | AskedDecisions) -> Generator[Iterator[Any]]:
     """What the code there answers, as JSON: the states before the first event and after each, or the decisions.
 
+    It is loaded there, and opens the store from here, where the store, its keys and its archive are what the command says.
+
     Raises:
         UsageError: it cannot be loaded, or fails; with what it said.
     """
-    command = [sys.executable, "-P", "-B", "-m", "refold.cli.folding"]
+    command = [sys.executable, "-P", "-B", "-m", "refold.cli.folding", str(Path.cwd())]
     with TemporaryFile() as complaints:
         process = subprocess.Popen(  # noqa: S603 - this very Python
             command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints
@@ -119,9 +122,3 @@ def _answers(
         complaints.seek(0)
         said = complaints.read().decode(errors="replace").strip()
         raise UsageError(f"the code in {directory} cannot {asked}: {said.splitlines()[-1] if said else 'it ended'}")
-
-
-def absolute(url: str) -> str:
-    """The same store from any directory."""
-    path = url.removeprefix("sqlite:///")
-    return url if path == url or path.startswith(("/", ":")) else f"sqlite:///{os.getcwd()}/{path}"  # noqa: PTH109

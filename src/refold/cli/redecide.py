@@ -9,13 +9,13 @@ from itertools import zip_longest
 import click
 import msgspec
 
-from refold.cli.apps import app_name
+from refold.cli.apps import app_name, application
 from refold.cli.consent import counted
 from refold.cli.decisions import Decision, Decisions, Difference, compared
 from refold.cli.diff import print_operations
 from refold.cli.exits import Exit, Interrupted
-from refold.cli.options import app_option_for, output_option, reading, store_option
-from refold.cli.other_code import AskedDecisions, absolute, directory_of, told_by
+from refold.cli.options import app_option_for, archive_given, output_option, reading, store_option
+from refold.cli.other_code import AskedDecisions, directory_of, told_by
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.progress import progress
 from refold.cli.saying import say
@@ -114,7 +114,7 @@ def _found(url: str, app: str | None, subject: str | None, code: str | None, lim
     found = Found(limit)
     with reading(url) as store, progress() as tell:
         head = store.head()
-        decisions = Decisions(store, app, subject, head)
+        decisions = Decisions(store, application(app), subject, head)
         total = decisions.total
         try:
             for difference in _differences(decisions, url, app, subject, code, head):
@@ -134,7 +134,7 @@ def _differences(
     if code is None:
         yield from map(compared, decisions)
         return
-    asked = AskedDecisions(absolute(url), app_name(app) or "", subject, int(until))
+    asked = AskedDecisions(url, archive_given(), app_name(app) or "", subject, int(until))
     with directory_of(code) as directory, told_by(directory, asked) as others:
         for old, answer in zip_longest(decisions, others):
             new = None if answer is None else msgspec.convert(answer, Decision)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from refold.cli.apps import application
 from refold.cli.options import an_instant, app_option, as_of, output_option, reading, snapshots_option, store_option
 from refold.cli.output import print_object
 from refold.cli.states import States
@@ -49,7 +50,7 @@ def command(
 ) -> None:  # fmt: skip
     """See `help` above."""
     with reading(url) as store:
-        loaded = States(store, stream, app, trusting=trusting).load(moment, valid_at)
+        loaded = States(store, stream, application(app), trusting=trusting).load(moment, valid_at)
     form = {"stream": stream, "version": loaded.version, "state": loaded.state}
     print_object(form, output, lambda: _table(stream, loaded))
 

@@ -9,7 +9,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from refold.app import App
-from refold.cli.apps import application
 from refold.cli.nearby import no_such_stream
 from refold.cli.saying import say
 from refold.codec import as_json
@@ -25,14 +24,13 @@ from refold.store import Store
 class States:
     """The states of one stream; `trusting` the saved ones, if the application saves some: loads begin there."""
 
-    def __init__(self, store: Store, stream: str, app: str | None, *, trusting: bool = False) -> None:
+    def __init__(self, store: Store, stream: str, app: App | None, *, trusting: bool = False) -> None:
         name = StreamName.parse(stream)
         if next(store.read(name, limit=1), None) is None:
             raise no_such_stream(store, stream)
         self.stream, self._id = stream, name.id
-        found = application(app)
-        self.fold = _fold(name.category, found)
-        self._streams = store.bind(self.fold, snapshots=_saved(found, self.fold) if trusting else None)
+        self.fold = _fold(name.category, app)
+        self._streams = store.bind(self.fold, snapshots=_saved(app, self.fold) if trusting else None)
 
     def load(self, as_of: AsOf | None, valid_at: datetime | None = None) -> Loaded[Any]:
         """The state as JSON, with the version and position that it stands at."""

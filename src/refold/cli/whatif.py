@@ -8,12 +8,12 @@ from typing import Any
 import click
 import msgspec
 
-from refold.cli.apps import app_name
+from refold.cli.apps import app_name, application
 from refold.cli.consent import counted
 from refold.cli.diff import print_operations
 from refold.cli.edits import Told, ToldEdits, one_event, some_events, told
-from refold.cli.options import app_option, as_of, output_option, reading, store_option
-from refold.cli.other_code import Asked, absolute, directory_of, told_by
+from refold.cli.options import app_option, archive_given, as_of, output_option, reading, store_option
+from refold.cli.other_code import Asked, directory_of, told_by
 from refold.cli.output import print_object
 from refold.cli.states import States
 from refold.errors import UsageError
@@ -64,7 +64,7 @@ def command(  # noqa: PLR0917 - click passes them by name
     if edits == ToldEdits() and code is None:
         raise UsageError("nothing would be otherwise: say --drop, --replace, --insert or --code.")
     with reading(url) as store:
-        states = States(store, stream, app)
+        states = States(store, stream, application(app))
         found = (
             states.whatif(edits.read_by(states.fold), moment, limit)
             if code is None
@@ -83,7 +83,7 @@ def _by_other_code(
     read: Edits[Any] = edits.read_by(states.fold)
     read.checked(states.fold, states.stream, until)
     comparing = Comparing[Any, Any](limit)
-    asked = Asked(absolute(url), states.stream, app, until, edits)
+    asked = Asked(url, archive_given(), states.stream, app, until, edits)
     with directory_of(code) as directory, told_by(directory, asked) as others:
         comparing.take(0, (), read.at(0, ()), comparable(states.fold.initial()), next(others))
         for (version, events, state), other in zip(states.versions(until), others, strict=True):
