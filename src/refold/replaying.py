@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias, cast, get_type_hints
+from typing import Any, Final, TypeAlias, cast, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +13,9 @@ from refold.clock import EPOCH
 from refold.errors import UsageError
 from refold.sagas import Saga
 from refold.steps import SagaAborted, SagaFailure, StepFailed, Steps, StepTimedOut, Want
+
+_LEAVING: Final = 1_000
+"""So often the code may wait for something else while it is ended."""
 
 
 class Result(Struct, frozen=True):
@@ -62,6 +65,10 @@ class Broken(Struct, frozen=True):
 Ending: TypeAlias = Waiting | Completed | Broken
 
 
+class _Left(BaseException):
+    """Raised where the code waits, to end a run of it: whatever delegates hands it on, which it does not with `close()`."""
+
+
 class Run:
     """One run of a saga's code. `met`: every step that it came to, in that order; `open`: those without a result.
 
@@ -98,7 +105,20 @@ class Run:
         except SagaFailure as failure:
             return Broken(f"{type(failure).__name__}: {failure}" if isinstance(failure, SagaAborted) else str(failure))
         finally:
-            code.close()
+            self._leave(code)
+
+    def _leave(self, code: Any) -> None:
+        """End the code where it waits. What it does then, as in `finally`, means nothing: no result of that has come."""
+        made = len(self._steps.made)
+        for _ in range(_LEAVING):
+            try:
+                code.throw(_Left())
+            except (_Left, Exception):  # noqa: BLE001 - or it has ended before
+                del self._steps.made[made:]
+                return
+        raise UsageError(
+            f"saga {self._name!r} goes on whatever is raised: let its code catch StepFailed, or raise again what else it caught."
+        )
 
     def _resumed(self, code: Any, given: Any) -> Any:
         if isinstance(given, SagaFailure):

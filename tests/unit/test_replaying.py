@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -130,3 +132,76 @@ def test_what_a_function_returns_is_read_from_its_annotation_if_it_can_be() -> N
 
     assert (returned(count), returned(Till().paid)) == (tuple[int, ...], frozenset[int])
     assert (returned(lambda: 1), returned(unknown), returned(7)) == (None, None, None)
+
+
+@saga("locking")
+async def locking(s: Steps, event: Deposited) -> int:
+    try:
+        await s.step("work", count, 1)
+    finally:
+        s.step("not awaited", count, 1)
+        await s.step("unlock", count, 2)
+    return event.amount
+
+
+@asynccontextmanager
+async def locked(s: Steps) -> AsyncGenerator[None]:
+    await s.step("lock", count, 1)
+    try:
+        yield
+    finally:
+        await s.step("unlock", count, 1)
+
+
+@saga("managed")
+async def managed(s: Steps, event: Deposited) -> int:
+    async with locked(s):
+        await s.step("work", count, 1)
+    return event.amount
+
+
+@saga("bare")
+async def bare(s: Steps, event: Deposited) -> int:
+    try:
+        await s.step("work", count, 1)
+    except:  # noqa: E722 - that is what is looked at
+        await s.step("unlock", count, 1)
+        raise ValueError("any") from None
+    return event.amount
+
+
+DONE, FAILED = Result(LATER, [1]), Result(LATER, error="no")
+
+
+@pytest.mark.parametrize("code", [locking, bare], ids=["finally", "a bare except"])
+def test_code_that_is_left_where_it_waits_takes_no_step_on_its_way_out(code: Saga[Any]) -> None:
+    fresh = run(code)
+    assert (list(fresh.met), list(fresh.open), fresh.forgotten) == (["work"], ["work"], [])
+
+
+def test_a_step_in_finally_is_taken_after_success_and_after_a_failure() -> None:
+    assert [list(run(locking, work=work).open) for work in (DONE, FAILED)] == [["unlock"]] * 2
+    assert run(locking, work=DONE, unlock=DONE).ending == Completed(3)
+    assert run(locking, work=FAILED, unlock=DONE).ending == Broken("step 'work' failed: no")
+
+
+def test_a_context_may_take_steps_when_it_is_entered_and_left() -> None:
+    assert list(run(managed).open) == ["lock"]
+    assert list(run(managed, lock=DONE).open) == ["work"]
+    assert [list(run(managed, lock=DONE, work=work).open) for work in (DONE, FAILED)] == [["unlock"]] * 2
+    assert run(managed, lock=DONE, work=DONE, unlock=DONE).ending == Completed(3)
+    assert run(managed, lock=DONE, work=FAILED, unlock=DONE).ending == Broken("step 'work' failed: no")
+
+
+def test_code_that_goes_on_whatever_is_raised_is_an_error() -> None:
+    @saga("stubborn")
+    async def stubborn(s: Steps, event: Deposited) -> None:
+        for n in range(event.amount):
+            try:
+                await s.sleep(f"{n}", timedelta())
+            except BaseException:  # noqa: S112 - that is what is looked at
+                continue
+
+    assert list(Run(stubborn, "7", Record(Deposited(1_000))).open) == ["0"]
+    with pytest.raises(UsageError, match="saga 'stubborn' goes on whatever is raised: let its code catch StepFailed"):
+        Run(stubborn, "7", Record(Deposited(1_001)))
