@@ -34,6 +34,7 @@ from refold import (
     Query,
     RawEvent,
     Recorded,
+    Snapshots,
     Statement,
     Store,
     StoredEvent,
@@ -495,3 +496,19 @@ def test_a_copy_that_ends_in_what_was_archived_since_asks_for_the_archive(
         archived(books, place)
         with pytest.raises(Archived):
             source.copy_to(target, transform=lambda told: [told])
+
+
+def test_a_saved_state_of_an_archived_stream_waits_for_its_events_and_is_no_fault(books: str, tmp_path: Path) -> None:
+    def verdicts(place: Path | None) -> list[tuple[str, str]]:
+        with Store.open(books, events=EVENTS, archive=None if place is None else str(place)) as store:
+            checks = store.bind(closing.decider, snapshots=Snapshots()).check_snapshots()
+        return [(check.stream, check.verdict) for check in checks]
+
+    with Store.open(books, events=EVENTS) as store:
+        for stream in ("a", "a@2", "a@4"):
+            store.bind(closing.decider, snapshots=Snapshots()).snapshot(stream)
+    archived(books, tmp_path / "old")
+    told = [("book-a", "archived"), ("book-a@2", "archived"), ("book-a@4", "sound")]
+    assert verdicts(None) == verdicts(tmp_path / "old") == told
+    restored(books, tmp_path / "old", "book-a")
+    assert verdicts(None) == [("book-a", "sound"), *told[1:]]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import apsw
+from tests.archive.books import write_books
 from tests.cli.conftest import Run
 
 APP = ("--app", "shop:app", "--store", "shop.db")
@@ -50,3 +51,19 @@ def test_what_is_not_there_is_told(refold: Run, directory: Path) -> None:
     assert refold("snapshots", "create", "cart", "--store", "shop.db").code == 2
     assert refold("snapshots", "create", "cart", "--app", "shop:app", "--store", "none.db").code == 5
     assert not (directory / "none.db").exists()
+
+
+def test_those_of_archived_streams_are_listed_and_no_finding(refold: Run, directory: Path) -> None:
+    write_books("sqlite:///books.db", 2, "a")
+    (directory / "library.py").write_text(
+        "from refold import App\nfrom refold.testing.contract.closing import books\napp = App(books)\n"
+    )
+    app = ("--app", "library:app", "--store", "books.db")
+    assert refold("snapshots", "create", "book", *app).out == "saved 3 states of book.\n"
+    assert refold("archive", "create", "old", "--store", "books.db", "--older-than", "0s").code == 0
+    done = refold("snapshots", "verify", "book", *app)
+    assert (done.code, [line.split("\t")[:3] for line in done.out.splitlines()]) == (
+        0,
+        [["book-a", "2", "archived"], ["book-a@2", "3", "archived"]],
+    )
+    assert done.err == "1 snapshot of book is sound, 2 not.\n"

@@ -90,7 +90,7 @@ def create(*, subject: str, app: str | None, url: str, moment: AsOf | None) -> N
     help="""Fold all events of each stream that has snapshots, and compare. It only reads.
 
     The exit code is 0 when all of them are sound, and 1 when one differs, is damaged, or is of another history. Those by an older
-    version of the fold are listed as outdated; they are never used.
+    version of the fold are listed as outdated, and never used; those of archived streams as archived, and used when they are back.
 
     \b
     Examples:
@@ -112,7 +112,9 @@ def verify(ctx: click.Context, *, subject: str, app: str | None, url: str, outpu
     print_list(_LISTING, told, output)
     if chosen(output) in {"table", "plain"}:
         sys.stdout.flush()
-        say(f"{counted(len(found) - len(told), 'snapshot')} of {subject} are sound, {len(told)} not.", err=True)
+        sound = len(found) - len(told)
+        verb = "is" if sound == 1 else "are"
+        say(f"{counted(sound, 'snapshot')} of {subject} {verb} sound, {len(told)} not.", err=True)
     ctx.exit(Exit.FINDINGS if any(check.verdict in _WRONG for check in told) else Exit.OK)
 
 

@@ -22,8 +22,9 @@ from refold.sameness import identical
 from refold.snapshot import Snapshots
 from refold.tables import SqlValue
 
-Verdict: TypeAlias = Literal["sound", "outdated", "differs", "damaged", "foreign"]
-"""`outdated`: by another version of the fold. `foreign`: of a history that is not this one. Only a sound one is used."""
+Verdict: TypeAlias = Literal["sound", "outdated", "archived", "differs", "damaged", "foreign"]
+"""`outdated`: by another version of the fold. `archived`: of a stream whose events are in the archive, until they are back.
+`foreign`: of a history that is not this one. Only a sound one is used."""
 
 
 class SnapshotCheck(Struct, frozen=True):
@@ -115,7 +116,8 @@ def _check_sql(backend: Backend) -> None:
 
 _SCOPE: Final = "(stream = :stream or (:stream = '' and stream >= :first and stream < :beyond))"
 _LISTED: Final = f"""
-select s.stream, s.fingerprint, s.version, s.position, s.state, s.checksum, s.last_id, p.id
+select s.stream, s.fingerprint, s.version, s.position, s.state, s.checksum, s.last_id, p.id,
+  exists (select 1 from {{refold}}archived a where a.stream = s.stream)
 from {{refold}}snapshots s left join {{refold}}places p
   on p.stream = s.stream and p.version = s.version and p.position = s.position and p.id = s.last_id
 where {_SCOPE.replace("stream", "s.stream").replace(":s.stream", ":stream")} order by s.stream, s.version, s.fingerprint"""  # noqa: S608 - ours
@@ -142,20 +144,25 @@ async def check_snapshots(
     saving, found = _saving(runtime, fold), list[SnapshotCheck]()
     for stream, of_stream in groupby(rows, lambda row: str(row[0])):
         loaded: Loaded[Any] = Loaded(fold.initial(), 0, Position(0))
-        for _, fingerprint, version, position, state, checksum, last_id, id_there in of_stream:
+        for _, fingerprint, version, position, state, checksum, last_id, id_there, is_archived in of_stream:
             is_ours = id_there is not None or not backend.capabilities.together
             is_ours = is_ours and await stands_there(backend, stream, version, position, last_id)
-            fault = _fault(saving, stream, fingerprint, (version, position, state, checksum), is_ours=is_ours)
+            saved = (version, position, state, checksum)
+            fault = _fault(saving, stream, fingerprint, saved, is_archived=is_archived, is_ours=is_ours)
             if fault is None:
                 loaded = await advance(backend, runtime, fold, loaded, stream, version)
-                fault = _difference(opened(saving, stream, (version, position, state, checksum)), loaded)
+                fault = _difference(opened(saving, stream, saved), loaded)
             found.append(SnapshotCheck(stream, version, *fault))
     return found
 
 
-def _fault(saving: Saving, stream: str, fingerprint: str, saved: Saved, *, is_ours: bool) -> tuple[Verdict, str] | None:
+def _fault(
+    saving: Saving, stream: str, fingerprint: str, saved: Saved, *, is_archived: bool, is_ours: bool
+) -> tuple[Verdict, str] | None:
     if fingerprint != saving.fingerprint:
         return "outdated", "another version of the fold made it"
+    if is_archived:
+        return "archived", "the events of its stream are in the archive: it is used again when they are back"
     if not is_ours:
         return "foreign", f"the event at version {saved[0]} and position {saved[1]} is not the one that was folded last"
     try:
