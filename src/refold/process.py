@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 from refold.errors import InvalidName, UsageError, shortened
 from refold.external import Call, Retry
 from refold.fold import Decider, Send, parameter_classes
-from refold.messages import JOURNALS, Recorded, StreamName, checked_name, made, parsed, spec_of
+from refold.messages import JOURNALS, Recorded, StreamName, checked_name, made, parsed, several, spec_of
 
 E = TypeVar("E")
 S = TypeVar("S")
@@ -154,6 +154,12 @@ class Process(Generic[E, S]):
 
     def __post_init__(self) -> None:
         check_names("process", self.name, self.version)
+        for what in ("events", "starts_on", "earlier"):
+            object.__setattr__(self, what, tuple(several(what, getattr(self, what))))
+        if self.otherwise not in ("ignore", "keep", "park"):
+            raise UsageError(
+                f"process {self.name!r}: otherwise={self.otherwise!r} is none of 'ignore', 'keep' and 'park'."
+            )
         for each in self.earlier:
             if each.name != self.name or each.version >= self.version:
                 raise UsageError(
@@ -172,9 +178,16 @@ class Process(Generic[E, S]):
         """The classes of the events and timeouts that this version reacts to, read from the annotation of `react`.
 
         Raises:
-            UsageError: they can be read from no annotation, and `events` does not name them.
+            UsageError: they can be read from no annotation, and `events` does not name them; or `starts_on` names another one.
         """
-        return self.events or parameter_classes(self.react, 0, f"Process({self.name!r}, ..., events=(...))")
+        found = self.events or parameter_classes(self.react, 0, f"Process({self.name!r}, ..., events=(...))")
+        for cls in self.starts_on:
+            if not any(issubclass(each, cls) for each in found):
+                raise UsageError(
+                    f"process {self.name!r} starts on {cls.__qualname__}, and does not react to it, so nothing would begin an "
+                    f"instance: name {cls.__qualname__} in the annotation of `react`, or in events=(...)."
+                )
+        return found
 
     @cached_property
     def event_types(self) -> tuple[type[Any], ...]:

@@ -728,6 +728,10 @@ def test_a_key_that_is_no_id_is_told() -> None:
         check_process(keyed, events=[Keyed(7)])
 
 
+def comes_back(e: Recorded[Any], seen: Seen) -> Iterator[Effect]:
+    yield after(DAY, SurveyDue())
+
+
 def test_it_is_said_when_events_have_to_be_given() -> None:
     process = Process("kinds", new, ends_at_once, evolve, events=(Odd, Placed))
     with pytest.raises(UsageError, match=r"no Odd can be made up: .*'what'.* Give one, as in .*events=\[...\]"):
@@ -737,8 +741,9 @@ def test_it_is_said_when_events_have_to_be_given() -> None:
     )
     with pytest.raises(UsageError, match=r"one instance, '1', but Keyed\(order=2\) belongs to '2': give events"):
         check_process(keyed)
+    again = Process("again", new, comes_back, evolve, events=(SurveyDue,), starts_on=(SurveyDue,))
     with pytest.raises(UsageError, match="no event begins an instance"):
-        check_process(replace(order(sound), starts_on=(SurveyDue,)))
+        check_process(again)
     with pytest.raises(UsageError, match="depth=0"):
         check_process(order(sound), depth=0)
 

@@ -31,6 +31,11 @@ def only_deposits(event: Recorded[Deposited], seen: int) -> tuple[Any, ...]:
     return ()
 
 
+def wrong(given: object) -> Any:
+    """Something of which no type checker knows that it is wrong."""
+    return given
+
+
 def evolve(seen: int, event: Any) -> int:
     return seen + int(event.amount)
 
@@ -104,6 +109,7 @@ def test_a_process_folds_and_reacts_by_its_functions() -> None:
 
 
 EARLIER = "process 'paying', version 2, cannot have version {} of {!r} for an earlier one of itself."
+NONE = f"{{}}={Deposited!r} is no collection: write it into one, [...]."
 MIGRATE = "process 'paying' cannot move instances of version {}, whose state it cannot fold: name that version in earlier=(...)."
 
 
@@ -123,6 +129,12 @@ MIGRATE = "process 'paying' cannot move instances of version {}, whose state it 
         ),
         (lambda: Process("paying", int, react, evolve, version=0), "process 'paying' has version 0: the first is 1."),
         (
+            lambda: Process("paying", int, react, evolve, otherwise=wrong("parc")),
+            "process 'paying': otherwise='parc' is none of 'ignore', 'keep' and 'park'.",
+        ),
+        (lambda: Process("paying", int, react, evolve, starts_on=wrong(Deposited)), NONE.format("starts_on")),
+        (lambda: Process("paying", int, react, evolve, events=wrong(Deposited)), NONE.format("events")),
+        (
             lambda: after(-timedelta(days=1), "x"),
             "the timeout 'x' is due 1 day, 0:00:00 before what it follows: a delay is 0 or more.",
         ),
@@ -131,7 +143,8 @@ MIGRATE = "process 'paying' cannot move instances of version {}, whose state it 
             "the timeout is due at 2026-01-01T12:00:00, which has no time zone: write datetime(..., tzinfo=UTC).",
         ),
     ],
-    ids=["another's", "not earlier", "unknown to move", "itself to move", "dash", "version", "delay", "no time zone"],
+    ids=["another's", "not earlier", "unknown to move", "itself to move", "dash", "version", "otherwise",
+         "starts on no collection", "events are no collection", "delay", "no time zone"],
 )  # fmt: skip
 def test_what_can_be_no_process_is_refused(made: Callable[[], object], told: str) -> None:
     with pytest.raises(UsageError) as refused:
@@ -147,6 +160,24 @@ def test_a_process_whose_classes_cannot_be_read_says_what_to_write() -> None:
     assert (refused.value.kind, refused.value.name) == ("saga name", "")
 
 
+def test_a_process_starts_on_what_it_reacts_to_alone() -> None:
+    process = Process("paying", int, only_deposits, evolve, starts_on=(Withdrawn,))
+    with pytest.raises(UsageError) as refused:
+        _ = process.event_types
+    assert str(refused.value) == (
+        "process 'paying' starts on Withdrawn, and does not react to it, so nothing would begin an instance: name Withdrawn in "
+        "the annotation of `react`, or in events=(...)."
+    )
+
+
+def test_what_a_process_is_given_as_any_collection_it_keeps_as_tuples() -> None:
+    given = Process(
+        "paying", int, only_deposits, evolve, version=2,
+        events=wrong([Deposited]), starts_on=wrong([Deposited]), earlier=wrong([FIRST]),
+    )  # fmt: skip
+    assert (given.events, given.starts_on, given.earlier) == ((Deposited,), (Deposited,), (FIRST,))
+
+
 def test_a_moment_may_be_in_any_time_zone() -> None:
     moment = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=2)))
     assert at(moment, "x") == At(moment, "x")
@@ -154,11 +185,6 @@ def test_a_moment_may_be_in_any_time_zone() -> None:
 
 @effect("mail")
 def mail(request: Deposit, key: str) -> None: ...
-
-
-def wrong(given: object) -> Any:
-    """Something of which no type checker knows that it is wrong."""
-    return given
 
 
 CLASS = "{} was given the class {name}, and takes one of it: write {name}(...)."
