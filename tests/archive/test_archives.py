@@ -422,13 +422,16 @@ def test_an_archive_may_be_moved(books: str, place: Path, tmp_path: Path) -> Non
         raw(backend)
 
 
-def test_only_what_is_archived_can_be_restored(books: str, place: Path) -> None:
+def test_only_what_is_archived_or_back_already_can_be_restored(books: str, place: Path) -> None:
     archived(books, place)
-    with pytest.raises(UsageError, match="not archived: 'book-z', 'note-1'"):
-        restored(books, place, "book-a", "note-1", "book-z")
-    assert restored(books, place, "book-a", "book-a") == Moved(1, 2)
-    assert restored(books, place).streams == 8
-    assert restored(books, place) == Moved()
+    with pytest.raises(
+        UsageError, match=r"neither archived nor in the store: 'book-z', 'no name'\. `refold streams` lists"
+    ):
+        restored(books, place, "book-a", "note-1", "book-z", "no name")
+    assert restored(books, place, "book-a", "book-a", "note-1") == Moved(1, 2)
+    assert restored(books, place, "book-a", "book-a@2", "book-a@3").streams == 2
+    assert restored(books, place).streams == 6
+    assert restored(books, place) == restored(books, place, "book-b") == Moved()
 
 
 def test_memory_has_no_archive(tmp_path: Path) -> None:

@@ -138,6 +138,18 @@ def test_an_archive_of_a_newer_refold_is_left_alone(books: str, place: Path) -> 
         found(books, place)
 
 
+def test_the_archive_of_another_store_is_told_where_nothing_is_archived(
+    books: str, place: Path, tmp_path: Path
+) -> None:
+    archived(books, place)
+    other = f"sqlite:///{tmp_path}/other.db"
+    write_books(other, 2)
+    assert found(other, place) == [Finding("manifest.json", "it is the archive of another store")]
+    archived(other, tmp_path / "its own")
+    restored(other, tmp_path / "its own")
+    assert found(other, tmp_path / "its own") == []
+
+
 def test_an_empty_store_and_no_archive_are_well(url: str, place: Path) -> None:
     write_books(url, 1)
     assert found(url, place) == []

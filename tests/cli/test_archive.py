@@ -44,8 +44,10 @@ def test_closed_periods_go_to_an_archive_are_checked_and_come_back(refold: Run, 
     assert (some.code, some.out) == (0, "1 streams with 3 events are back in the store.\n")
     assert refold("archive", "restore", "old", *store).out == "1 streams with 2 events are back in the store.\n"
     assert refold("tail", "--limit", "100", *store).out == everything
-    stranger = refold("archive", "restore", "old", "book-a", *store)
-    assert (stranger.code, "not archived: 'book-a'" in stranger.err) == (2, True)
+    again = refold("archive", "restore", "old", "book-a@2", "book-a", *store)
+    assert (again.code, again.out) == (0, "0 streams with 0 events are back in the store.\n")
+    stranger = refold("archive", "restore", "old", "book-z", *store)
+    assert (stranger.code, "neither archived nor in the store: 'book-z'" in stranger.err) == (2, True)
 
 
 def test_an_environment_variable_names_the_archive(refold: Run, books: str, monkeypatch: pytest.MonkeyPatch) -> None:

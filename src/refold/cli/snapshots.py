@@ -90,7 +90,7 @@ def create(*, subject: str, app: str | None, url: str, moment: AsOf | None) -> N
     help="""Fold all events of each stream that has snapshots, and compare. It only reads.
 
     The exit code is 0 when all of them are sound, and 1 when one differs, is damaged, or is of another history. Those by an older
-    version of the fold are listed as outdated, and never used; those of archived streams as archived, and used when they are back.
+    version of the fold are listed as outdated, and never used; those of archived streams as archived, until these are back.
 
     \b
     Examples:

@@ -173,17 +173,22 @@ async def _recorded(backend: Backend, records: Sequence[ArchivedStream], id: str
 async def restore(backend: Backend, shelf: Shelf, streams: Sequence[str] = (), tell: Tell | None = None) -> Moved:
     """Bring streams back, or all: each to the positions where it stood, byte for byte. The files stay.
 
+    A stream that stands in the store is back already.
+
     Raises:
-        UsageError: a stream is not archived.
+        UsageError: a stream is neither archived nor in the store.
         ArchiveDamaged: a file is missing, or is not what was archived; what came back before stays.
     """
     _check(backend)
     records = {record.stream: record for record in await records_of(backend)}
-    if strangers := sorted(set(streams) - records.keys()):
-        raise UsageError(f"not archived: {', '.join(map(repr, strangers))}. `refold archive verify` needs no names.")
+    if strangers := [name for name in sorted(set(streams) - records.keys()) if not await backend.version(name)]:
+        raise UsageError(
+            f"neither archived nor in the store: {', '.join(map(repr, strangers))}. `refold streams` lists what there is."
+        )
     moved = Moved()
     manifest = await shelf.manifest()
-    for record in [records[name] for name in dict.fromkeys(streams)] if streams else records.values():
+    wanted = [records[name] for name in dict.fromkeys(streams) if name in records] if streams else records.values()
+    for record in wanted:
         back = await _brought_back(backend, record, await _rows_of(shelf, manifest, record))
         moved = moved.and_also(back, record.events * back)
         if tell is not None:
@@ -226,7 +231,7 @@ async def verify_archive(backend: Backend, shelf: Shelf) -> Sequence[Finding]:
     if manifest is None:
         return [Finding("manifest.json", "it is not there")] if records else ()
     enrolled = await backend.query(Own(_ENROLLED, {}))
-    if records and enrolled[0][0] != manifest.id:
+    if not enrolled or enrolled[0][0] != manifest.id:
         return [Finding("manifest.json", "it is the archive of another store")]
     missing = [
         Finding(name, "the store recorded that it is archived, the manifest does not have it")
