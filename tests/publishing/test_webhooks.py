@@ -120,7 +120,7 @@ def test_any_other_answer_is_told(hook: Hook, answer: Answer, error: type[Except
     [
         ("7", 7, 7), ("", 0, 0), ("soon", 0, 0), ("-3", 0, 0), ("999999999", 3_600, 3_600),
         ("in ten minutes", 500, 600),
-        ("Thu, 01 Jan 1970 00:00:00 GMT", 0, 0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0, 0), ("²", 0, 0), ("Thu, 01 Jan 1970 00:00:00 +9999999999999", 0, 0),
     ],
 )  # fmt: skip
 def test_who_asks_to_wait_is_believed_for_an_hour_at_most(

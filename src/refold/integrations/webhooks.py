@@ -161,13 +161,13 @@ def _seconds(retry_after: str | None) -> float:
     """For how long to wait, at most an hour; 0 if it does not say."""
     if not retry_after:
         return 0.0
-    if retry_after.strip().isdigit():
+    if retry_after.strip().isdecimal():
         return min(float(retry_after), LONGEST)
     try:
-        moment = parsedate_to_datetime(retry_after)
-    except ValueError:
+        moment = parsedate_to_datetime(retry_after).timestamp()
+    except (ValueError, OverflowError):  # or a zone that is a number of any length
         return 0.0
-    return min(max(0.0, moment.timestamp() - time.time()), LONGEST)
+    return min(max(0.0, moment - time.time()), LONGEST)
 
 
 def _beginning(response: httpx.Response) -> str:
