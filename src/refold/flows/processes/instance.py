@@ -16,6 +16,7 @@ from refold.flows.processes.journal import (
     Ended,
     Entry,
     Ignored,
+    InputsSkipped,
     Kept,
     Migrated,
     Parked,
@@ -135,6 +136,9 @@ class Instance:
                     self.timers.pop(timer, None)
             case Ignored(input, part=part):
                 self.seen.add((input, part))
+                self.kept.pop((input, part), None)
+            case InputsSkipped(positions):
+                self.kept = {key: kept for key, kept in self.kept.items() if kept.position not in positions}
             case Ended(state, reason, result):
                 self.status, self.reason, self.result = cast("State", state), reason, result
                 self.timers.clear()

@@ -45,6 +45,17 @@ class Unsetting(Struct, frozen=True):
     step: str
 
 
+class KeptFailed(Exception):
+    """What was kept until an instance began cannot be taken in, so the input that begins it cannot be, either."""
+
+    def __init__(self, kept: Recorded[Any], error: Exception) -> None:
+        self.kept = kept
+        super().__init__(
+            f"what was kept until now, {kept.type!r} at position {kept.position}, cannot be taken in (skip gives that one up): "
+            f"{type(error).__name__}: {error}"
+        )
+
+
 def reaction(
     runtime: Runtime, instance: Instance, recorded: Recorded[Any], *, in_turn: bool = True
 ) -> list[tuple[UUID, Entry]]:
@@ -54,6 +65,7 @@ def reaction(
 
     Raises:
         UsageError: the process yields something that it cannot, or its version is not known here.
+        KeptFailed: one that was kept until this one fails.
         Whatever `react` or `evolve` raises.
     """
     if instance.has_seen(recorded):
@@ -63,8 +75,7 @@ def reaction(
     _Reacting(runtime, instance, recorded, entries).run(in_turn=in_turn)
     if is_new and instance.process is not None:
         for kept in list(instance.kept.values()):
-            if instance.status == "running":
-                _Reacting(runtime, instance, kept, entries).hear()
+            _Reacting(runtime, instance, kept, entries).hear_at_last()
     return entries
 
 
@@ -97,6 +108,19 @@ class _Reacting:
         if self._recorded.data.__class__ not in version.named:
             return self._ignore(f"no input of version {version.version}")
         return self._take_in()
+
+    def hear_at_last(self) -> None:
+        """The same for an input that was kept until the instance began.
+
+        Raises:
+            KeptFailed: whatever that raises.
+        """
+        if self._instance.status != "running":
+            return self._ignore("ended")
+        try:
+            return self.hear()
+        except Exception as error:
+            raise KeptFailed(self._recorded, error) from error
 
     def _take_in(self) -> None:
         """React to the input, and then remember it."""

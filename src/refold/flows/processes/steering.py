@@ -14,16 +14,18 @@ from refold.flows.append import Receipt
 from refold.flows.commit import commit
 from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.processes.consuming import consumer, consumer_name
+from refold.flows.processes.instance import loaded
 from refold.flows.processes.journal import CancelAsked, InputsRetried, InputsSkipped, Retried, Skipped, Started
 from refold.flows.processes.listing import Standing, parked_inputs, standing
 from refold.flows.processes.outgoing import Made, Outgoing, noted, outgoing, settle
+from refold.flows.processes.reactions import KeptFailed, reaction
 from refold.flows.processes.timers import ALL
 from refold.flows.projections import retrying
 from refold.flows.projections.dead_letters import DeadLetter
 from refold.flows.projections.mending import rows_at
 from refold.flows.projections.status import runners
-from refold.flows.read import all_rows, opened
-from refold.messages import Context, NewEvent, Position, spec_of
+from refold.flows.read import all_rows, opened, opened_all
+from refold.messages import Context, NewEvent, Position, Recorded, spec_of
 from refold.ports import Append, Appended, Backend, InStream, Own, Pace, Selection, Unclaimed, Write
 from refold.process import Process
 
@@ -133,6 +135,8 @@ async def _retried(
 async def skip(backend: Backend, runtime: Runtime, process: Process[Any, Any], id: str, asked: Asked) -> Mended:
     """Give up the input that an instance failed for, and all of its parked messages; what waited behind goes on.
 
+    If it cannot begin because of an input that was kept until then, that one is given up, and it begins.
+
     Raises:
         NoSuchInstance: nothing of it is known.
         UsageError: the input tells what became of a saga's step.
@@ -146,12 +150,32 @@ async def skip(backend: Backend, runtime: Runtime, process: Process[Any, Any], i
             "that for ever: retry it with code that goes on from there. Nothing was skipped."
         )
     for letter in failed:
-        await into_journal(
-            backend, runtime, process, id, InputsSkipped([int(letter.position)], asked.reason), asked.context
-        )
-        applied = await retrying.skip(backend, backend, runtime, consumer(runtime, process), letter.position)
+        kept = await _kept_that_fails(backend, runtime, process, id, letter)
+        position = int(letter.position if kept is None else kept.position)
+        await into_journal(backend, runtime, process, id, InputsSkipped([position], asked.reason), asked.context)
+        taking = consumer(runtime, process)
+        if kept is None:
+            applied = await retrying.skip(backend, backend, runtime, taking, letter.position)
+        else:
+            applied = await retrying.retry(backend, backend, runtime, taking, id, None)
     given_up = [await _skipped(backend, runtime, process, message, asked) for message in messages]
     return Mended(applied, sum(given_up), len(await parked_inputs(backend, process.name, id)))
+
+
+async def _kept_that_fails(
+    backend: Backend, runtime: Runtime, process: Process[Any, Any], id: str, letter: DeadLetter
+) -> Recorded[Any] | None:
+    """The input that was kept until an instance begins, if it is that for which the one that is parked fails."""
+    rows = await rows_at(backend, [letter.position])
+    try:
+        instance = await loaded(backend, runtime, process, id)
+        for recorded in opened_all(runtime.codec.selecting(process.event_types), list(rows.values())):
+            reaction(runtime, instance, recorded, in_turn=False)
+    except KeptFailed as failed:
+        return failed.kept
+    except Exception:  # noqa: BLE001 - it fails for its own sake, or cannot even be read
+        return None
+    return None
 
 
 async def _skipped(

@@ -311,8 +311,53 @@ class Reacting(ProcessContract):
 
         instances = shop.process(payment(ends, starts_on=(Placed,), otherwise="keep"))
         await shop.append("order-1", [Paid(1), Placed(), Paid(2)])
-        await instances.catch_up()
+        for _ in range(2):
+            await instances.catch_up()
+            await shop.model(Projection("$process.payment")).reset()
         assert await state_of(instances) == (Placed(),)
+        assert await led_to(instances) == [
+            ("order.paid", ("kept until it begins",)),
+            ("order.placed", ("it began, as one of version 1", "finished")),
+            ("order.paid", ("ignored: it is ended",)),
+        ]
+
+    async def test_what_is_kept_and_fails_is_named_and_skipped_and_then_the_instance_begins(
+        self, shop: AsyncStore
+    ) -> None:
+        instances = shop.process(payment(Refusing(), starts_on=(Placed,), otherwise="keep"))
+        early = (await shop.append("order-1", [Paid(13), Paid(1), Paid(13)])).positions
+        await instances.catch_up()
+        await shop.append("order-1", [Placed(), Paid(2)])
+        await instances.catch_up()
+        for position, left in ((early[0], 2), (early[2], 0)):
+            view = await instances.show("1")
+            assert (view.status, len(view.parked)) == ("unbegun", 2)
+            assert view.parked[0].error.startswith(
+                f"KeptFailed: what was kept until now, 'order.paid' at position {position}, cannot be taken in (skip gives "
+                "that one up): ZeroDivisionError: 13 cannot be"
+            )
+            assert (await instances.skip("1", "not meant")).parked == left
+        for _ in range(2):
+            assert await state_of(instances) == (Placed(), Paid(1), Paid(2))
+            await shop.model(Projection("$process.payment")).reset()
+            await instances.catch_up()
+        told = [(what, words) for what, words in await led_to(instances) if "skipped" in what]
+        assert told == [(f"skipped its inputs at {each}: not meant", ()) for each in (early[0], early[2])]
+
+    async def test_what_begins_an_instance_and_fails_itself_is_skipped_though_more_is_kept(
+        self, shop: AsyncStore
+    ) -> None:
+        def react(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+            if recorded.data == Placed(13):
+                raise ZeroDivisionError
+            return ()
+
+        instances = shop.process(payment(react, starts_on=(Placed,), otherwise="keep"))
+        await shop.append("order-1", [Paid(1), Placed(13), Placed(2)])
+        await instances.catch_up()
+        mended = await instances.skip("1", "not meant")
+        assert (mended.inputs, mended.parked) == (1, 0)
+        assert await state_of(instances) == (Placed(2), Paid(1))
 
     @pytest.mark.parametrize(
         ("effect", "state", "reason"), [(finish(), "finished", ""), (fail("why"), "failed", "why")]
