@@ -103,10 +103,10 @@ class Projection:
     """Events to what they cause in a read model, under a name and a version.
 
     What they cause and the projection's checkpoint are committed together, so each event counts once. `schema` is SQL that
-    makes tables, `tables` are those that Refold makes: once, in the transaction of the first step. Events of one `key`
-    are applied in order, whatever happens: if one of them cannot be, it and those behind it wait. With a `key` of your own,
-    the work can be split among processes, since each then needs to see only its keys; then no two keys may cause changes
-    of one row.
+    makes tables, `tables` are those that Refold makes: once, in the transaction of the first step, those of `tables` first,
+    so that `schema` may index them. Events of one `key` are applied in order, whatever happens: if one of them cannot be, it
+    and those behind it wait. With a `key` of your own, the work can be split among processes, since each then needs to see
+    only its keys; then no two keys may cause changes of one row.
     """
 
     def __init__(
@@ -141,7 +141,8 @@ class Projection:
         """Handle one class of events; those without a handler are passed over. `RawEvent` takes all that have no class here.
 
         `get` says which row of a `Table` the handler wants to see: it comes as second argument, or `None` if there is none.
-        Rows are looked up once for a whole batch, and show what the events before this one caused.
+        Rows are looked up once for a whole batch, and show what the events before this one caused. SQL about a table costs a
+        look-up for each event after it in the batch.
 
         Raises:
             UsageError: the class is no event, or has a handler already.

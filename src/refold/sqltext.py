@@ -27,9 +27,10 @@ class Token(NamedTuple):
 
     @property
     def names(self) -> str | None:
-        """What a name or a quoted name stands for; small letters unless quoted, as in PostgreSQL."""
+        """What a name or a quoted name stands for; small letters unless quoted, as in PostgreSQL. A reserved word is none."""
         if self.kind == "name":
-            return folded(self.text)
+            word = folded(self.text)
+            return None if word in _RESERVED else word
         if self.kind == "quoted":
             quote = self.text[-1]
             return self.text[1:-1].replace(quote * 2, quote)
@@ -88,6 +89,11 @@ _MODIFIERS: Final = _set_of(
 _KINDS: Final = _set_of("table index view trigger sequence type domain function procedure aggregate")
 _BETWEEN: Final = _set_of("concurrently if not exists")
 _KEYS: Final = _set_of("primary unique exclude")
+# Unquoted these are no names, neither in PostgreSQL nor in SQLite, so that a table "order" is told from `order by`.
+_RESERVED: Final = _set_of(
+    "all and as case check collate constraint create default distinct else foreign from group having in intersect into limit "
+    "not null on or order primary references select table then to union unique using when where"
+)
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -139,8 +145,37 @@ def ambiguous(schema: str) -> tuple[str, ...]:
     `returns table (...)`, and a name for a result without `as`. In statements they end in an error that names the column;
     a view that gives such a name to a result keeps it, with the suffix.
     """
-    columns = {folded(name) for creation, rest in _creations(schema) for name in _columns(creation.kind, rest)}
-    return tuple(name for name in created(schema) if folded(name) in columns)
+    found = {folded(column) for _, column in columns(schema)}
+    return tuple(name for name in created(schema) if folded(name) in found)
+
+
+def columns(schema: str) -> Iterator[tuple[str, str]]:
+    """What `schema` creates with each of its columns, as far as `ambiguous` sees them."""
+    return ((creation.name, name) for creation, rest in _creations(schema) for name in _columns(creation.kind, rest))
+
+
+@lru_cache(maxsize=1_024)
+def named(text: str) -> frozenset[str]:
+    """The names that stand in a text, in small letters, those inside of dollar-quoted bodies too."""
+    found = [*tokens(text)]
+    bodies = (named(_opened(token)[1]) for token in found if token.kind == "dollar")
+    return frozenset(folded(token.names) for token in found if token.names is not None).union(*bodies)
+
+
+def named_but_for_indexes(schema: str) -> frozenset[str]:
+    """The names that stand in a text, except in `create index`."""
+    texts = [""]
+    for token in tokens(schema):
+        if token.text == ";":
+            texts.append("")
+        else:
+            texts[-1] += token.text
+    return frozenset[str]().union(*(named(text) for text in texts if not _makes_index(text)))
+
+
+def _makes_index(text: str) -> bool:
+    words = [_word(word) for word in _words(text)]
+    return words[:2] == ["create", "index"] or words[:3] == ["create", "unique", "index"]
 
 
 def renamed(text: str, names: Collection[str], suffix: str) -> str:

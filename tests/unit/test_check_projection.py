@@ -242,7 +242,7 @@ def test_rows_that_depend_on_the_batch_are_found() -> None:
     @made.on(Added)
     def added(event: Recorded[Added]) -> Iterator[Caused]:
         yield stock.put(Stock(event.data.sku, event.data.qty))
-        yield sql("insert into log select sku, '', qty from stock")  # rows of tables are put once a batch, before SQL
+        yield sql("insert into log select sku, '', qty from 'stock'")  # a string to who reads it, and a table to SQLite
 
     with pytest.raises(AssertionError, match=r"other rows of 'log' one event after another than at once"):
         check_projection(made, EVENTS)

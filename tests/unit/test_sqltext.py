@@ -16,7 +16,17 @@ from tests.unit.sql_cases import CASES, Case
 from refold.backends.postgres.named import numbered
 from refold.errors import UsageError
 from refold.projection import Statement, sql
-from refold.sqltext import ambiguous, created, creations, folded, renamed, tokens, touches_transaction
+from refold.sqltext import (
+    ambiguous,
+    created,
+    creations,
+    folded,
+    named,
+    named_but_for_indexes,
+    renamed,
+    tokens,
+    touches_transaction,
+)
 from refold.testing.postgres import PostgresServer
 
 SUFFIX = "__2"
@@ -286,6 +296,24 @@ def test_renaming_adds_the_suffix_and_changes_nothing_else(text: str) -> None:
 def test_a_renamed_schema_creates_the_renamed_names(case: Case, suffix: str) -> None:
     names = created(case.schema)
     assert created(renamed(case.schema, names, suffix)) == tuple(name + suffix for name in names)
+
+
+def test_a_reserved_word_is_no_name_unless_it_is_quoted() -> None:
+    text = 'select * from "order" order by "order".sku'
+    assert renamed(text, ["order"], SUFFIX) == 'select * from "order__2" order by "order__2".sku'
+    assert named(text) == {"order", "by", "sku"}
+
+
+def test_what_is_named_is_found_wherever_names_stand() -> None:
+    text = "select :sold, 'unsold' /* never */ from [Sold Items], x.\"A\" do $$ begin delete from paid; end $$"
+    assert named(text) == {"sold items", "x", "a", "do", "begin", "delete", "paid", "end"}
+
+
+def test_what_indexes_name_can_be_left_out() -> None:
+    schema = (
+        "create index i on sold (a); create UNIQUE index if not exists j on more (b); create view v as table index_of"
+    )
+    assert named_but_for_indexes(schema) == {"view", "v", "index_of"}
 
 
 # What could be two things ----------------------------------------------------

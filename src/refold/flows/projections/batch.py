@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from refold.errors import OutcomeUnknown, StoreError, UsageError
-from refold.flows.projections.statements import lookups, renamed_statement, statement_of
+from refold.flows.projections.naming import near, renamed_statement
+from refold.flows.projections.statements import lookups, statement_of
 from refold.messages import Recorded
 from refold.ports import Backend, Performing, Rows
 from refold.projection import Caused, ForTarget, Handling, Projection, Question, Statement, Together, by_stream
+from refold.sqltext import named
 from refold.tables import Change, Delete, Key, Patch, Place, Put, Table
 
 
@@ -40,7 +42,10 @@ class AskedOutside(Exception):
 
 
 class Batch:
-    """The statements of a step in their order, and the last change of each row.
+    """The statements of a step, and the last change of each row.
+
+    SQL about tables whose rows are changed or looked up here is done in its turn, and what was known of them is forgotten. Any
+    other is done after the changes that come with it, since many of one kind are quicker in one go.
 
     `backend` is that of the transaction, if there is one: then handlers may ask. `in_turn`: no event comes beside the checkpoint.
     """
@@ -54,9 +59,14 @@ class Batch:
         self.applied: list[int] = []
         """The positions of the events whose handlers were called, as often as they were: what the audit is told."""
         self._before = (0, 0)
+        self._done: list[Statement] = []
+        """All up to the last SQL about rows that are known here."""
         self._statements: list[Statement] = []
         self._changes: dict[tuple[str, Place], Change] = {}
-        self._rows: dict[tuple[str, Place], Any] = {}
+        self._rows: dict[str, dict[Place, Any]] = {table.name: {} for table in projection.tables}
+        self._near = near(projection.schema, projection.tables)
+        self._forgotten: set[str] = set()
+        """The tables of which a row that is not known may be there all the same."""
 
     async def look_up(self, reads: Backend, events: Sequence[Recorded[Any]]) -> None:
         """Find all rows that the handlers of these events want to see."""
@@ -68,6 +78,7 @@ class Batch:
             if handling is not None and handling.gets:
                 for key in self._keys(handling, recorded):
                     wanted.setdefault(key.table, {})[key.place] = None
+        self._near |= {table.name for table in wanted}
         for table, places in wanted.items():
             await self._find(reads, table, list(places))
 
@@ -79,10 +90,24 @@ class Batch:
 
     async def _find(self, reads: Backend, table: Table[Any], places: Sequence[Place]) -> None:
         suffix = self._suffix if table in self._projection.tables else ""
+        found = self._rows.setdefault(table.name, {})
         for statement in lookups(table, places, suffix):
             for values in await reads.query(statement):
                 row = table.read(values)
-                self._rows[table.name, table.place_of(row)] = row
+                found[table.place_of(row)] = row
+
+    async def _look_again(self, handling: Handling, recorded: Recorded[Any]) -> None:
+        """Find the rows that the handler wants to see and that SQL may have changed."""
+        for key in self._keys(handling, recorded):
+            rows = self._rows[key.table.name]
+            if key.table.name not in self._forgotten or key.place in rows:
+                continue
+            if self._backend is None:
+                raise AskedOutside
+            if statements := self.taken():
+                await self._backend.work(statements)
+            await self._find(self._backend, key.table, [key.place])
+            rows.setdefault(key.place, None)
 
     async def apply(self, events: Sequence[Recorded[Any]], *, effects_after: int | None) -> None:
         """Gather what the events cause, one after another; effects only of those after a position, or of none.
@@ -105,13 +130,12 @@ class Batch:
                 for handling in (handlers.get(cls), effect):
                     if handling is None:
                         continue
+                    if self._forgotten and handling.gets:
+                        await self._look_again(handling, recorded)
                     caused = self._call(handling, recorded)
-                    if caused is None:
-                        self._check_inside()
-                    elif self._backend is None:
-                        self._gather(caused)
-                    else:
-                        self._gather(await self._answered(caused))
+                    if caused is not None and self._backend is not None:
+                        caused = await self._answered(caused)
+                    self._gather(caused)
             except (HandlerFailed, AskedOutside, StoreError, OutcomeUnknown):
                 raise
             except Exception as error:
@@ -134,7 +158,7 @@ class Batch:
         if not handling.gets:
             return handling.call(recorded)
         keys = self._keys(handling, recorded)
-        return handling.call(recorded, *(self._rows.get((key.table.name, key.place)) for key in keys))
+        return handling.call(recorded, *(self._rows[key.table.name].get(key.place) for key in keys))
 
     def _check_inside(self) -> None:
         if self._backend is None or not self._backend.capabilities.inside:
@@ -143,14 +167,36 @@ class Batch:
                 "an ORM by itself, say which: into=DjangoTarget()."
             )
 
-    def _gather(self, caused: Iterable[Caused]) -> None:
+    def _gather(self, caused: Iterable[Caused] | None) -> None:
+        if caused is None:
+            self._check_inside()
+            return
         for one in caused:
             if isinstance(one, Question):  # that stops it there: nobody would answer
                 raise AskedOutside
             if isinstance(one, Statement):
-                self._statements.append(one)
+                self._sql(one)
             else:
                 self._change(one)
+
+    def _sql(self, statement: Statement) -> None:
+        renamed = renamed_statement(statement, self._projection, self._suffix)
+        if self._near and self._is_near(statement.text):
+            self._done += [*self._pending(), renamed]
+        else:
+            self._statements.append(renamed)
+
+    def _is_near(self, text: str) -> bool:
+        """Whether SQL may be about rows that are known here; then they are not any more."""
+        names = named(text) & self._near
+        leads_there = names - self._rows.keys()
+        self._forget(self._rows.keys() if leads_there else names)
+        return bool(names)
+
+    def _forget(self, tables: Collection[str]) -> None:
+        self._forgotten.update(tables)
+        for name in tables:
+            self._rows[name].clear()
 
     async def _answered(self, caused: Iterable[Caused]) -> list[Caused]:
         """Run a handler that may ask: what it yielded before a question is done before it is answered."""
@@ -177,13 +223,14 @@ class Batch:
         self._gather(before)
         if statements := self.taken():
             await self._backend.work(statements)
+        self._forget(self._rows.keys())
         return await performer.perform(effect)
 
     async def _ask(self, question: Question, before: Sequence[Caused]) -> Rows:
         assert self._backend is not None  # noqa: S101 - asked only where there is one
         self._gather(before)
-        plain = Statement(question.text, question.params)
-        return (await self._backend.work([*self.taken(), self._renamed(plain)]))[-1]
+        self._sql(Statement(question.text, question.params))
+        return (await self._backend.work(self.taken()))[-1]
 
     def _change(self, change: Change | ForTarget) -> None:
         """Keep the last word on a row: a patch joins what stands there already."""
@@ -196,19 +243,19 @@ class Batch:
             raise UsageError(
                 f"projection {self._projection.name!r} changes {change.table!r}, which is not its own: name it in tables=(...)."
             )
-        place = change.table.name, change.place
+        place, rows = (change.table.name, change.place), self._rows[change.table.name]
         match change:
             case Put():
-                self._changes[place], self._rows[place] = change, change.row
+                self._changes[place], rows[change.place] = change, change.row
             case Delete():
-                self._changes[place], self._rows[place] = change, None
+                self._changes[place], rows[change.place] = change, None
             case Patch():
-                self._patch(place, change)
+                self._patch(place, rows, change)
 
-    def _patch(self, place: tuple[str, Place], patch: Patch) -> None:
-        row, before = self._rows.get(place), self._changes.get(place)
+    def _patch(self, place: tuple[str, Place], rows: dict[Place, Any], patch: Patch) -> None:
+        row, before = rows.get(patch.place), self._changes.get(place)
         if row is not None:
-            self._rows[place] = row = patch.table.patched(row, patch.fields)
+            rows[patch.place] = row = patch.table.patched(row, patch.fields)
         match before:
             case Put():
                 self._changes[place] = Put(patch.table, patch.place, row)
@@ -220,18 +267,17 @@ class Batch:
                 self._changes[place] = patch
 
     def taken(self) -> list[Statement]:
-        """The statements that do it all; the batch is empty then. Rows first: SQL of the application's may look at them."""
-        rows = sorted((statement_of(change, self._suffix) for change in self._changes.values()), key=_text)
-        found = [*rows, *map(self._renamed, self._statements)]
-        self._changes, self._statements = {}, []
+        """The statements that do it all; the batch is empty then."""
+        found = [*self._done, *self._pending()]
+        self._done = []
         return found
 
-    def rows(self, table: Table[Any]) -> dict[Place, Any]:
-        """The rows of a table as they are known here: all of them, in a batch that began with nothing."""
-        return {place: row for (name, place), row in self._rows.items() if name == table.name and row is not None}
-
-    def _renamed(self, statement: Statement) -> Statement:
-        return renamed_statement(statement, self._projection, self._suffix)
+    def _pending(self) -> list[Statement]:
+        """Rows first: SQL of the application's may look at them."""
+        rows = sorted((statement_of(change, self._suffix) for change in self._changes.values()), key=_text)
+        found = [*rows, *self._statements]
+        self._changes, self._statements = {}, []
+        return found
 
 
 def _text(statement: Statement) -> str:

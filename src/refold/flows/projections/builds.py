@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from refold.clock import Clock
 from refold.errors import ProjectionChanged
-from refold.flows.projections.statements import create, renamed_statement
+from refold.flows.projections.naming import renamed_statement
+from refold.flows.projections.statements import create
 from refold.ports import Backend, Own, Unclaimed
 from refold.projection import SLOTS, Projection, Statement
 from refold.sqltext import creations
@@ -101,8 +102,8 @@ def next_number(found: Sequence[Build]) -> int:
 
 
 def made_of(projection: Projection, number: int, role: Role) -> Build:
-    """A build of this version of a projection."""
-    objects = (*creations(projection.schema), *(("table", table.name) for table in projection.tables))
+    """A build of this version of a projection; what it consists of in the order in which it is made."""
+    objects = (*(("table", table.name) for table in projection.tables), *creations(projection.schema))
     return Build(projection.name, number, projection.version, role, 0, 0, tuple((kind, name) for kind, name in objects))
 
 
@@ -124,12 +125,10 @@ async def begun(backend: Backend, clock: Clock, build: Build, projection: Projec
 
 
 def making(backend: Backend, build: Build, projection: Projection) -> Sequence[Statement]:
-    """The statements that make a build's tables."""
+    """The statements that make a build's tables, and then what its schema may say of them."""
+    tables = [Statement(create(table, backend.capabilities.name, build.suffix)) for table in projection.tables]
     schema = [renamed_statement(Statement(projection.schema), projection, build.suffix)] if projection.schema else []
-    return [
-        *schema,
-        *(Statement(create(table, backend.capabilities.name, build.suffix)) for table in projection.tables),
-    ]
+    return [*tables, *schema]
 
 
 def spans_of(parts: int) -> Sequence[tuple[int, int]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from functools import lru_cache
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -15,7 +14,7 @@ from refold.flows.projections.differences import RowDifference, Touch
 from refold.messages import Recorded
 from refold.ports import Backend
 from refold.projection import Handling, Projection, Statement
-from refold.sqltext import folded, tokens
+from refold.sqltext import folded, named
 from refold.tables import Change, Delete, Key, Patch, Place, Put
 
 _SHOWN: Final = 10
@@ -92,7 +91,7 @@ class _Touches:
                 values = frozenset(_said(value) for value in caused.place if value is not None)
                 yield from self._wanted.get((folded(caused.table.name), values), ())
             case Statement(text, params):
-                yield from self._carrying(_names(text), params)
+                yield from self._carrying(named(text), params)
             case _:
                 pass
 
@@ -111,8 +110,3 @@ def _place(key: Key[Any]) -> tuple[str, Place]:
 def _said(value: object) -> str:
     """A value as it may stand in a parameter, whatever type the database made of it."""
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-@lru_cache(maxsize=1_024)
-def _names(text: str) -> frozenset[str]:
-    return frozenset(folded(token.names) for token in tokens(text) if token.names is not None)

@@ -7,22 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from refold.errors import UsageError
-from refold.projection import Projection, Statement
-from refold.sqltext import created, renamed
+from refold.projection import Statement
 from refold.tables import Change, Column, Delete, Patch, Place, Put, SqlValue, Table
-
-
-def renamed_statement(statement: Statement, projection: Projection, suffix: str) -> Statement:
-    """The statement, about the tables of a build with that suffix."""
-    if not suffix:
-        return statement
-    return type(statement)(renamed(statement.text, own_names(projection.schema), suffix), statement.params)
-
-
-@lru_cache(maxsize=256)
-def own_names(schema: str) -> tuple[str, ...]:
-    """The names that a projection's schema creates."""
-    return created(schema)
 
 
 def create(table: Table[Any], database: str, suffix: str) -> str:

@@ -32,6 +32,7 @@ from refold.testing.contract.inlining import Inlining
 from refold.testing.contract.keys import Keys
 from refold.testing.contract.limits import Limited
 from refold.testing.contract.living import Living
+from refold.testing.contract.mixing import Mixing
 from refold.testing.contract.names import Names
 from refold.testing.contract.operating import Operating
 from refold.testing.contract.parking import Parking
@@ -81,6 +82,7 @@ class StoreContract(
     Keys,
     Limited,
     Living,
+    Mixing,
     Names,
     Operating,
     Parking,
