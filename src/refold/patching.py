@@ -44,7 +44,7 @@ def comparable(state: object) -> Json:
         return as_ordered_json(state)
     except (TypeError, NotImplementedError, ValueError) as error:
         raise UsageError(
-            f"a state cannot be compared, since it has no form in JSON: {error}. It was {shortened(state)}."
+            f"a state has no form in JSON, so it can be neither shown nor compared: {error}. It was {shortened(state)}."
         ) from error
 
 

@@ -99,7 +99,7 @@ def test_a_transformed_copy_tells_what_was_changed(refold: Run) -> None:
             "read": 6, "written": 5, "position": 6, "equal": True,
             "source": {"events": 6, "streams": 3, "digest": DIGEST},
             "changes": {"dropped": 1, "tags": 5}, "differing": 0, "differences": [],
-            "states": {"compared": 1, "differing": 0, "differences": []},
+            "states": {"compared": 1, "differing": 0, "incomparable": 0, "differences": []},
         },
     )  # fmt: skip
 
@@ -117,6 +117,36 @@ def test_a_difference_is_told_and_ends_with_1(refold: Run) -> None:
         "stream 'order-1': event 1 differs in tags",
     ]
     assert lines[-1] == "states: 1 compared, 0 differ"
+
+
+def test_states_that_cannot_be_compared_or_folded_are_told_after_the_copy(refold: Run, directory: Path) -> None:
+    program = """
+from refold import App, Fold, RawEvent
+
+class Plain: ...
+
+def broken(state: Plain, event: RawEvent) -> Plain:
+    raise KeyError(event.type)
+
+app = App(Fold("cart", initial=Plain, evolve=lambda state, event: state, events=(RawEvent,)))
+bad = App(Fold("cart", initial=Plain, evolve=broken))
+"""
+    (directory / "plain.py").write_text(program)
+    done = refold("copy", "--from", "shop.db", "--to", "new.db", "--states", "--app", "plain:app")
+    assert (done.code, done.err) == (1, "")
+    assert done.out.splitlines()[1:] == [
+        EQUAL.rstrip("\n"),
+        "states: 0 compared, 0 differ",
+        "states: 1 cannot be compared: give their class an __eq__, or fields that have a form in JSON",
+    ]
+    error = '{"error":"the fold raises KeyError: \'cart.item-added\'"}'
+    done = refold("copy", "--from", "shop.db", "--to", "new.db", "--states", "--app", "plain:bad")
+    assert (done.code, done.err) == (1, "")
+    assert done.out.splitlines()[1:] == [
+        EQUAL.rstrip("\n"),
+        "states: 1 compared, 1 differ",
+        f"state of 'cart-c-1': {error} became {error}",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,16 @@ def test_with_an_app_the_state_is_that_of_its_fold(refold: Run) -> None:
     assert state(refold, "cart-c-1", "--at", "2", "--app", "shop:app") == (2, {"items": 3})
 
 
+def test_a_state_without_a_form_in_json_is_told(refold: Run, directory: Path) -> None:
+    (directory / "plain.py").write_text(
+        "from refold import App, Fold, RawEvent\nclass Plain: ...\n"
+        "app = App(Fold('cart', initial=Plain, evolve=lambda state, event: state, events=(RawEvent,)))\n"
+    )
+    done = refold("state", "cart-c-1", "--store", "shop.db", "--app", "plain:app")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("refold: a state has no form in JSON, so it can be neither shown nor compared: ")
+
+
 def test_the_app_may_be_named_by_the_environment_or_the_project(
     refold: Run, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

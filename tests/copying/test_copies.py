@@ -407,6 +407,57 @@ def test_states_that_differ_are_told(source: Store, target: Store) -> None:
     assert states == States(compared=2, differing=1, shown=(StateDifference("cart-2", 2, 10),))
 
 
+class Plain:
+    """A state of a class that knows no other as equal."""
+
+    def __init__(self, total: int = 0) -> None:
+        self.total = total
+
+
+class Measured(msgspec.Struct, eq=False):
+    """Another such, which JSON has a form for."""
+
+    total: int = 0
+
+
+class Odd(Measured):
+    """One that must not be asked."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("which of them?")
+
+    __hash__ = None  # type: ignore[assignment]  # as of any class with an __eq__
+
+
+def counting(cls: Any) -> Fold[Any, RawEvent]:
+    return Fold("cart", cls, lambda was, e: cls(was.total + int(e.data.get("qty", 0))), events=(RawEvent,))
+
+
+@pytest.mark.parametrize("cls", [Measured, Odd])
+def test_states_whose_class_finds_no_other_equal_are_compared_as_json(source: Store, target: Store, cls: Any) -> None:
+    source.copy_to(target, transform=lambda e: [replace(e, data={**e.data, "qty": 9}) if e.position == 6 else e])
+    states = source.check_copy(target, folds=[counting(cls)]).states
+    assert states == States(2, 1, (StateDifference("cart-2", {"total": 2}, {"total": 10}),))
+
+
+def test_states_that_nobody_can_compare_are_counted_and_do_not_differ(source: Store, target: Store) -> None:
+    source.copy_to(target, transform=lambda e: [] if e.stream.id == "2" and e.stream.category == "cart" else [e])
+    states = source.check_copy(target, folds=[counting(Plain)]).states
+    assert states is not None
+    assert (states.compared, states.differing, states.incomparable) == (1, 1, 1)
+    assert [(each.stream, each.target) for each in states.shown] == [("cart-2", None)]  # which is not there
+
+
+def test_what_a_fold_raises_stands_for_its_state(source: Store, target: Store) -> None:
+    def broken(total: int, e: RawEvent) -> int:
+        raise KeyError(e.type)
+
+    source.copy_to(target)
+    states = source.check_copy(target, folds=[Fold("order", int, broken, events=(RawEvent,))]).states
+    told = {"error": "the fold raises KeyError: 'placed'"}
+    assert states == States(1, 1, (StateDifference("order-1", told, told),))
+
+
 def test_a_state_that_cannot_be_folded_differs(source: Store, target: Store) -> None:
     def broken(total: int, e: Placed) -> int:
         return total

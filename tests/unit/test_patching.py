@@ -69,5 +69,5 @@ def test_states_are_compared_as_json_in_order() -> None:
 def test_a_state_without_a_form_in_json_is_told() -> None:
     with pytest.raises(UsageError) as refused:
         comparable(object)
-    assert str(refused.value).startswith("a state cannot be compared, since it has no form in JSON: ")
+    assert str(refused.value).startswith("a state has no form in JSON, so it can be neither shown nor compared: ")
     assert str(refused.value).endswith(". It was <class 'object'>.")

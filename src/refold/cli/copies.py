@@ -12,7 +12,7 @@ from refold.cli.output import chosen, print_object
 from refold.cli.saying import say
 from refold.copying.changes import KINDS
 from refold.copying.digests import StreamDigest, Totals
-from refold.copying.report import Copied, Equivalence, StateDifference, StreamDifference
+from refold.copying.report import Copied, Equivalence, States, StreamDifference
 from refold.forms import encode
 
 
@@ -28,7 +28,8 @@ class Told(msgspec.Struct, frozen=True):
         """Whether nothing was found that should not be."""
         if self.copied is None:
             return not self.strangers
-        return self.report.is_equal and not (self.report.states and self.report.states.differing)
+        states = self.report.states
+        return self.report.is_equal and not (states and (states.differing or states.incomparable))
 
     @property
     def strangers(self) -> list[StreamDifference]:
@@ -102,6 +103,11 @@ def _compared(report: Equivalence) -> Iterator[str]:
         for state in report.states.shown:
             yield f"state of {state.stream!r}: {_json(state.source)} became {_json(state.target)}"
         yield from _more(report.states.differing - len(report.states.shown), "differing state")
+        if report.states.incomparable:
+            yield (
+                f"states: {report.states.incomparable:,} cannot be compared: give their class an __eq__, or fields that "
+                "have a form in JSON"
+            )
 
 
 def _difference(each: StreamDifference) -> Iterator[str]:
@@ -140,9 +146,7 @@ def _form(told: Told, *, streams: bool) -> dict[str, Any]:
         "changes": report.changes,
         "differing": report.differing,
         "differences": [_of_stream(each) for each in report.differences],
-        "states": None
-        if report.states is None
-        else _of_states(report.states.compared, report.states.differing, report.states.shown),
+        "states": None if report.states is None else _of_states(report.states),
     }
     if streams:
         form["streams"] = {name: _of_digest(held) for name, held in sorted(report.streams.items())}
@@ -163,5 +167,10 @@ def _of_digest(held: StreamDigest) -> dict[str, Any]:
     return {"events": held.events, "digest": held.digest.hex()}
 
 
-def _of_states(compared: int, differing: int, shown: tuple[StateDifference, ...]) -> dict[str, Any]:
-    return {"compared": compared, "differing": differing, "differences": shown}
+def _of_states(states: States) -> dict[str, Any]:
+    return {
+        "compared": states.compared,
+        "differing": states.differing,
+        "incomparable": states.incomparable,
+        "differences": states.shown,
+    }

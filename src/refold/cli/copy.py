@@ -43,7 +43,8 @@ _LOOKS = 0.5
     --transform names a function that makes of each event nothing, another one, or several. The copy is compared with what
     it makes, and the changes are counted. --states also compares the states of the application's folds.
 
-    The exit code is 1 if the copy is not equal to what it should be, or a state differs.
+    The exit code is 1 if the copy is not equal to what it should be, or a state differs or cannot be
+    compared.
 
     \b
     Examples:

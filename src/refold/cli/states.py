@@ -17,6 +17,7 @@ from refold.flows.whatif import Edits, WhatIf
 from refold.fold import Fold
 from refold.forms import merging
 from refold.messages import Recorded, StreamName
+from refold.patching import comparable
 from refold.snapshot import Snapshots
 from refold.store import Store
 
@@ -33,9 +34,16 @@ class States:
         self._streams = store.bind(self.fold, snapshots=_saved(app, self.fold) if trusting else None)
 
     def load(self, as_of: AsOf | None, valid_at: datetime | None = None) -> Loaded[Any]:
-        """The state as JSON, with the version and position that it stands at."""
+        """The state as JSON, with the version and position that it stands at.
+
+        Raises:
+            UsageError: it has no form in JSON.
+        """
         loaded = self.folded(as_of, valid_at)
-        return replace(loaded, state=as_json(loaded.state))
+        try:
+            return replace(loaded, state=as_json(loaded.state))
+        except (TypeError, NotImplementedError, ValueError):
+            return replace(loaded, state=comparable(loaded.state))  # which says what is wrong with it
 
     def folded(self, as_of: AsOf | None, valid_at: datetime | None = None) -> Loaded[Any]:
         """The same, as the fold has it."""

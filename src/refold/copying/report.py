@@ -58,11 +58,15 @@ class StateDifference(msgspec.Struct, frozen=True):
 
 
 class States(msgspec.Struct, frozen=True):
-    """The states of all streams of some folds, in source and target: how many were compared and differ, the first of these."""
+    """The states of all streams of some folds, in source and target: how many were compared and differ, the first of these.
+
+    `incomparable`: so many have neither an `__eq__` that finds them equal nor a form in JSON, and were not compared.
+    """
 
     compared: int
     differing: int
     shown: tuple[StateDifference, ...] = ()
+    incomparable: int = 0
 
 
 class Equivalence(msgspec.Struct, frozen=True):
