@@ -169,13 +169,19 @@ class Duties:
         return max(0.001, min([IDLE, *(seconds for seconds in nexts if seconds is not None)]))
 
     async def _perform(self, message: Outgoing) -> None:
+        """Perform it. Without a verdict it is still in the outbox, and done again, but not at once; nor is what was cut off."""
         try:
             await perform(self._backend, self._runtime, self._process, self._outside, message, self._crew.now())
-        except Unclaimed:  # another runner, which took it for left alone
-            _log.info("effect %r was settled by somebody else", message.receiver)
-        except (StoreError, OutcomeUnknown) as error:  # it is still in the outbox, and done again
-            _log.warning("effect %r could not be settled: %s", message.receiver, error)
-        except Exception:  # noqa: BLE001 - as above
-            _log.exception("effect %r could not be settled", message.receiver)
-        finally:
-            self._under_way.discard(message.id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is said
+            self._tell(message, error)
+            await self._crew.pause(_LONG)
+        self._under_way.discard(message.id)
+
+    def _tell(self, message: Outgoing, error: Exception) -> None:
+        match error:
+            case Unclaimed():  # another runner, which took it for left alone
+                _log.info("effect %r was settled by somebody else", message.receiver)
+            case StoreError() | OutcomeUnknown():
+                _log.warning("effect %r could not be settled: %s", message.receiver, error)
+            case _:
+                _log.error("effect %r could not be settled", message.receiver, exc_info=error)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from copy import copy
 from datetime import timedelta
 from inspect import isawaitable, iscoroutinefunction
-from typing import Any, Final, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Final, Protocol, Self, TypeAlias, cast, runtime_checkable
 
 import msgspec
 
@@ -96,12 +97,11 @@ class Publication(Projection):
         for event in events:
             self.on(event)(_nothing)
 
-    def sent_by(self, sender: Sender) -> Publication:
+    def sent_by(self, sender: Sender) -> Self:
         """The same publication, whose messages another sender is given."""
-        return Publication(
-            self.name, *self.event_types, to=sender, source=self.source, key=self.key, type=self._type, subject=self._subject,
-            data=self._data, retry=self.retry,
-        )  # fmt: skip
+        other = copy(self)  # of its own class, which may say more of its messages
+        other.sender = sender
+        return other
 
     def message(self, recorded: Recorded[Any]) -> CloudEvent:
         """The message that an event becomes: the same each time.

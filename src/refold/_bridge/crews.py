@@ -10,6 +10,7 @@ from inspect import iscoroutinefunction
 from typing import Any, Final, Protocol, TypeAlias
 
 from refold._bridge.blocking import BlockingEngine
+from refold._bridge.calling import called
 from refold._bridge.native import NativeBlockingEngine
 from refold._bridge.stepping import run_sync
 from refold.errors import RefoldError, UsageError
@@ -45,7 +46,7 @@ class Crew(Protocol):
         ...
 
     async def call(self, function: Callable[..., Any], args: Sequence[Any], limit: timedelta) -> object:
-        """Call a function that does something outside the store; what a coroutine function does is cut off at the limit."""
+        """Call a function that does something outside the store; what is awaited is cut off at the limit."""
         ...
 
 
@@ -57,7 +58,7 @@ async def call_here(function: Callable[..., Any], args: Sequence[Any], limit: ti
     """
     if iscoroutinefunction(function):
         raise UsageError(f"{function.__qualname__} is a coroutine function: AsyncStore awaits it, Store cannot.")
-    return function(*args)
+    return called(function, args)
 
 
 class ThreadCrew:

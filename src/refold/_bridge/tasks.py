@@ -7,21 +7,25 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any
 
 from refold._bridge.awaiting import AwaitingEngine
+from refold._bridge.calling import called, contained
 from refold._bridge.crews import LOOK, Job
 from refold._bridge.native import NativeAwaitingEngine
 from refold.errors import RefoldError
+from refold.steps import Step
 
 
 async def call_there(function: Callable[..., Any], args: Sequence[Any], limit: timedelta) -> object:
-    """Await a coroutine function, at most for so long; let any other run in a thread."""
-    if not iscoroutinefunction(function):
-        return await asyncio.to_thread(function, *args)
-    async with asyncio.timeout(limit.total_seconds()):
-        return await function(*args)
+    """Await a coroutine function, or what another function gives, at most for so long; that one runs in a thread."""
+    with contained():
+        answer = function(*args) if iscoroutinefunction(function) else await asyncio.to_thread(called, function, args)
+        if not isawaitable(answer) or isinstance(answer, Step):  # a step is awaited by the code of its saga
+            return answer
+        async with asyncio.timeout(limit.total_seconds()):
+            return await answer
 
 
 class TaskCrew:

@@ -32,6 +32,10 @@ from refold.testing.contract.ordering import (
 SECOND = timedelta(seconds=1)
 
 
+class Stalled(BaseException):
+    """What some libraries raise when their time is over: no `Exception`."""
+
+
 class Gateway:
     """Takes money, and remembers the keys that it was asked with; it fails as often as it is told to."""
 
@@ -202,3 +206,67 @@ class Asking(ProcessContract):
             await shop.append("order-2", [Placed(7)])
             await instances.catch_up(soon)
             assert await state_of(instances, "2") == (Placed(7), Charged("7"))
+
+    @pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError(), StopIteration(), Stalled()], ids=repr)
+    async def test_what_would_end_more_than_the_call_is_a_failed_attempt(
+        self, shop: AsyncStore, clock: ManualClock, error: BaseException
+    ) -> None:
+        def fail(_: str) -> object:
+            raise error
+
+        gateway = Gateway(answer=fail, retry=Retry(2, SECOND))
+        instances = shop.process(payment(charging(gateway)))
+        await shop.append("order-1", [Placed()])
+        for attempts, state in ((1, "pending"), (2, "parked")):
+            await instances.catch_up(gateway.charge)
+            ((message),) = await instances.outgoing()
+            told = f"Escaped: {type(error).__name__}"
+            assert (message.state, message.attempts, message.error.split(": 1")[0]) == (state, attempts, told)
+            clock.move(SECOND)
+        assert len(gateway.keys) == 2
+
+    async def test_so_is_that_a_task_was_cancelled_which_a_coroutine_function_waited_for(
+        self, shop: AsyncStore, face: Face
+    ) -> None:
+        if face == "Store":
+            pytest.skip("a blocking store awaits nothing")
+
+        @effect("card.charge", retry=Retry(1))
+        async def charge(request: Charge, key: str) -> None:
+            other = asyncio.ensure_future(asyncio.Event().wait())
+            other.cancel()
+            await other
+
+        def react(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+            yield charge.send(Charge(1))
+
+        instances = shop.process(payment(react))
+        await shop.append("order-1", [Placed()])
+        await instances.catch_up(charge)
+        ((message),) = await instances.outgoing()
+        assert (message.state, message.error) == ("parked", "Escaped: CancelledError")
+
+    async def test_who_is_cancelled_while_an_effect_is_done_is_and_no_attempt_has_failed(
+        self, shop: AsyncStore, face: Face
+    ) -> None:
+        if face == "Store":
+            pytest.skip("a blocking store awaits nothing")
+        begun = asyncio.Event()
+
+        @effect("card.charge")
+        async def charge(request: Charge, key: str) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        def react(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+            yield charge.send(Charge(1))
+
+        instances = shop.process(payment(react))
+        await shop.append("order-1", [Placed()])
+        catching_up = asyncio.ensure_future(instances.catch_up(charge))
+        await begun.wait()
+        catching_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await catching_up
+        ((message),) = await instances.outgoing()
+        assert (message.state, message.attempts) == ("pending", 0)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from refold.aio import AsyncStore
 from refold.cloudevents import CloudEvent
 from refold.errors import ProjectionStopped, ReceiverAway, ReceiverGone, UsageError
 from refold.external import Retry
-from refold.messages import RawEvent
+from refold.messages import RawEvent, Recorded
 from refold.publication import Publication
-from refold.testing.contract.base import Stores, listed
+from refold.testing.contract.base import Face, Stores, listed
 from refold.testing.contract.projecting import ModelContract
 from refold.testing.contract.running import LONG, QUICK
 from refold.testing.contract.sample import Deposited, Noted, Withdrawn, fact
@@ -257,6 +259,49 @@ class Publishing(ModelContract):
         assert [(m.type, m.subject, m.data, "schemaversion" in m.extensions) for m in sent] == [
             ("com.bank.paid", "Ada", b'{"cents":500}', False)
         ]
+
+    async def test_a_publication_of_a_class_of_its_own_tells_what_that_says(self, sql_store: AsyncStore) -> None:
+        class Public(Publication):
+            def message(self, recorded: Recorded[Any]) -> CloudEvent:
+                return replace(super().message(recorded), data=b"7")
+
+        sent: list[CloudEvent] = []
+        await sql_store.append("account-1", [Deposited(5)])
+        await sql_store.catch_up(Public("public", Deposited, to=sent.append, source="/bank"))
+        assert [message.data for message in sent] == [b"7"]
+
+    @pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError()], ids=repr)
+    async def test_what_would_end_more_than_the_sending_parks_the_message_as_any_error_does(
+        self, sql_store: AsyncStore, error: BaseException
+    ) -> None:
+        def send(message: CloudEvent) -> None:
+            raise error
+
+        public = Publication("public", Deposited, to=send, source="/bank", retry=AT_ONCE)
+        await sql_store.append("account-1", [Deposited(5)])
+        async with sql_store.run(public, lease=QUICK):
+            await until_parked(sql_store, public, 1)
+        (letter,) = await sql_store.model(public).dead_letters()
+        assert (letter.attempts, letter.error.split(" in ")[0].split(": 1")[0]) == (
+            3,
+            f"Escaped: {type(error).__name__}",
+        )
+
+    async def test_so_does_that_a_task_was_cancelled_which_a_sender_waited_for(
+        self, sql_store: AsyncStore, face: Face
+    ) -> None:
+        if face == "Store":
+            pytest.skip("a blocking store awaits nothing")
+
+        async def send(message: CloudEvent) -> None:
+            other = asyncio.ensure_future(asyncio.Event().wait())
+            other.cancel()
+            await other
+
+        public = Publication("public", Deposited, to=send, source="/bank", retry=AT_ONCE)
+        await sql_store.append("account-1", [Deposited(5)])
+        async with sql_store.run(public, lease=QUICK):
+            await until_parked(sql_store, public, 1)
 
 
 async def until_parked(store: AsyncStore, publication: Publication, count: int) -> None:
