@@ -202,6 +202,27 @@ def test_what_a_factory_makes_is_a_default_if_it_always_makes_the_same() -> None
     assert (properties["ids"]["default"], "default" in properties["at"]) == ([1], False)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (0, False, "0 -> false"),
+        (True, 1, "true -> 1"),
+        ([1], [True], "[1] -> [true]"),
+        ({"a": [0]}, {"a": [False]}, '{"a":[0]} -> {"a":[false]}'),
+        ([1], [1, 1], "[1] -> [1,1]"),
+        (1, 1.0, None),
+        ({"a": [True]}, {"a": [True]}, None),
+    ],
+    ids=repr,
+)
+def test_a_default_of_true_is_not_one_of_1(before: object, after: object, told: str | None) -> None:
+    def having(default: object) -> Any:
+        return canonical(defstruct("E", [("x", Any, msgspec.field(default_factory=lambda: default))]))
+
+    what = [] if told is None else [FieldChange("x", f"default {told}: events without it would read otherwise", NEEDS)]
+    assert list(changes(having(before), having(after))) == what
+
+
 def test_the_worst_verdict_counts() -> None:
     assert [worst(()), worst([FieldChange("x", "", OK), FieldChange("y", "", NEEDS)])] == [OK, NEEDS]
     assert msgspec.json.encode(Verdict.BREAKS) == b'"breaks"'

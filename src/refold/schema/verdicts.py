@@ -102,7 +102,7 @@ class _Comparison:
         if len(olds) == len(news) == 1:
             yield from self._single(field, olds[0], news[0])
             return
-        olds, news = [o for o in olds if o not in news], [n for n in news if n not in olds]
+        olds, news = _without(olds, news), _without(news, olds)
         for old in list(olds):
             alike = next((new for new in news if _kind(new) == _kind(old)), None)
             if alike is not None:
@@ -171,7 +171,7 @@ def _added(field: str, old: Schema, *, required: bool) -> _Found:
 def _presence(field: str, old: Schema, new: Schema, was: bool, now: bool) -> Iterator[_Found]:  # noqa: FBT001 - before, after
     if was != now:
         yield _narrowed(field, "no longer has a default") if now else _widened(field, "has a default now")
-    elif not now and old.get("default", _NULL) != new.get("default", _NULL):
+    elif not now and not _same(old.get("default", _NULL), new.get("default", _NULL)):
         yield _narrowed(field, f"default {_default(old)} -> {_default(new)}: events without it would read otherwise")
 
 
@@ -183,12 +183,12 @@ def _notes(field: str, old: Schema, new: Schema) -> Iterator[_Found]:
     for key in sorted((old.keys() | new.keys()) - STRUCTURE):
         if key not in old:
             yield _harmless(field, f"{key} is told: {text_of(new[key])}")
-        elif old[key] != new.get(key):
+        elif not _same(old[key], new.get(key)):
             yield _changed(field, f"{key} {text_of(old[key])} -> {text_of(new[key]) if key in new else '(none)'}")
 
 
 def _members(field: str, old: list[Any], new: list[Any]) -> Iterator[_Found]:
-    gone, fresh = [value for value in old if value not in new], [value for value in new if value not in old]
+    gone, fresh = _without(old, new), _without(new, old)
     if gone:
         yield _narrowed(field, f"may no longer be {_listed(gone)}")
     if fresh:
@@ -226,6 +226,21 @@ def _bounds(field: str, old: Schema, new: Schema) -> Iterator[_Found]:
         )
         both = before is not None and after is not None and key in _EXACT
         yield _changed(field, what) if both else _widened(field, what) if loosened else _narrowed(field, what)
+
+
+def _without(values: list[Any], others: list[Any]) -> list[Any]:
+    return [value for value in values if not any(_same(value, other) for other in others)]
+
+
+def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON of any shape
+    """Whether two values are equal in JSON, where true is not 1."""
+    if isinstance(one, list) and isinstance(other, list):
+        items, others = cast("list[Any]", one), cast("list[Any]", other)
+        return len(items) == len(others) and all(map(_same, items, others))
+    if isinstance(one, dict) and isinstance(other, dict):
+        old, new = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
+        return old.keys() == new.keys() and all(_same(value, new[key]) for key, value in old.items())
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
 def _resolved(root: Schema, schema: Schema) -> Schema:
