@@ -235,7 +235,7 @@ def _without(values: list[Any], others: list[Any]) -> list[Any]:
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON of any shape
     """Whether two values are equal in JSON, where true is not 1."""
     if isinstance(one, list) and isinstance(other, list):
-        items, others = cast("list[Any]", one), cast("list[Any]", other)
+        items, others = cast("Sequence[object]", one), cast("Sequence[object]", other)
         return len(items) == len(others) and all(map(_same, items, others))
     if isinstance(one, dict) and isinstance(other, dict):
         old, new = cast("dict[str, Any]", one), cast("dict[str, Any]", other)
