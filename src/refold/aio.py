@@ -24,7 +24,7 @@ from refold.commands import Commands, commands_of
 from refold.errors import UsageError
 from refold.flows.append import Receipt, append
 from refold.flows.decide import Decided, decide, handle_within, state_within
-from refold.flows.follow import Start, follower
+from refold.flows.follow import Start, checked_timeout, follower
 from refold.flows.forgetting import Forgotten, forget
 from refold.flows.history import Step, diff, walk
 from refold.flows.load import AsOf, Loaded, load
@@ -724,7 +724,7 @@ class AsyncStore:
         In one process an append wakes it within milliseconds, whatever the backend; from another process SQLite is looked
         at every 10 ms, and PostgreSQL calls.
         """
-        return Position(await self._engine.wait(after, timeout))
+        return Position(await self._engine.wait(after, checked_timeout(timeout)))
 
     async def streams(self, prefix: str = "", *, after: str = "") -> AsyncIterator[StreamInfo]:
         """The streams whose names begin with `prefix`, and come after a name, by name."""

@@ -23,7 +23,7 @@ from refold.commands import Commands, commands_of
 from refold.errors import UsageError
 from refold.flows.append import Receipt, append
 from refold.flows.decide import Decided, decide, handle_within, state_within
-from refold.flows.follow import Start, follower
+from refold.flows.follow import Start, checked_timeout, follower
 from refold.flows.forgetting import Forgotten, forget
 from refold.flows.history import Step, diff, walk
 from refold.flows.load import AsOf, Loaded, load
@@ -708,7 +708,7 @@ class Store:
         In one process an append wakes it within milliseconds, whatever the backend; from another process SQLite is looked
         at every 10 ms, and PostgreSQL calls.
         """
-        return Position(self._engine.wait(after, timeout))
+        return Position(self._engine.wait(after, checked_timeout(timeout)))
 
     def streams(self, prefix: str = "", *, after: str = "") -> Iterator[StreamInfo]:
         """The streams whose names begin with `prefix`, and come after a name, by name."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime
-from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, cast
 
 from msgspec.structs import replace
 
-from refold.errors import Unreadable, UsageError
+from refold.errors import Unreadable, UsageError, shortened
 from refold.flows.prepare import Runtime
 from refold.flows.read import as_stored, opened_all, wanted, without_journals
 from refold.messages import Recorded, StreamName
@@ -24,6 +24,13 @@ Start: TypeAlias = int | Literal["end"] | None
 
 LONGEST: Final = 60.0
 """Seconds that one wait takes at most."""
+
+
+def checked_timeout(timeout: float) -> float:
+    """Raises `UsageError` if it is no number, or nan, which is never over."""
+    if not isinstance(cast("object", timeout), int | float) or math.isnan(timeout):
+        raise UsageError(f"timeout={shortened(timeout)} is no time to wait: give seconds, 0 for not at all.")
+    return timeout
 
 
 class Engine(Protocol):

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from msgspec import Struct
 
 from refold.clock import as_datetime
-from refold.errors import NoSuchProjection, NotCaughtUp, ProjectionStopped
+from refold.errors import NoSuchProjection, NotCaughtUp, ProjectionStopped, UsageError, shortened
 from refold.flows.append import Receipt
 from refold.flows.decide import Decided
+from refold.flows.follow import checked_timeout
 from refold.flows.prepare import Runtime
 from refold.flows.projections.builds import Build, Role, builds, with_role
 from refold.flows.projections.work import Partition, partitions
@@ -131,8 +132,16 @@ Token: TypeAlias = Handled[Any, Any] | Decided[Any] | Receipt | int
 
 
 def position_of(token: Token) -> int:
-    """The position that a write reached; 0 if it wrote nothing."""
-    return token if isinstance(token, int) else int(token.position or 0)
+    """The position that a write reached; 0 if it wrote nothing.
+
+    Raises:
+        UsageError: it is neither what a write gave back, nor a position.
+    """
+    if isinstance(token, int):
+        return token
+    if not hasattr(cast("object", token), "position"):
+        raise UsageError(f"{shortened(token)} is nothing to wait for: take what the write gave back, or a position.")
+    return int(token.position or 0)
 
 
 _FIRST: Final = 0.002
@@ -154,8 +163,9 @@ async def wait_for(
         NotCaughtUp: it had not after `timeout` seconds.
         ProjectionStopped: it is paused or failed, or could not apply that very event.
         NoSuchProjection: nothing was begun under this name, and nothing was until the deadline.
+        UsageError: `timeout` is no number, or nan, which is never over.
     """
-    deadline, wait = pace.now() + timeout, _FIRST
+    deadline, wait = pace.now() + checked_timeout(timeout), _FIRST
     while True:
         active = with_role(await builds(target, name), "active")
         parts: Sequence[Partition] = () if active is None else await partitions(target, active)

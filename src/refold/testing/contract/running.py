@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -102,6 +104,22 @@ class RunningProjections(ModelContract):
         ) as caught:
             await sql_store.wait_for("seen", 2, timeout=0.05)
         assert (caught.value.name, caught.value.position, caught.value.wanted) == ("seen", 1, 2)
+
+    @pytest.mark.parametrize("token", ["5", None, 2.5])
+    async def test_what_is_no_position_is_nothing_to_wait_for(self, sql_store: AsyncStore, token: Any) -> None:
+        await sql_store.catch_up(seen())
+        for wait_for in (partial(sql_store.wait_for, "seen"), sql_store.model(seen()).wait_for):
+            with pytest.raises(UsageError, match=rf"^{token!r} is nothing to wait for: take what the write gave back"):
+                await wait_for(token, timeout=0)
+
+    @pytest.mark.parametrize("seconds", ["1", None, float("nan")], ids=str)
+    async def test_what_is_no_time_to_wait_is_refused_and_nan_is_none(
+        self, sql_store: AsyncStore, seconds: Any
+    ) -> None:
+        await sql_store.catch_up(seen())
+        for wait_for in (partial(sql_store.wait_for, "seen"), sql_store.model(seen()).wait_for):
+            with pytest.raises(UsageError, match=rf"^timeout={seconds!r} is no time to wait: give seconds"):
+                await wait_for(5, timeout=seconds)
 
     async def test_a_pause_holds_until_it_is_resumed(self, sql_store: AsyncStore) -> None:
         await sql_store.append("account-1", [Deposited(1)])

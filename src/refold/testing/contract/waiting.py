@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
+
+import pytest
 
 from refold.aio import AsyncStore
+from refold.errors import UsageError
 from refold.testing.contract.base import Contract, Stores
 from refold.testing.contract.sample import Noted
 
@@ -27,6 +31,11 @@ class Waiting(Contract):
         started = time.monotonic()
         assert await store.wait(head, timeout=0.2) == head
         assert time.monotonic() - started >= 0.19
+
+    @pytest.mark.parametrize("seconds", ["1", None, float("nan")], ids=str)
+    async def test_a_time_that_is_none_or_never_over_is_not_waited(self, store: AsyncStore, seconds: Any) -> None:
+        with pytest.raises(UsageError, match=rf"^timeout={seconds!r} is no time to wait: give seconds"):
+            await store.wait(0, timeout=seconds)
 
     async def test_an_append_wakes_all_who_wait(self, stores: Stores) -> None:
         crowd = await stores.crowd(6)
