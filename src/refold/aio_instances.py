@@ -66,7 +66,7 @@ class AsyncInstances:
 
         Raises:
             NoSuchInstance: nothing of it is known.
-            UsageError: it is of a version that this program does not have.
+            UsageError: it is of a version that this program does not have, or took in what none of them reacts to.
             UnknownEventType, UndecodableEvent: an event that it took in cannot be read.
         """
         return await self._engine.outside(lambda b: shown(b, self._runtime, self._process, id))
@@ -107,7 +107,8 @@ class AsyncInstances:
     async def skip(self, id: str, reason: str) -> Mended:
         """Give up, for ever, the input that an instance failed for, and its parked messages. What waited behind goes on.
 
-        To give up the next input too, should it fail, takes another call.
+        To give up the next input too, should it fail, takes another call. If it cannot begin because of one that was kept until
+        then, that one is given up, and it begins.
 
         Raises:
             NoSuchInstance: nothing of it is known.

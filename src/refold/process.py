@@ -234,6 +234,14 @@ class Process(Generic[E, S]):
         """The stream in which one instance keeps what it saw and did, and into which its timeouts come."""
         return StreamName(self.journals, id)
 
+    def can_have(self, id: str) -> bool:
+        """Whether an instance can have this id: the name of its journal may be too long."""
+        try:
+            self.journal(id)
+        except InvalidName:
+            return False
+        return True
+
     def instance_of(self, recorded: Recorded[E]) -> str:
         """Which instance an input belongs to. What is in a journal, of whatever process, is its instance's.
 

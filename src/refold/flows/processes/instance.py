@@ -84,10 +84,19 @@ class Instance:
         self.state = self.process.initial()
 
     def move(self, version: int) -> None:
-        """Become an instance of another version."""
+        """Become an instance of another version.
+
+        Raises:
+            UsageError: that version is not known here, or does not say any more how.
+        """
         assert self.process is not None  # noqa: S101 - it has begun
-        moved = self._version(version)
-        self.state, self.process = moved.migrate[self.process.version](self.state), moved
+        moved, before = self._version(version), self.process.version
+        if before not in moved.migrate:
+            raise UsageError(
+                f"instance {self.id!r} of process {self.newest.name!r} moved from version {before} to {version}, and version "
+                f"{version} does not say here how: give it migrate={{{before}: ...}} again."
+            )
+        self.state, self.process = moved.migrate[before](self.state), moved
 
     def take(self, recorded: Recorded[Any]) -> None:
         """Take in an input."""
@@ -178,7 +187,7 @@ async def loaded(backend: Backend, runtime: Runtime, process: Process[Any, Any],
     """An instance after all that its journal holds.
 
     Raises:
-        UsageError: it is of a version that is not known here.
+        UsageError: it is of a version that is not known here, or took in what no version here reacts to.
         UnknownEventType, UndecodableEvent: an input cannot be read any more.
     """
     entries, own = await entries_of(backend, runtime, process, str(process.journal(id)))
@@ -192,21 +201,32 @@ def replayed(
     """An instance after these entries of its journal.
 
     Raises:
-        UsageError: it is of a version that is not known here.
+        UsageError: it is of a version that is not known here, or took in what no version here reacts to.
     """
     instance = Instance(process, id)
     for recorded in entries:
         instance.started_at = instance.started_at or recorded.recorded_at
         instance.moved_at = recorded.recorded_at
         if isinstance(recorded.data, Kept):
-            instance.keep(inputs[recorded.data.input, recorded.data.part])
+            instance.keep(_came(instance, inputs, recorded.data))
         elif isinstance(recorded.data, Reacted):
-            came = inputs[recorded.data.input, recorded.data.part]
+            came = _came(instance, inputs, recorded.data)
             instance.came_back(came)
             instance.take(came)
         else:
             instance.note(recorded.id, recorded.data)
     return instance
+
+
+def _came(instance: Instance, inputs: Mapping[Input, Recorded[Any]], entry: Reacted | Kept) -> Recorded[Any]:
+    found = inputs.get((entry.input, entry.part))
+    if found is None:
+        raise UsageError(
+            f"instance {instance.id!r} of process {instance.newest.name!r} took in {entry.type!r} at position {entry.position}, "
+            "and no version here reacts to that: name its class again, or give the code without it a version= of its own, and "
+            "keep the one with it in earlier=(...)."
+        )
+    return found
 
 
 async def entries_of(

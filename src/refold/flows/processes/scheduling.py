@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from refold.clock import as_datetime
 from refold.codec import as_json
-from refold.errors import UsageError
+from refold.errors import InvalidName, UsageError
 from refold.flows.load import load
 from refold.flows.prepare import Runtime
 from refold.flows.processes.journal import Sent
@@ -21,7 +21,7 @@ from refold.flows.processes.reactions import Noting
 from refold.flows.processes.timers import timers
 from refold.flows.transact import handle
 from refold.fold import Decider
-from refold.messages import Context, Recorded, StreamName, checked_name, spec_of
+from refold.messages import NAME_LIMIT, Context, Recorded, StreamName, checked_name, spec_of
 from refold.ports import PAGE, Backend
 from refold.process import At, Finish, Process
 from refold.schedule import (
@@ -140,6 +140,12 @@ schedules: Final = Scheduling(
 """The process that sends scheduled commands: name it in `store.run(schedules, ...)`, beside the deciders that take them."""
 
 
+_DIGITS: Final = 9
+"""So many the number of a round may have."""
+LONGEST: Final = NAME_LIMIT - len(f"{schedules.journals}-") - len(".") - _DIGITS
+"""So many characters the name of a schedule may have: the journals of its rounds are named for it."""
+
+
 async def schedule(backend: Backend, runtime: Runtime, name: str, plan: Plan, context: Context) -> Schedule:
     """Let a plan hold under a name, in place of what held before; the same plan again changes nothing.
 
@@ -148,7 +154,8 @@ async def schedule(backend: Backend, runtime: Runtime, name: str, plan: Plan, co
         UsageError: the plan has no time any more.
         Unsupported: the backend has no SQL, so nothing runs there.
     """
-    checked_name("schedule name", name)
+    if len(checked_name("schedule name", name)) > LONGEST:
+        raise InvalidName("schedule name", name, f"it has {len(name)} characters, {LONGEST} are allowed")
     runtime.codec.decoders(SCHEDULE.event_types)
     if (await _shown(backend, runtime, name, Planned(0, plan), plan)).next is None:  # before anything is written
         raise UsageError(f"schedule {name!r} has no time: {plan.cron!r} comes to none within fifty years.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from refold.clock import as_datetime
 from refold.errors import NoSuchInstance
 from refold.flows.prepare import Runtime
 from refold.flows.processes.histories import Happening, happenings
-from refold.flows.processes.instance import Instance, entries_of, inputs_of, replayed
+from refold.flows.processes.instance import Input, Instance, entries_of, inputs_of, replayed
 from refold.flows.processes.journal import TimerSet
 from refold.flows.processes.listing import Standing, parked_inputs
 from refold.flows.processes.outgoing import Outgoing, outgoing
@@ -52,7 +52,7 @@ async def shown(backend: Backend, runtime: Runtime, process: Process[Any, Any], 
         UsageError: it is of a version that is not known here.
         UnknownEventType, UndecodableEvent: an input cannot be read any more.
     """
-    entries, own = await entries_of(backend, runtime, process, str(process.journal(id)))
+    entries, own = await _journal(backend, runtime, process, id)
     parked = await parked_inputs(backend, process.name, id)
     if not entries and not parked:
         raise NoSuchInstance(process.name, id)
@@ -65,6 +65,15 @@ async def shown(backend: Backend, runtime: Runtime, process: Process[Any, Any], 
         tuple(await outgoing(backend, process, id, ALL)), tuple(parked), tuple(happenings(entries, inputs)),
         instance.started_at, instance.moved_at,
     )  # fmt: skip
+
+
+async def _journal(
+    backend: Backend, runtime: Runtime, process: Process[Any, Any], id: str
+) -> tuple[Sequence[Recorded[Any]], Mapping[Input, Recorded[Any]]]:
+    """What is in its journal; nothing, if no instance can have this id: all that came to it is parked."""
+    if not process.can_have(id):
+        return (), {}
+    return await entries_of(backend, runtime, process, str(process.journal(id)))
 
 
 def _standing(instance: Instance) -> Standing:

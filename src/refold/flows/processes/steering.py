@@ -114,10 +114,18 @@ async def retry(backend: Backend, runtime: Runtime, process: Process[Any, Any], 
     letters, messages = await _parked(backend, process, id)
     applied = 0
     if letters:
-        await into_journal(backend, runtime, process, id, InputsRetried(asked.reason), asked.context)
+        await _note(backend, runtime, process, id, InputsRetried(asked.reason), asked)
         applied = await retrying.retry(backend, backend, runtime, consumer(runtime, process), id, None)
     tried = [await _retried(backend, runtime, process, message, asked) for message in messages]
     return Mended(applied, sum(tried), len(await parked_inputs(backend, process.name, id)))
+
+
+async def _note(
+    backend: Backend, runtime: Runtime, process: Process[Any, Any], id: str, entry: InputsRetried | InputsSkipped, asked: Asked
+) -> None:  # fmt: skip
+    """What is parked since no instance can have this id has no journal in which that would stand."""
+    if process.can_have(id):
+        await into_journal(backend, runtime, process, id, entry, asked.context)
 
 
 async def _retried(
@@ -152,7 +160,7 @@ async def skip(backend: Backend, runtime: Runtime, process: Process[Any, Any], i
     for letter in failed:
         kept = await _kept_that_fails(backend, runtime, process, id, letter)
         position = int(letter.position if kept is None else kept.position)
-        await into_journal(backend, runtime, process, id, InputsSkipped([position], asked.reason), asked.context)
+        await _note(backend, runtime, process, id, InputsSkipped([position], asked.reason), asked)
         taking = consumer(runtime, process)
         if kept is None:
             applied = await retrying.skip(backend, backend, runtime, taking, letter.position)
@@ -203,7 +211,7 @@ async def _skip_inputs(backend: Backend, runtime: Runtime, process: Process[Any,
     letters = await _dispensable(backend, process, await parked_inputs(backend, process.name, id))
     if letters:
         positions = [int(letter.position) for letter in letters]
-        await into_journal(backend, runtime, process, id, InputsSkipped(positions, asked.reason), asked.context)
+        await _note(backend, runtime, process, id, InputsSkipped(positions, asked.reason), asked)
     for letter in reversed(letters):
         await retrying.skip(backend, backend, runtime, consumer(runtime, process), letter.position)
 

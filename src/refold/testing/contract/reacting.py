@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from refold.aio import AsyncStore
-from refold.errors import NoSuchInstance
+from refold.errors import NoSuchInstance, UsageError
 from refold.flows.processes.catching_up import CaughtUp
 from refold.messages import RawEvent, Recorded, event
 from refold.process import Effect, Process, after, fail, finish
@@ -471,6 +472,68 @@ class Reacting(ProcessContract):
         mended = shop.process(payment(quiet, version=2, earlier=(first,)))
         await mended.retry("1", "the version is there again")
         assert await state_of(mended) == (Placed(1), Paid(2))
+
+    @pytest.mark.guarantee("G24")
+    async def test_a_class_that_is_not_named_any_more_parks_the_instances_that_took_one_in_and_says_what_to_do(
+        self, shop: AsyncStore
+    ) -> None:
+        first, without = payment(quiet), replace(payment(quiet), events=(Placed, Declined))
+        await shop.append("order-1", [Placed(1)])
+        position = (await shop.append("order-1", [Paid(2)])).position
+        await shop.process(first).catch_up()
+        await shop.append("order-1", [Declined()])
+        instances = shop.process(without)
+        await instances.catch_up()
+        told = (
+            f"instance '1' of process 'payment' took in 'order.paid' at position {position}, and no version here reacts to that: "
+            "name its class again, or give the code without it a version= of its own, and keep the one with it in earlier=(...)."
+        )
+        ((found),) = await instances.list(stuck=True)
+        assert f"UsageError: {told}" in found.stuck
+        with pytest.raises(UsageError, match=re.escape(told)):
+            await instances.show("1")
+        mended = shop.process(replace(without, version=2, earlier=(first,)))
+        await mended.retry("1", "the class is named again")
+        assert await state_of(mended) == (Placed(1), Paid(2), Declined())
+
+    @pytest.mark.guarantee("G24")
+    async def test_a_way_by_which_instances_moved_and_that_is_gone_parks_them_and_says_what_to_do(
+        self, shop: AsyncStore
+    ) -> None:
+        first = payment(quiet)
+        second = payment(quiet, version=2, earlier=(first,), migrate={1: moved})
+        await shop.append("order-1", [Placed(1)])
+        await shop.process(first).catch_up()
+        await shop.append("order-1", [Paid(2)])
+        await shop.process(second).catch_up()
+        await shop.append("order-1", [Paid(3)])
+        instances = shop.process(replace(second, migrate={}))
+        await instances.catch_up()
+        told = (
+            "instance '1' of process 'payment' moved from version 1 to 2, and version 2 does not say here how: give it "
+            "migrate={1: ...} again."
+        )
+        ((found),) = await instances.list(stuck=True)
+        assert f"UsageError: {told}" in found.stuck
+        await shop.process(second).retry("1", "the way is there again")
+        assert await state_of(shop.process(second)) == ("moved", Placed(1), Paid(2), Paid(3))
+
+    @pytest.mark.parametrize("mended", ["retried", "skipped"])
+    async def test_an_input_whose_id_is_too_long_for_a_journal_is_parked_and_shown_and_skipped(
+        self, shop: AsyncStore, mended: str
+    ) -> None:
+        id = "x" * (200 - len("order-"))
+        await shop.append(f"order-{id}", [Placed()])
+        instances = shop.process(payment(quiet))
+        assert (await instances.catch_up()).parked == 1
+        view = await instances.show(id)
+        assert (view.status, view.history, [letter.state for letter in view.parked]) == ("unbegun", (), ["failed"])
+        assert "it has 211 characters, 200 are allowed" in view.parked[0].error
+        if mended == "retried":
+            assert (await instances.retry(id, "why not")).parked == 1
+        else:
+            assert (await instances.skip(id, "too long")).parked == 0
+            assert await instances.list() == ()
 
     # Inputs that are stored otherwise
 

@@ -185,6 +185,7 @@ class Scheduling(ModelContract):
             ("rent", {"cron": "0 3 * * *", "send": Send("account", "1", "deposit")}, "@command"),
             ("rent", {"cron": "0 3 * * *", "send": accounts.send("", Deposit(1))}, "stream name"),
             ("", {"cron": "0 3 * * *"}, "schedule name"),
+            ("n" * 172, {"cron": "0 3 * * *"}, "it has 172 characters, 171 are allowed"),
         ],
     )
     async def test_what_can_never_be_sent_is_refused_at_once(
