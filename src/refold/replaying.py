@@ -79,7 +79,8 @@ class Run:
         self.met: dict[str, Want] = {}
         self.open: dict[str, Want] = {}
         self._record, self.now = record, record.began_at
-        self._heard = {id(event): False for _, event in record.heard}
+        self._used: set[int] = set()
+        """Which of the events that were heard the code was given, by their place: an equal one is another one."""
         self._name = saga.name
         self._steps = Steps(saga.name, instance, lambda: self.now, saga.event_types)
         self.ending = self._run(saga)
@@ -152,9 +153,9 @@ class Run:
         return self._record.results.get(want.name)
 
     def _signal(self, want: Want) -> Result | None:
-        for at, event in self._record.heard:
-            if isinstance(event, want.signal or ()) and not self._heard[id(event)]:
-                self._heard[id(event)] = True
+        for place, (at, event) in enumerate(self._record.heard):
+            if place not in self._used and isinstance(event, want.signal or ()):
+                self._used.add(place)
                 return Result(at, event)
         return None
 

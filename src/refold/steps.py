@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 from msgspec import Struct
 
-from refold.errors import UsageError
+from refold.errors import UsageError, shortened
 from refold.external import Retry
 from refold.fold import Send
 from refold.messages import checked_name
@@ -147,9 +147,16 @@ class Steps:
         After `timeout` it fails, as `StepTimedOut`.
 
         Raises:
-            UsageError: the saga does not hear it, so it would wait in vain.
+            UsageError: the saga does not hear it, so it would wait in vain; or it is no class.
         """
-        if self._hears is not None and not any(issubclass(cls, event) for cls in self._hears):
+        try:
+            is_heard = self._hears is None or any(issubclass(cls, event) for cls in self._hears)
+        except TypeError as error:
+            raise UsageError(
+                f"saga {self._saga!r} waits for {shortened(event)} as {name!r}, and that is no class: write "
+                f"wait_for({name!r}, ThatEvent)."
+            ) from error
+        if not is_heard:
             cls = getattr(event, "__qualname__", str(event))
             raise UsageError(f"saga {self._saga!r} waits for {cls}, and does not hear it: write hears=[{cls}].")
         return self._step(Want(name, "signal", signal=event, delay=timeout))

@@ -61,6 +61,15 @@ def test_a_saga_waits_only_for_what_it_hears() -> None:
     assert str(refused.value) == "saga 'checkout' waits for Deposited, and does not hear it: write hears=[Deposited]."
 
 
+def test_a_saga_waits_for_a_class() -> None:
+    wrong: Any = "Withdrawn"
+    with pytest.raises(UsageError) as refused:
+        Steps("checkout", "7", lambda: AT, hears=[Withdrawn]).wait_for("paid", wrong)
+    assert str(refused.value) == (
+        "saga 'checkout' waits for 'Withdrawn' as 'paid', and that is no class: write wait_for('paid', ThatEvent)."
+    )
+
+
 def test_each_step_has_a_name() -> None:
     made: list[Any] = [
         lambda: steps().step("", take, "book", 2),

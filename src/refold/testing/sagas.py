@@ -42,12 +42,12 @@ class SagaCase(Generic[B]):
 
     def fails(self, step: str, error: str = "it failed") -> SagaCase[B]:
         """A step failed, as often as it was tried."""
-        self._check_open(step)
+        self._check_told(step)
         return self.after(Refused(_ID, 1, error, step))
 
     def declines(self, step: str, error: str = "declined") -> SagaCase[B]:
         """A step raised `Declined`: certainly nothing happened."""
-        self._check_open(step)
+        self._check_told(step)
         return self.after(Refused(_ID, 1, error, step, declined=True))
 
     def wakes(self, step: str) -> SagaCase[B]:
@@ -124,6 +124,15 @@ class SagaCase(Generic[B]):
 
     def _check_open(self, step: str) -> None:
         assert step in self.waits_for, f"nothing can come of {step!r}: it waits for {self.waits_for}"
+
+    def _check_told(self, step: str) -> None:
+        """What fails after the pivot is parked, and the code is never told."""
+        self._check_open(step)
+        asked = [entry for entry in self.asked if isinstance(entry, Sent) and entry.lane == step]
+        assert all(entry.tells for entry in asked), (
+            f"step {step!r} is asked for after the pivot: if it fails it is parked until an operator retries or skips it, and "
+            "the code is not told"
+        )
 
     def after(self, event: object) -> SagaCase[B]:
         """One more event was taken in."""
