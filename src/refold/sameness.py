@@ -31,12 +31,13 @@ def identical(one: object, other: object) -> bool:
     if isinstance(one, set | frozenset):
         kinds, twins = Counter(map(type, cast("set[object]", one))), Counter(map(type, cast("set[object]", other)))
         return one == other and kinds == twins
-    if names := _field_names(one):
+    if names := field_names(one):
         return all(identical(getattr(one, name, _UNSET), getattr(other, name, _UNSET)) for name in names)
     return one == other
 
 
-def _field_names(value: object) -> Sequence[str]:
+def field_names(value: object) -> Sequence[str]:
+    """The fields of a dataclass, of a struct, of an attrs class; of anything else none."""
     if isinstance(value, msgspec.Struct):
         return value.__struct_fields__
     if dataclasses.is_dataclass(value):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from functools import cache, cached_property, partial
+from threading import Lock
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NewType, Self, TypeVar
 
@@ -17,7 +21,8 @@ import msgspec
 import pydantic
 import pytest
 
-from refold.fingerprint import _Describing, _has_docstring, _owners, is_filled
+from refold.fingerprint import _Describing, _has_docstring, is_filled
+from refold.reach import owners
 from refold.testing.contract.sample import Deposited, accounts
 
 T = TypeVar("T")
@@ -96,29 +101,30 @@ def told(value: object, *own: str) -> str:
         (Decimal("1.0"), "Decimal Decimal('1.0')"),
         (date(2026, 1, 2), "date datetime.date(2026, 1, 2)"),
         ((1, "a"), "tuple(int 1, str 'a')"),
-        ([1, 2], "list(int 1, int 2)"),
-        ({"b", "a"}, "set(str 'a', str 'b')"),
+        ([1, 2], "#0"),
+        ({"b", "a"}, "#0"),
         (frozenset({2, 1}), "set(int 1, int 2)"),
-        ({"a": 1, "b": 2}, "map(str 'a': int 1, str 'b': int 2)"),
+        ({"a": 1, "b": 2}, "#0"),
         (len, "built-in builtins.len"),
-        (int, "builtins.int "),
+        (int, "builtins.int"),
         (sys, "module sys"),
+        (pytest, f"module pytest {pytest.__version__}"),
         (T, "variable T"),
-        (list[int], "builtins.list [builtins.int ]"),
-        (int | None, "union[builtins.int , builtins.NoneType ]"),
-        (dict[str, int], "builtins.dict [builtins.str , builtins.int ]"),
+        (list[int], "builtins.list[builtins.int]"),
+        (int | None, "union[builtins.int, builtins.NoneType]"),
+        (dict[str, int], "builtins.dict[builtins.str, builtins.int]"),
         (msgspec.Meta(ge=0), "msgspec.Meta(ge=0)"),
-        (Any, "typing.Any "),
-        (Number, "builtins.int "),
-        (Alias(), "builtins.tuple [builtins.int , ellipsis Ellipsis]"),
+        (Any, "typing.Any"),
+        (Number, "builtins.int"),
+        (Alias(), "builtins.tuple[builtins.int, ellipsis Ellipsis]"),
         (Colour.RED, "#0.RED"),
-        (Point(1), "#0(x=int 1, y=int 2)"),
-        (Unset(), "#0(x=NoneType None)"),
-        (Box(1), "#0(x=int 1, y=list())"),
-        (Pair(), "some #0"),
-        (Plain(), "some #0"),
+        (Point(1), "#0"),
+        (Unset(), "#0"),
+        (Box(1), "#0"),
+        (Pair(), "#0"),
+        (Plain(), "#0"),
         (helper, "#0"),
-        (Plain().method, "bound(#0, some #1)"),
+        (Plain().method, "bound(#0, #1)"),
         (partial(both, 1, b=2), "partial(#0, tuple(int 1), map(str 'b': int 2))"),
         (cache(helper), "around(#0)"),
         (vars(Plain)["static"], "static(#0)"),
@@ -133,6 +139,35 @@ def test_a_value_is_told_so_for_ever(value: object, text: str) -> None:
     assert told(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        ([1, [2]], ["list(int 1, #1)", "list(int 2)"]),
+        ({"b", "a"}, ["set(str 'a', str 'b')"]),
+        ({"a": 1, "b": 2}, ["map(str 'a': int 1, str 'b': int 2)"]),
+        (OrderedDict(a=1), ["collections.OrderedDict() map(str 'a': int 1)"]),
+        (defaultdict(int), ["collections.defaultdict(str 'default_factory': builtins.int) map()"]),
+        (Point(1), ["#1(x=int 1, y=int 2)"]),
+        (Unset(), ["#1(x=NoneType None)"]),
+        (Box(1), ["#1(x=int 1, y=#2)"]),
+        (Pair(), ["#1(x=int 3)"]),
+        (Plain(), ["#1()"]),
+        (Fraction(1, 2), ["some fractions.Fraction: fractions.Fraction, tuple(int 1, int 2)"]),
+        (re.compile("a"), ["some re.Pattern: re._compile, tuple(str 'a', int 32)"]),
+        (iter([1]), ["some builtins.list_iterator"]),
+        (Lock(), ["_thread.lock()"]),
+    ],
+)
+def test_what_has_an_identity_is_told_once_by_what_it_holds(value: object, texts: list[str]) -> None:
+    assert defined(value)[: len(texts)] == texts
+
+
+def test_what_is_in_itself_is_told_by_its_number() -> None:
+    inside: list[object] = []
+    inside.append({"of": inside})
+    assert defined(inside) == ["list(#1)", "map(str 'of': #0)"]
+
+
 def defined(value: object) -> list[str]:
     describing = _Describing({__name__})
     describing.of(value)
@@ -140,19 +175,19 @@ def defined(value: object) -> list[str]:
 
 
 def test_a_class_is_told_by_its_bases_its_fields_and_its_own_attributes() -> None:
-    bases = "tuple(builtins.object )"
-    assert defined(Colour)[0].startswith("Colour: tuple(enum.Enum ); map(); list(tuple(str 'RED', int 1))")
+    bases = "tuple(builtins.object)"
+    assert defined(Colour)[0].startswith("Colour: tuple(enum.Enum); tuple(); tuple(tuple(str 'RED', int 1))")
     assert defined(Point)[0].startswith(
-        f"Point: {bases}; map(str 'x': builtins.int , str 'y': builtins.int ); "
+        f"Point: {bases}; tuple(tuple(str 'x', builtins.int), tuple(str 'y', builtins.int)); "
         "tuple(str 'x', bool True, bool False, NoneType None, NoneType None); "
         "tuple(str 'y', bool True, bool False, tuple(str 'default', int 2), NoneType None)"
     )
-    assert "tuple(str 'y', str 'y', NoneType None, tuple(str 'default', builtins.list ))" in defined(Box)[0]
+    assert "tuple(str 'y', str 'y', NoneType None, tuple(str 'default', builtins.list))" in defined(Box)[0]
     assert "tuple(str 'x', int 3, NoneType None, NoneType None)" in defined(Pair)[0]
-    assert "str 'x': map(str 'minimum': int 0, str 'title': str 'X', str 'type': str 'integer')" in defined(Model)[0]
+    assert "map(str 'minimum': int 0, str 'title': str 'X', str 'type': str 'integer')" in defined(Model)
     assert (
         defined(Plain)[0]
-        == f"Plain: {bases}; map(); limit = int 5; static = static(#1); method = #2; of_class = class(#3)"
+        == f"Plain: {bases}; tuple(); limit = int 5; static = static(#1); method = #2; of_class = class(#3)"
     )
 
 
@@ -164,7 +199,7 @@ def test_the_methods_that_a_decorator_writes_are_not_told(cls: type[Any]) -> Non
 def test_a_function_is_told_by_its_defaults_and_its_code_and_once() -> None:
     describing = _Describing({__name__})
     assert (describing.of(helper), describing.of(helper), len(describing.definitions)) == ("#0", "#0", 1)
-    assert describing.definitions[0].startswith("helper: tuple(tuple(int 7), NoneType None, list()); ")
+    assert describing.definitions[0].startswith("helper: tuple(tuple(int 7), tuple(), tuple()); ")
 
 
 def test_no_number_is_given_to_two_that_live_one_after_the_other() -> None:
@@ -189,8 +224,8 @@ def test_a_closure_is_told_by_what_it_holds_as_far_as_that_is_there() -> None:
     full, half = made(4), made(5)
     assert [is_filled(cell) for cell in full.__closure__ or ()] == [True, True]
     assert [is_filled(cell) for cell in half.__closure__ or ()] == [False, True]
-    assert "list(int 6, int 4)" in defined(full)[0]
-    assert "list(int 5)" in defined(half)[0]
+    assert "tuple(int 6, int 4)" in defined(full)[0]
+    assert "tuple(int 5)" in defined(half)[0]
 
 
 def living(program: str, module: str | None, **names: object) -> FunctionType:
@@ -242,7 +277,7 @@ def test_a_function_is_told_by_its_name_if_its_module_was_installed_and_is_not_t
 
 
 def test_what_stands_in_no_module_is_told_by_its_name() -> None:
-    assert told(living("def f(): ...", None)) == "None.f "
+    assert told(living("def f(): ...", None)) == "None.f"
 
 
 def test_msgspec_is_told_by_its_name_wherever_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,10 +314,10 @@ def test_where_a_docstring_stands_depends_on_the_interpreter(
 
 
 def test_the_application_owns_the_packages_of_its_parts() -> None:
-    assert list(_owners(helper, int, accounts.evolve)) == [
+    assert list(owners(helper, int, accounts.evolve)) == [
         "__main__",
         __name__.partition(".")[0],
         accounts.evolve.__module__,
     ]
-    assert list(_owners(Deposited)) == ["__main__", "refold.testing.contract.sample"]
-    assert list(_owners("".upper, (5).__add__)) == ["__main__", "", ""]  # which stand in none
+    assert list(owners(Deposited)) == ["__main__", "refold.testing.contract.sample"]
+    assert list(owners("".upper, (5).__add__)) == ["__main__", "", ""]  # which stand in none
