@@ -9,6 +9,8 @@ import apsw
 from tests.archive.books import write_books
 from tests.cli.conftest import Run
 
+from refold import RawEvent, Store
+
 APP = ("--app", "shop:app", "--store", "shop.db")
 
 
@@ -51,6 +53,19 @@ def test_what_is_not_there_is_told(refold: Run, directory: Path) -> None:
     assert refold("snapshots", "create", "cart", "--store", "shop.db").code == 2
     assert refold("snapshots", "create", "cart", "--app", "shop:app", "--store", "none.db").code == 5
     assert not (directory / "none.db").exists()
+
+
+def test_streams_that_had_not_come_so_far_are_passed_over_and_told(refold: Run) -> None:
+    with Store.open("sqlite:///shop.db", events=[RawEvent]) as store:
+        for stream, count in (("cart-a", 1), ("cart-b", 2), ("cart-d", 3)):
+            store.append(stream, [RawEvent("cart.item-added", {"sku": "b", "qty": 1})] * count)
+    told = "passed over: 2 streams that had not come so far.\n"
+    assert refold("snapshots", "create", "cart", "--at", "3", *APP) == (0, "saved 2 states of cart.\n", told)
+    assert refold("snapshots", "create", "cart-a", "--at", "3", *APP).err == (
+        "refold: stream 'cart-a' has no version 3: it is at version 1.\n"
+    )
+    assert refold("snapshots", "create", "cart", "--at", "4", *APP).code == 3
+    assert refold("snapshots", "drop", "cart", "--yes", *APP).out == "dropped 2 snapshots.\n"
 
 
 def test_those_of_archived_streams_are_listed_and_no_finding(refold: Run, directory: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import click
@@ -15,7 +15,7 @@ from refold.cli.models import existing
 from refold.cli.options import app_option_for, as_of, output_option, reading, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.saying import say
-from refold.errors import UsageError
+from refold.errors import NoSuchVersion, UsageError
 from refold.flows.load import AsOf
 from refold.flows.snapshotting import SnapshotCheck
 from refold.messages import StreamName
@@ -58,7 +58,8 @@ def command() -> None:
 @command.command(
     "create",
     short_help="Save the state of a stream, or of all of a category.",
-    help="""Save the state of a stream, or of every stream of a category: now, or as of then.
+    help="""Save the state of a stream, or of every stream of a category: now, or as of then. Of a category, streams that had not
+    come so far are passed over.
 
     \b
     Examples:
@@ -77,11 +78,25 @@ def create(*, subject: str, app: str | None, url: str, moment: AsOf | None) -> N
     """See `help` above."""
     with existing(url) as store:
         streams, id = _streams(store, subject, app)
-        versions = [streams.snapshot(each, as_of=moment) for each in _ids(store, subject, id)]
-    saved = [version for version in versions if version]
+        versions = (
+            [_saved(streams, each, moment) for each in _ids(store, subject)]
+            if id is None
+            else [streams.snapshot(id, as_of=moment)]
+        )
+    saved = sum(map(bool, versions))
     if not saved:
         raise NotFound(f"there is no stream {subject!r} with an event then: `refold streams` lists them.")
-    say(f"saved {counted(len(saved), 'state')} of {subject}.")
+    say(f"saved {counted(saved, 'state')} of {subject}.")
+    if passed := len(versions) - saved:
+        say(f"passed over: {counted(passed, 'stream')} that had not come so far.", err=True)
+
+
+def _saved(streams: Streams[Any, Any], id: str, moment: AsOf | None) -> int:
+    """At which version; 0 where a stream of many had not come so far."""
+    try:
+        return streams.snapshot(id, as_of=moment)
+    except NoSuchVersion:
+        return 0
 
 
 @command.command(
@@ -167,7 +182,5 @@ def _streams(store: Store, subject: str, named: str | None) -> tuple[Streams[Any
     return store.bind(fold, snapshots=app.snapshots.get(fold, Snapshots())), id
 
 
-def _ids(store: Store, subject: str, id: str | None) -> Sequence[str] | Iterator[str]:
-    if id is not None:
-        return [id]
-    return (StreamName.parse(info.stream).id for info in store.streams(f"{subject}-"))
+def _ids(store: Store, category: str) -> Iterator[str]:
+    return (StreamName.parse(info.stream).id for info in store.streams(f"{category}-"))
