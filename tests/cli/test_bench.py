@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,13 @@ def test_an_event_that_is_lost_leaves_no_figures(url: str, monkeypatch: pytest.M
     monkeypatch.setattr(Store, "read", forgetful)
     with scratch(url) as place, pytest.raises(StoreCorrupt, match="of 278 events 277 were read and 278 projected"):
         benching.measured(place, 0.0)
+
+
+def test_a_working_directory_of_any_name_is_measured_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "what?").mkdir()
+    monkeypatch.chdir(tmp_path / "what?")
+    make = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda **given: str(Path(make(**given)).absolute()))  # as of Python 3.12
+    with scratch("sqlite:///shop.db") as place, Store.open(place.url, events=[Noted]) as store:
+        assert store.append("note-1", [Noted("a")]).version == 1
+    assert [*Path().iterdir()] == []

@@ -175,6 +175,15 @@ def test_what_is_about_the_live_shop_needs_it(refold: Run, directory: Path, args
     assert sorted(directory.iterdir()) == before
 
 
+@pytest.mark.parametrize("live", [(), ("--live",)], ids=["a day", "live"])
+def test_a_place_that_no_url_could_name_is_told_before_it_is_made(
+    refold: Run, directory: Path, live: tuple[str, ...]
+) -> None:
+    done = refold("demo", "--at", "what?/day", *live)
+    assert (done.code, done.out, "'what?/day' has a ?, after which" in done.err) == (Exit.USAGE, "", True)
+    assert not (directory / "what?").exists()
+
+
 def test_a_place_that_cannot_be_made_is_told(refold: Run, directory: Path) -> None:
     done = refold("demo", "--at", "shop.db/day")
     assert (done.code, "cannot be made" in done.err) == (Exit.USAGE, True)

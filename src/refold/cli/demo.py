@@ -103,8 +103,10 @@ def _file(at: Path | None) -> Path:
     """The store's.
 
     Raises:
-        UsageError: there can be no directory.
+        UsageError: there can be no directory, or no URL names it.
     """
+    if "?" in str(at):
+        raise UsageError(f"{str(at)!r} has a ?, after which the settings of a store's URL begin: take another place.")
     try:
         place = Path(tempfile.mkdtemp(prefix="refold-demo-")) if at is None else at
         place.mkdir(parents=True, exist_ok=True)

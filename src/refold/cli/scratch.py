@@ -62,9 +62,12 @@ def _folder(url: str) -> Generator[Scratch]:
     path, _, settings = url.removeprefix("sqlite:///").partition("?")
     beside = Path(path)
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f"{beside.name}.bench-", dir=beside.parent))
+        made = Path(tempfile.mkdtemp(prefix=f"{beside.name}.bench-", dir=beside.parent))
     except OSError as error:
         raise StoreUnreachable(f"no scratch file can be made beside {path}: {error.strerror}.") from error
+    folder = (
+        beside.parent / made.name
+    )  # as the store is named: the working directory may have a ? in its name, a URL may not
     try:
         with (folder / "page").open("wb", buffering=0) as page:
 
