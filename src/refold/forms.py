@@ -85,10 +85,18 @@ def instance_form(view: InstanceView) -> dict[str, Any]:
     form: dict[str, Any] = msgspec.structs.asdict(view)
     return {
         **form,
-        "state": as_json(view.state),
+        "state": state_form(view.state),
         "messages": [message_form(message) for message in view.messages],
         "history": [_happening(each) for each in view.history],
     }
+
+
+def state_form(state: object) -> Any:  # noqa: ANN401 - JSON of any shape
+    """The state of a process. It is never stored, so it may be of a class that has no form as JSON: then its text."""
+    try:
+        return as_json(state)
+    except Exception:  # noqa: BLE001 - whatever such a class may raise
+        return repr(state)
 
 
 def message_form(message: Outgoing) -> dict[str, Any]:

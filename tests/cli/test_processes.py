@@ -19,7 +19,31 @@ from refold.cli.exits import Exit
 
 ASKED = "refold: nothing was done: say --yes to do it without being asked.\n"
 TIMER = "f7c6590f-6647-5ba1-a294-6ce02b667234"
+OTHER_CLASSES = """
+from pydantic import BaseModel
+
+
+@event("cart.asked")
+class Asked(BaseModel):
+    text: str
+
+
+class Seen:
+    def __init__(self, inputs):
+        self.inputs = inputs
+
+    def __repr__(self):
+        return f"seen {self.inputs}"
+
+
+def listen(e: Recorded[ItemAdded | Asked], seen: Seen):
+    yield from ()
+
+
+desk = App(Process("listening", lambda: Seen(0), listen, lambda seen, e: Seen(seen.inputs + 1)), decider, reminders, mail)
+"""
 PROGRAMS = {
+    "desk_of_other_classes": PROGRAM + OTHER_CLASSES,
     "desk_lenient": PROGRAM.replace('if note == "unreadable"', 'if note == "never"'),
     "desk_awaiting": PROGRAM.replace("def mail(", "async def mail("),
     "desk_without_mail": PROGRAM.replace("desk = App(decider, reminders, mail)", "desk = App(decider, reminders)"),
@@ -213,7 +237,11 @@ def test_an_instance_is_shown_whole(desk: Run) -> None:
         (["show", "cats", "c-1"], "shop:app", 3, "the app has no process 'cats': it has none."),
         (["show", "cats", "c-1"], None, 2, "which processes? Name the application that has them"),
         (["signal", "reminders", "c-1", "cat.fed", "{}"], "shop:desk", 2, "does not react to 'cat.fed': it does to cart."),
-        (["signal", "reminders", "c-1", "cart.noted", "{}"], "shop:desk", 2, "DATA '{}' are no 'cart.noted'"),
+        (["signal", "reminders", "c-1", "cart.noted", "{}"], "shop:desk", 2, "the data do not fit 'cart.noted': "),
+        (
+            ["signal", "reminders", "c-1", "cart.noted", '{"sku": null, "note": "x", "nota": "y"}'], "shop:desk", 2,
+            "the data do not fit 'cart.noted': it has no 'nota'.",
+        ),
         (["cancel", "reminders", "c-9", "--yes"], "shop:desk", 3, "has no instance 'c-9'"),
     ],
 )  # fmt: skip
@@ -348,6 +376,19 @@ def test_an_instance_is_given_an_event(desk: Run) -> None:
     desk("run", "--once")
     told = [(each["what"], each["actor"], each["data"]) for each in shown(desk)["history"]]
     assert ("cart.noted", "ada", {"sku": None, "note": "hello"}) in told
+
+
+def test_events_are_of_any_class_and_a_state_that_is_no_json_is_shown_as_text(desk: Run) -> None:
+    desk("run", "--once", app="desk_of_other_classes")
+    asked = ("listening", "c-1", "cart.asked")
+    wrong = desk("processes", "signal", *asked, '{"text": "x", "txet": "y"}', "--yes", app="desk_of_other_classes")
+    assert (wrong.code, wrong.err) == (2, "refold: the data do not fit 'cart.asked': it has no 'txet'.\n")
+    done = desk("processes", "signal", *asked, '{"text": "x"}', "--yes", app="desk_of_other_classes")
+    assert (done.code, done.err) == (0, "listening c-1 will be given Asked(text='x').\n")
+    desk("run", "--once", app="desk_of_other_classes")
+    table = desk("processes", "show", "listening", "c-1", "--output", "table", app="desk_of_other_classes")
+    as_json = desk("processes", "show", "listening", "c-1", "--output", "json", app="desk_of_other_classes")
+    assert (table.code, "seen 3" in table.out, json.loads(as_json.out)["state"]) == (0, True, "seen 3")
 
 
 def test_rows_are_made_again(desk: Run) -> None:

@@ -35,7 +35,7 @@ def addressed(named: str | None, stream: str, type: str, data: str) -> Addressed
     decider = _decider(app_having("deciders", named), to.category)
     for cls in decider.command_types:
         if spec_of(cls, "command").name == type:
-            return Addressed(decider, to.id, _read(cls, type, data))
+            return Addressed(decider, to.id, read_as(cls, "command", data))
     names = ", ".join(spec_of(cls, "command").name for cls in decider.command_types)
     raise NotFound(f"the decider of {to.category!r} takes no command {type!r}: it takes {names}.")
 
@@ -51,12 +51,18 @@ def _decider(app: App, category: str) -> Decider[Any, Any, Any]:
     return app.deciders[category]
 
 
-def _read(cls: type[Any], name: str, data: str) -> object:
+def read_as(cls: type[Any], kind: str, data: str) -> object:
+    """A command or an event of a class, of its data as JSON.
+
+    Raises:
+        UsageError: they do not fit, or have a field that the class has not.
+    """
+    spec = spec_of(cls, kind)
     try:
         extra = surplus(cls, msgspec.json.decode(data.encode()))
-        command = form_of(cls, spec_of(cls, "command")).decode(data.encode()) if extra is None else None
+        read = form_of(cls, spec).decode(data.encode()) if extra is None else None
     except Exception as error:  # a user's validator may raise anything
-        raise UsageError(f"the data do not fit {name!r}: {error}.") from error
+        raise UsageError(f"the data do not fit {spec.name!r}: {error}.") from error
     if extra is not None:
-        raise UsageError(f"the data do not fit {name!r}: it has no {extra!r}.")
-    return command
+        raise UsageError(f"the data do not fit {spec.name!r}: it has no {extra!r}.")
+    return read

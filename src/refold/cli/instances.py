@@ -13,11 +13,10 @@ from refold.cli.options import output_option, reading, store_option
 from refold.cli.output import Column, Listing, print_list, print_object
 from refold.cli.running_processes import named, names_in, process_of, processes_option
 from refold.cli.values import as_text, for_people
-from refold.codec import as_json
 from refold.flows.processes.listing import InstanceStatus, Standing
 from refold.flows.processes.outgoing import Outgoing
 from refold.flows.processes.showing import InstanceView
-from refold.forms import instance_form, message_form
+from refold.forms import instance_form, message_form, state_form
 
 _STATES = "running", "finished", "failed", "cancelled", "compensated", "unbegun"
 _SPAN = re.compile(r"(\d+)([smhd])")
@@ -150,7 +149,7 @@ def _table(view: InstanceView) -> None:
 def _facts(view: InstanceView) -> Iterator[tuple[str, object]]:
     yield "instance", f"{view.process} {view.id}, version {view.version}"
     yield "status", f"{view.status}{': ' if view.reason else ''}{view.reason}"
-    yield "state", as_text(as_json(view.state))
+    yield "state", as_text(state_form(view.state))
     yield "waiting for", view.waiting_for
     for message in view.messages:
         yield (

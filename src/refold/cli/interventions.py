@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from refold.cli.addressing import read_as
 from refold.cli.consent import consented, counted, dry_run_option, yes_option
 from refold.cli.exits import Exit
 from refold.cli.options import output_option, store_option
@@ -192,10 +193,7 @@ def signal(
 def _event(process: AnyProcess, type: str, data: str) -> object:
     for cls in process.event_types:
         if spec_of(cls).name == type:
-            try:
-                return msgspec.json.decode(data.encode(), type=cls)
-            except (msgspec.MsgspecError, UnicodeEncodeError) as error:
-                raise UsageError(f"DATA {data!r} are no {type!r}: {error}.") from error
+            return read_as(cls, "event", data)
     known = ", ".join(spec_of(cls).name for cls in process.event_types)
     raise UsageError(f"process {process.name!r} does not react to {type!r}: it does to {known}.")
 
