@@ -171,7 +171,7 @@ class Duties:
     async def _perform(self, message: Outgoing) -> None:
         """Perform it. Without a verdict it is still in the outbox, and done again, but not at once; nor is what was cut off."""
         try:
-            await perform(self._backend, self._runtime, self._process, self._outside, message, self._crew.now())
+            await perform(self._backend, self._runtime, self._process, self._outside, message, self._crew.now)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said
             self._tell(message, error)
             await self._crew.pause(_LONG)

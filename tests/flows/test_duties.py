@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.faults.driving import AtOnce
 
-from refold import Process, Recorded, Store, StoreFull, command, effect, event
+from refold import Breaker, Process, Recorded, Retry, Store, StoreFull, command, effect, event
 from refold._bridge.crews import Job
 from refold._bridge.stepping import run_sync
 from refold.duties import Duties, Receivers
@@ -17,6 +18,8 @@ from refold.flows.processes import performing
 from refold.flows.processes.delivering import NOBODY
 from refold.process import Effect
 from refold.testing import ManualClock
+
+MINUTE = timedelta(minutes=1)
 
 
 @event("parcel.ordered")
@@ -59,13 +62,18 @@ def store(clock: ManualClock) -> Iterator[Store]:
         yield store
 
 
-def on_duty(store: Store, clock: ManualClock, crew: Crew, charge: EffectHandler[Charge], instances: int = 1) -> Duties:
-    """The duties for a process that has just asked for an effect, in so many instances."""
+def asking(charge: EffectHandler[Charge]) -> Process[Any, int]:
+    """A process that asks for an effect."""
 
     def react(recorded: Recorded[Ordered], state: int) -> Iterator[Effect]:
         yield charge.send(Charge(recorded.data.number))
 
-    process = Process[Any, int]("asking", int, react, lambda state, _: state + 1)
+    return Process("asking", int, react, lambda state, _: state + 1)
+
+
+def on_duty(store: Store, clock: ManualClock, crew: Crew, charge: EffectHandler[Charge], instances: int = 1) -> Duties:
+    """The duties for a process that has just asked for an effect, in so many instances."""
+    process = asking(charge)
     for number in range(instances):
         store.append(f"parcel-{number}", [Ordered(number)])
     store.process(process).catch_up()
@@ -117,3 +125,35 @@ def test_nor_is_one_that_was_cut_off(store: Store, clock: ManualClock) -> None:
     with pytest.raises(KeyboardInterrupt):
         crew.do()
     assert (run_sync(runner.once()), crew.jobs, len(calls)) == (0, [], 1)
+
+
+def test_after_a_pause_one_attempt_tells_and_the_others_wait_for_it(store: Store, clock: ManualClock) -> None:
+    calls: list[int] = []
+
+    @effect("charge", retry=Retry(9, NOBODY, NOBODY), breaker=Breaker(1, MINUTE))
+    def charge(request: Charge, key: str) -> None:
+        calls.append(request.number)
+        if len(calls) > 1:
+            crew.do()  # all others, while this one is under way
+        if len(calls) < 3:
+            raise OSError(f"away {len(calls)}")
+
+    class Timed(Crew):
+        def now(self) -> float:
+            return clock.now() / 1e6
+
+    def done(wait: timedelta) -> tuple[int, set[str]]:
+        before = len(calls)
+        clock.move(wait)
+        run_sync(runner.once())
+        crew.do()
+        left = store.process(process).outgoing()
+        return len(calls) - before, {each.error.split(", ")[-1] for each in left}
+
+    crew, process = Timed(), asking(charge)
+    runner = on_duty(store, clock, crew, charge, instances=4)
+    left_alone = "and is left alone for a while: OSError: away"
+    assert done(timedelta()) == (1, {"OSError: away 1", f"{left_alone} 1"})
+    assert done(MINUTE) == (1, {"OSError: away 2", f"{left_alone} 1"})
+    assert done(MINUTE) == (1, {f"{left_alone} 2"})
+    assert done(NOBODY) == (3, set())

@@ -100,18 +100,18 @@ def charging(calls: list[str], retry: Retry) -> EffectHandler[Charge]:
     return charge
 
 
-def paying(charge: EffectHandler[Charge], *, otherwise: bool = False) -> Process[Any, int]:
+def paying(charge: EffectHandler[Charge], *, otherwise: int = 0) -> Process[Any, int]:
     def react(recorded: Recorded[Any], state: int) -> Iterator[Effect]:
         if isinstance(recorded.data, Ordered):
             call = charge.send(Charge(recorded.data.number))
-            yield call.otherwise(GivenUp(recorded.data.number)) if otherwise else call
+            yield call.otherwise(GivenUp(otherwise)) if otherwise else call
 
     return Process("paying", int, react, lambda state, _: state + 1, events=(Ordered, Charged, GivenUp))
 
 
-@pytest.mark.parametrize("otherwise", [False, True], ids=["parked", "what comes back instead is refused too"])
+@pytest.mark.parametrize("otherwise", [0, 3, 2], ids=["none", "what would come back", "which is refused too"])
 def test_an_effect_whose_answer_is_refused_is_tried_as_often_as_it_may_be_and_then_parked(
-    store: Store, clock: ManualClock, otherwise: bool
+    store: Store, clock: ManualClock, otherwise: int
 ) -> None:
     calls: list[str] = []
     charge = charging(calls, Retry(2, first=MINUTE))

@@ -77,8 +77,7 @@ async def _round(
         await deliver(backend, runtime, process, outside.deciders, commands)
     calls = await ready(backend, runtime, process, WHOLE, commands=False)
     for message in calls:
-        now = runtime.clock.now() / 1e6
-        await perform(backend, runtime, process, outside, message, now)
+        await perform(backend, runtime, process, outside, message, lambda: runtime.clock.now() / 1e6)
     done.timers, done.parked = done.timers + fired.came_back, done.parked + len(fired.refused)
     done.commands, done.effects = done.commands + len(commands), done.effects + len(calls)
     return bool(inputs or fired.came_back or fired.refused or commands or calls)

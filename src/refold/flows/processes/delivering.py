@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 from refold.codec import form_of
-from refold.errors import Archived, OutcomeUnknown, ProjectionStopped, RefoldError, StoreError, UsageError
+from refold.errors import Archived, OutcomeUnknown, ProjectionStopped, RefoldError, Refused, StoreError, UsageError
 from refold.external import Retry
 from refold.flows.prepare import Runtime
 from refold.flows.processes.journal import Delivered
-from refold.flows.processes.outgoing import Outgoing, given_up, held_back, later, settled
+from refold.flows.processes.outgoing import Outgoing, given_up, held_back, later, park, settled
 from refold.flows.projections.persevering import shortened_text
 from refold.flows.taking import Taker, decider_of, take
 from refold.messages import Context, spec_of
@@ -24,8 +24,12 @@ NOBODY: Final = timedelta(seconds=2)
 """A message that nobody here can take is looked at again after so long: another program may have its receiver."""
 
 
-class Refusal(Exception):
-    """A command was refused, by an error of its decider's, or since its stream is archived."""
+class Untaken(Exception):
+    """Nobody here takes such a message: a program of another version may."""
+
+
+class Undelivered(Exception):
+    """A command could not be delivered: its decider refused it, or was not even asked."""
 
     def __init__(self, message: Outgoing, error: Exception) -> None:
         self.message, self.error = message, error
@@ -55,7 +59,7 @@ async def deliver(
         return 0
     try:
         await backend.within(lambda inside: _delivered(inside, runtime, process, deciders, known))
-    except Refusal:
+    except Undelivered:
         return sum([await _deliver_alone(backend, runtime, process, deciders, each) for each in known])
     return len(known)
 
@@ -65,8 +69,8 @@ async def _deliver_alone(
 ) -> bool:
     try:
         await backend.within(lambda inside: _delivered(inside, runtime, process, deciders, (message,)))
-    except Refusal as refusal:
-        await failed(backend, runtime, process, message, refusal.error, None if message.fallback else process.retry)
+    except Undelivered as undelivered:
+        await _judged(backend, runtime, process, message, undelivered.error)
         return False
     except Unclaimed:
         return False
@@ -88,19 +92,31 @@ async def _handled(
         command = read(decider_of(taker).command_types, message)
         handled = await take(inside, runtime, taker, message.target, command, context, str(message.id))
     except Archived as error:  # it concerns this command alone
-        raise Refusal(message, error) from error
+        raise Undelivered(message, error) from error
     except (StoreError, OutcomeUnknown, Unclaimed):
         raise
     except ProjectionStopped as error:  # a read model that is kept inline: that passes
         raise StoreError(str(error)) from error
     except Exception as error:
-        raise Refusal(message, error) from error
+        raise Undelivered(message, error) from error
     result = handled.version if message.lane else None  # what a saga's `command` gives
     done = Delivered(message.id, handled.version, int(handled.position), message.lane, result)
     try:
         await settled(inside, runtime, process, message, done)
     except UsageError as error:
-        raise Refusal(message, error) from error
+        raise Undelivered(message, error) from error
+
+
+async def _judged(
+    backend: Backend, runtime: Runtime, process: Process[Any, Any], message: Outgoing, error: Exception
+) -> None:
+    """What raises because of what this program is, or has, is no refusal: another one may take the command."""
+    if isinstance(error, Untaken):
+        await held_back(backend, runtime, message, NOBODY, str(error))
+    elif isinstance(error, RefoldError) and not isinstance(error, Refused | Archived):
+        await hindered(backend, runtime, process, message, error, process.retry)
+    else:
+        await failed(backend, runtime, process, message, error, None if message.fallback else process.retry)
 
 
 async def failed(
@@ -112,11 +128,30 @@ async def failed(
     retry: Retry | None,
 ) -> None:
     """Try a message again later, or give it up: after so many attempts, or at once."""
-    wait = None if retry is None else retry.wait(message.attempts + 1)
-    if wait is None:
+    if not await _is_later(backend, runtime, message, error, retry):
         await given_up(backend, runtime, process, message, told(error))
-    else:
+
+
+async def hindered(
+    backend: Backend,
+    runtime: Runtime,
+    process: Process[Any, Any],
+    message: Outgoing,
+    error: Exception,
+    retry: Retry | None,
+) -> None:
+    """The same of what nobody has refused, or is done: it is parked in the end, whatever was to come back of a refusal."""
+    if not await _is_later(backend, runtime, message, error, retry):
+        await park(backend, runtime, process, message, told(error))
+
+
+async def _is_later(
+    backend: Backend, runtime: Runtime, message: Outgoing, error: Exception, retry: Retry | None
+) -> bool:
+    wait = None if retry is None else retry.wait(message.attempts + 1)
+    if wait is not None:
         await later(backend, runtime, message, wait, told(error))
+    return wait is not None
 
 
 def told(error: Exception) -> str:
@@ -128,7 +163,8 @@ def read(classes: Sequence[type[Any]], message: Outgoing) -> Any:
     """A message as an instance of one of its receiver's classes.
 
     Raises:
-        UsageError: none has its name, or it does not fit.
+        Untaken: none has its name.
+        UsageError: it does not fit.
     """
     for cls in classes:
         spec = spec_of(cls, "command")
@@ -140,4 +176,4 @@ def read(classes: Sequence[type[Any]], message: Outgoing) -> Any:
             except Exception as error:
                 raise UsageError(f"{message.type!r} does not fit {cls.__qualname__}: {error}.") from error
     names = ", ".join(spec_of(cls, "command").name for cls in classes)
-    raise UsageError(f"{message.receiver!r} takes no {message.type!r}, only {names}.")
+    raise Untaken(f"{message.receiver!r}, as it is run here, takes no {message.type!r}, only {names}")

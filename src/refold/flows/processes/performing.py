@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
+from inspect import isawaitable, iscoroutine
 from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 from msgspec import Struct
 
 from refold.codec import as_json, object_of
-from refold.errors import Archived, OutcomeUnknown, StoreError, UsageError
-from refold.external import Breaker, EffectHandler
+from refold.errors import Archived, OutcomeUnknown, StoreError, UsageError, shortened
+from refold.external import Breaker, Call, EffectHandler
 from refold.flows.prepare import Runtime
-from refold.flows.processes.delivering import NOBODY, Deciders, failed, read, told
+from refold.flows.processes.delivering import NOBODY, Deciders, Untaken, failed, hindered, read, told
 from refold.flows.processes.instance import Instance, loaded
 from refold.flows.processes.journal import Delivered, Message
 from refold.flows.processes.orchestrating import UNDOING, Orchestrated
 from refold.flows.processes.outgoing import Outgoing, given_up, held_back, park, settle
+from refold.fold import Send
 from refold.messages import spec_of
 from refold.ports import Backend
 from refold.process import Process
 from refold.replaying import Run, returned
-from refold.steps import Declined, Want
+from refold.steps import Declined, Step, Want
 
 Effects: TypeAlias = Mapping[str, EffectHandler[Any]]
 """Handlers of external effects by their name."""
-Call: TypeAlias = Callable[[Callable[..., Any], Sequence[Any], timedelta], Coroutine[Any, Any, object]]
+Calling: TypeAlias = Callable[[Callable[..., Any], Sequence[Any], timedelta], Coroutine[Any, Any, object]]
 """Calls a function with arguments, at most for so long: an edge, since only there is known what waiting means."""
 _CLOSED: Final = timedelta()
 
@@ -36,20 +38,34 @@ class Fuse:
 
     def __init__(self, breaker: Breaker) -> None:
         self._breaker, self._failures, self._until = breaker, 0, 0.0
+        self.why = ""
+        """How it failed last."""
+        self._turns: list[None] = [None]
+        """Who takes it out may try after a pause. A list, since threads share it: only one of them finds something there."""
 
     def left(self, now: float) -> timedelta:
-        """How long it is still left alone; nothing, if it may be tried."""
-        return timedelta(seconds=max(0.0, self._until - now))
+        """How long it is still left alone; nothing, if it may be tried: after a pause by one, and that tells."""
+        if self._failures < self._breaker.failures:
+            return _CLOSED
+        if self._until > now:
+            return timedelta(seconds=self._until - now)
+        try:
+            self._turns.pop()
+        except IndexError:
+            return NOBODY
+        return _CLOSED
 
-    def failed(self, now: float) -> None:
+    def failed(self, now: float, why: str) -> None:
         """One more failure; after a pause, a single one is enough."""
+        self.why = why
         self._failures += 1
         if self._failures >= self._breaker.failures:
             self._until = now + self._breaker.pause.total_seconds()
+        self._turns = [None]
 
     def worked(self) -> None:
         """It works again."""
-        self._failures = 0
+        self._failures, self._turns = 0, [None]
 
 
 class Outside(Struct, frozen=True):
@@ -57,13 +73,14 @@ class Outside(Struct, frozen=True):
 
     deciders: Deciders
     effects: Effects
-    call: Call
+    call: Calling
     fuses: dict[str, Fuse]
 
 
 async def perform(
-    backend: Backend, runtime: Runtime, process: Process[Any, Any], outside: Outside, message: Outgoing, now: float
-) -> None:
+    backend: Backend, runtime: Runtime, process: Process[Any, Any], outside: Outside, message: Outgoing,
+    now: Callable[[], float],
+) -> None:  # fmt: skip
     """Do what one message asks for, and let its answer come back. `now`: seconds, for the circuit breaker.
 
     Raises:
@@ -76,25 +93,33 @@ async def perform(
     if handler is None:
         why = f"no effect {message.receiver!r} is run here: name it in store.run(...), or in the App"
         return await held_back(backend, runtime, message, NOBODY, why)
-    fuse = outside.fuses.setdefault(handler.name, Fuse(handler.breaker))
-    if (left := fuse.left(now)) > _CLOSED:
-        why = f"effect {handler.name!r} failed too often in a row, and is left alone for a while: {message.error}"
-        return await held_back(backend, runtime, message, left, why)
     try:
         request = read(handler.request_types, message)
+    except Untaken as error:
+        return await held_back(backend, runtime, message, NOBODY, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is: nothing was asked
+        return await hindered(backend, runtime, process, message, error, handler.retry)
+    fuse = outside.fuses.setdefault(handler.name, Fuse(handler.breaker))
+    if (left := fuse.left(now())) > _CLOSED:
+        why = f"effect {handler.name!r} failed too often in a row, and is left alone for a while: {fuse.why}"
+        return await held_back(backend, runtime, message, left, why)
+    try:
         answer = await outside.call(handler.function, (request, str(message.id)), handler.timeout)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again
-        fuse.failed(now)
+        fuse.failed(now(), told(error))
         return await failed(backend, runtime, process, message, error, handler.retry)
+    except BaseException as error:  # it was cut off: whoever tries next must not wait for it
+        fuse.failed(now(), type(error).__name__)
+        raise
     fuse.worked()
     try:
         await _answered(backend, runtime, process, message, answer)
     except UsageError as error:
-        await failed(backend, runtime, process, message, error, handler.retry)
+        await hindered(backend, runtime, process, message, error, handler.retry)
 
 
 async def perform_step(
-    backend: Backend, runtime: Runtime, process: Orchestrated, message: Outgoing, call: Call
+    backend: Backend, runtime: Runtime, process: Orchestrated, message: Outgoing, call: Calling
 ) -> None:
     """Take, or undo, one step of a saga. Its function and its arguments are found by running the saga's code up to it.
 
@@ -114,15 +139,19 @@ async def perform_step(
     function, retry = (want.function, want.retry) if message.kind == "step" else (want.undo, UNDOING)
     assert callable(function)  # noqa: S101 - else there would be no such message
     try:
-        result = _as_result(want, message, await call(function, want.args, want.timeout))
+        value = await call(function, want.args, want.timeout)
     except Declined as declined:  # what must be done, an undo or a step after the pivot, has no fallback, and is parked
         return await given_up(backend, runtime, process, message, f"declined: {declined}", declined=True)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again
         return await failed(backend, runtime, process, message, error, retry)
     try:
+        result = _as_result(want, message, value)
+    except UsageError as error:
+        return await park(backend, runtime, process, message, told(error))
+    try:
         await settle(backend, runtime, process, message, Delivered(message.id, 0, 0, message.lane, result))
     except UsageError as error:
-        await failed(backend, runtime, process, message, error, retry)
+        await hindered(backend, runtime, process, message, error, retry)
 
 
 def step_named(process: Orchestrated, instance: Instance, name: str) -> Want:
@@ -141,8 +170,9 @@ def _as_result(want: Want, message: Outgoing, value: object) -> Any:
     """What a step gave, as JSON that reads back equal.
 
     Raises:
-        UsageError: it cannot be kept.
+        UsageError: it cannot be kept, or nothing was done yet that it asks for.
     """
+    _check_done(f"{message.kind} {want.name!r}", value)
     if message.kind == "undo":
         return None
     hint = returned(want.function)
@@ -156,13 +186,31 @@ def _as_result(want: Want, message: Outgoing, value: object) -> Any:
     return result
 
 
+def _check_done(what: str, value: object) -> None:
+    """Raises `UsageError` if it is something that does nothing by itself."""
+    if isinstance(value, Send | Call):
+        raise UsageError(
+            f"{what} gave {shortened(value)}, and nobody sends that: a process yields it, a saga has .command(...)."
+        )
+    if isinstance(value, Step):
+        raise UsageError(f"{what} gave a step, and nobody takes that: await it in the code of the saga.")
+    if isawaitable(value):
+        _let_go(value)
+        raise UsageError(f"{what} gave {shortened(value)}, which is to be awaited: AsyncStore does, Store cannot.")
+
+
+def _let_go(value: object) -> None:
+    if iscoroutine(value):
+        value.close()
+
+
 async def _answered(
     backend: Backend, runtime: Runtime, process: Process[Any, Any], message: Outgoing, answer: object
 ) -> None:
     try:
         answers = [_message(runtime, process, message, event) for event in _events(answer)]
-    except Exception as error:  # noqa: BLE001 - what was done is done: calling again would not help
-        return await failed(backend, runtime, process, message, error, None)
+    except Exception as error:  # noqa: BLE001 - what was done is done: neither would calling again help, nor has it failed
+        return await park(backend, runtime, process, message, told(error))
     return await settle(backend, runtime, process, message, Delivered(message.id, 0, 0), answers)
 
 
@@ -173,6 +221,7 @@ def _events(answer: object) -> Sequence[object]:
 
 
 def _message(runtime: Runtime, process: Process[Any, Any], message: Outgoing, event: object) -> Message:
+    _check_done(f"effect {message.receiver!r}", event)
     cls = type(event)
     if cls not in process.event_types:
         raise UsageError(

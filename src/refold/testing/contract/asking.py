@@ -12,7 +12,7 @@ import pytest
 from refold.aio import AsyncStore
 from refold.external import Breaker, EffectHandler, Retry, effect
 from refold.flows.processes.journal import Started
-from refold.messages import Recorded
+from refold.messages import Recorded, command
 from refold.process import Effect
 from refold.testing.clock import ManualClock
 from refold.testing.contract.base import Face, Place
@@ -28,6 +28,7 @@ from refold.testing.contract.ordering import (
     payment,
     state_of,
 )
+from refold.testing.contract.sample import Deposit
 
 SECOND = timedelta(seconds=1)
 
@@ -134,17 +135,18 @@ class Asking(ProcessContract):
         await instances.catch_up(gateway.charge)
         assert (gateway.keys[0], await state_of(instances)) == (gateway.keys[1], (Placed(), Charged(gateway.keys[0])))
 
+    @pytest.mark.parametrize("fallback", [None, Declined("failed")], ids=["none", "a fallback"])
     async def test_an_answer_that_the_process_does_not_know_is_parked_and_not_asked_for_again(
-        self, shop: AsyncStore, clock: ManualClock
+        self, shop: AsyncStore, clock: ManualClock, fallback: object | None
     ) -> None:
         gateway = Gateway(answer=lambda _: Charge(1))
-        instances = shop.process(payment(charging(gateway)))
+        instances = shop.process(payment(charging(gateway, fallback)))
         await shop.append("order-1", [Placed()])
         await instances.catch_up(gateway.charge)
         clock.move(1_000 * SECOND)
         await instances.catch_up(gateway.charge)
         ((message),) = await instances.outgoing(parked=True)
-        assert (len(gateway.keys), message.attempts) == (1, 1)
+        assert (len(gateway.keys), message.attempts, await state_of(instances)) == (1, 1, (Placed(),))
 
     async def test_after_so_many_failures_it_is_left_alone_and_then_one_attempt_shows_if_it_heals(
         self, shop: AsyncStore, clock: ManualClock
@@ -168,6 +170,25 @@ class Asking(ProcessContract):
         await instances.catch_up(gateway.charge)
         assert (len(gateway.keys), await instances.outgoing()) == (6, [])
 
+    async def test_it_is_left_alone_from_when_it_has_failed_however_long_that_took(
+        self, shop: AsyncStore, clock: ManualClock
+    ) -> None:
+        def time_out(_: str) -> object:
+            clock.move(30 * SECOND)
+            raise TimeoutError
+
+        gateway = Gateway(answer=time_out, breaker=Breaker(1, 30 * SECOND), retry=Retry(9, SECOND, SECOND))
+        instances = shop.process(payment(charging(gateway)))
+        for id in "12":
+            await shop.append(f"order-{id}", [Placed()])
+        await instances.catch_up(gateway.charge)
+        clock.move(29 * SECOND)
+        await instances.catch_up(gateway.charge)
+        assert len(gateway.keys) == 1
+        clock.move(SECOND)
+        await instances.catch_up(gateway.charge)
+        assert len(gateway.keys) == 2
+
     async def test_an_effect_that_nobody_has_waits_where_it_can_be_seen(self, shop: AsyncStore) -> None:
         gateway = Gateway()
         instances = shop.process(payment(charging(gateway)))
@@ -179,6 +200,62 @@ class Asking(ProcessContract):
         )  # fmt: skip
         await instances.catch_up(gateway.charge)
         assert await state_of(instances) == (Placed(), Charged(str(message.id)))
+
+    async def test_an_effect_that_knows_no_such_request_waits_for_one_that_does(
+        self, shop: AsyncStore, clock: ManualClock
+    ) -> None:
+        @effect("card.charge")
+        def older(request: Deposit, key: str) -> None:
+            raise AssertionError(request, key)
+
+        gateway = Gateway()
+        instances = shop.process(payment(charging(gateway, Declined("failed"))))
+        await shop.append("order-1", [Placed()])
+        await instances.catch_up(older)
+        ((message),) = await instances.outgoing()
+        assert (message.state, message.attempts, message.error) == (
+            "pending", 0, "'card.charge', as it is run here, takes no 'card.charge', only account.deposit",
+        )  # fmt: skip
+        await instances.catch_up(gateway.charge)
+        assert await state_of(instances) == (Placed(), Charged(gateway.keys[0]))
+
+    async def test_a_request_that_does_not_fit_is_parked_in_the_end_since_nothing_was_asked(
+        self, shop: AsyncStore, clock: ManualClock
+    ) -> None:
+        @command("card.charge")
+        class Changed:
+            currency: str
+
+        @effect("card.charge", retry=Retry(2, SECOND))
+        def newer(request: Changed, key: str) -> None:
+            raise AssertionError(request, key)
+
+        newer.function.__annotations__["request"] = Changed  # which is local
+        instances = shop.process(payment(charging(Gateway(), Declined("failed"))))
+        await shop.append("order-1", [Placed()])
+        await instances.catch_up(newer)
+        clock.move(SECOND)
+        await instances.catch_up(newer)
+        ((message),) = await instances.outgoing()
+        assert (message.state, message.attempts, await state_of(instances)) == ("parked", 2, (Placed(),))
+        assert message.error.startswith("UsageError: 'card.charge' does not fit ")
+
+    async def test_what_another_function_gives_that_is_to_be_awaited_is_and_only_where_code_awaits(
+        self, shop: AsyncStore, face: Face
+    ) -> None:
+        async def ask(key: str) -> Charged:
+            return Charged(key)
+
+        gateway = Gateway(answer=ask)
+        instances = shop.process(payment(charging(gateway, Declined("failed"))))
+        await shop.append("order-1", [Placed()])
+        await instances.catch_up(gateway.charge)
+        if face == "AsyncStore":
+            assert await state_of(instances) == (Placed(), Charged(gateway.keys[0]))
+            return
+        ((message),) = await instances.outgoing()
+        assert (message.state, message.attempts) == ("parked", 1)
+        assert message.error.endswith(", which is to be awaited: AsyncStore does, Store cannot.")
 
     async def test_a_coroutine_function_is_awaited_for_so_long_and_only_where_code_awaits(
         self, shop: AsyncStore, face: Face

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from refold.aio_instances import AsyncInstances
 from refold.errors import UsageError
 from refold.external import Retry
 from refold.flows.processes.outgoing import Outgoing
+from refold.fold import Decider
 from refold.messages import Recorded
 from refold.process import Effect, finish
 from refold.projection import Projection
@@ -225,6 +227,40 @@ class Sending(ProcessContract):
         assert found.stuck == f"account.deposit to account fails, 0 attempts so far: {why}"
         await instances.catch_up(accounts)
         assert (await shop.bind(accounts).state("a"), await instances.list(stuck=True)) == (5, ())
+
+    async def test_so_does_one_that_its_decider_does_not_take_here_since_another_program_may_have_a_newer_one(
+        self, shop: AsyncStore
+    ) -> None:
+        older: Decider[Any, Any, Any] = replace(accounts, events=accounts.event_types, commands=(Deposit,))
+        instances = shop.process(payment(hopeful))
+        await shop.append("account-a", [Deposited(5)])
+        for id in "12":
+            await shop.append(f"order-{id}", [Placed(5) if id == "1" else Placed(1_000)])
+        await instances.catch_up(older)
+        why = "'account', as it is run here, takes no 'account.withdraw', only account.deposit"
+        assert await waiting(instances) == [("account.withdraw", "pending", 0, why)] * 2
+        await instances.catch_up(accounts)
+        assert [await state_of(instances, id) for id in "12"] == [
+            (Placed(5),), (Placed(1_000), Declined("no money")),
+        ]  # fmt: skip
+
+    async def test_a_command_to_a_stream_that_cannot_be_read_here_is_parked_in_the_end_and_no_refusal(
+        self, shop: AsyncStore, clock: ManualClock
+    ) -> None:
+        instances = shop.process(payment(hopeful, retry=Retry(2, SECOND)))
+        await shop.append("account-a", [Deposited(5)])
+        await shop.append("order-1", [Placed(5)])
+        await instances.catch_up()
+        blind: Decider[Any, Any, Any] = replace(accounts, events=(Withdrawn,), commands=accounts.command_types)
+        for _ in range(2):
+            await instances.catch_up(blind)
+            clock.move(SECOND)
+        ((_, state, attempts, why),) = await waiting(instances)
+        assert (state, attempts, why.split(":")[0]) == ("parked", 2, "UnknownEventType")
+        assert await state_of(instances) == (Placed(5),)
+        await instances.retry("1", "this program can read it")
+        await instances.catch_up(accounts)
+        assert (await shop.bind(accounts).state("a"), await instances.outgoing()) == (0, [])
 
     async def test_what_was_sent_before_the_end_is_still_delivered(self, shop: AsyncStore) -> None:
         def react(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
