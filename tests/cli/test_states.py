@@ -176,6 +176,13 @@ def test_where_nothing_changed_a_diff_is_empty(refold: Run) -> None:
     assert diff(refold, "2", "2", "--output", "table").out == "cart-c-1  version 2 → 2\nnothing changed.\n"
 
 
+def test_a_time_ago_is_an_argument_and_no_option(refold: Run) -> None:
+    assert diff(refold, "-9999d", "-1h", "--app", "shop:app") == (0, "replace\t/items\t0\t3\n", "")
+    assert diff(refold, "2", "-1h", "--app", "shop:app") == (0, "", "")
+    assert diff(refold, "-1x", "2").code == 2
+    assert "no time" in diff(refold, "-99999999999999w", "2").err
+
+
 def test_a_diff_of_an_app_is_of_its_states(refold: Run) -> None:
     assert diff(refold, "0", "3", "--app", "shop:app").out == "replace\t/items\t0\t3\n"
 

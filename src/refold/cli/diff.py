@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from refold.cli.apps import application
-from refold.cli.options import app_option, as_of, output_option, reading, snapshots_option, store_option
+from refold.cli.options import Timed, app_option, as_of, output_option, reading, snapshots_option, store_option
 from refold.cli.output import Column, Listing, chosen, print_list
 from refold.cli.states import States
 from refold.cli.values import as_text, for_people, visible
@@ -32,6 +32,7 @@ def _told(value: object) -> str:
 
 @click.command(
     "diff",
+    cls=Timed,
     short_help="Show what changed between two states of a stream.",
     help="""Show what changed in the state of a stream from one version or time to another.
 
@@ -43,6 +44,7 @@ def _told(value: object) -> str:
       refold diff cart-c-1 1 2 --store shop.db
       refold diff cart-c-1 1 2 --store shop.db --output json
       refold diff cart-c-1 2026-01-31 2026-02-28T12:00 --store shop.db
+      refold diff cart-c-1 -2h -1h --store shop.db
     """,
 )
 @click.argument("stream")

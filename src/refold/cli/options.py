@@ -59,8 +59,17 @@ def a_start(text: str) -> Position | datetime:
 
 
 _TIMES = "write 2011-10-20, 2011-10-20T13:45+02:00, or -1h for an hour ago"
-_AGO = re.compile(r"-(\d+)([smhdw])")
+_MINUS = "\N{MINUS SIGN}"
+_AGO = re.compile(rf"[-{_MINUS}](\d+)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Timed(click.Command):
+    """A command whose arguments may be times: `-1h` is one of them, and no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; what looks like an option to it is given a minus that does not."""
+        return super().parse_args(ctx, [_MINUS + each[1:] if _AGO.fullmatch(each) else each for each in args])
 
 
 def instant_of(text: str) -> datetime:
