@@ -8,16 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
-from enum import Enum
+from enum import EnumType
 from functools import cached_property
 from math import isnan
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
 
-from refold.errors import UsageError
+from refold.errors import UsageError, shortened
 
 R = TypeVar("R")
 
@@ -35,27 +36,27 @@ def _moment(value: datetime) -> str:
 
 def _time(value: time) -> str:
     if value.tzinfo is not None:
-        raise UsageError(
-            f"{value!r} is a time of day with a time zone, which no column of a table keeps: take a datetime."
-        )
+        raise ValueError("it has a time zone, which no column keeps of a time of day: take a datetime.")
     return value.isoformat(timespec="microseconds")
 
 
 def _key_moment(value: datetime) -> str:
     if value.tzinfo is None:
-        raise UsageError(
-            f"{value!r} in a key has no time zone, so it is no one moment: write datetime(..., tzinfo=UTC)."
-        )
+        raise ValueError("in a key it must have a time zone, to be one moment: write datetime(..., tzinfo=UTC).")
     return _moment(value)
 
 
 def _key_float(value: float) -> float:
     if isnan(value):
-        raise UsageError("nan is equal to nothing, not even to itself, and so is no key of a row.")
+        raise ValueError("in a key it would be equal to nothing, not even to itself.")
     return float(value)
 
 
-def _key_decimal(value: Decimal) -> str:
+def _decimal(value: Decimal | int) -> str:
+    return str(value if isinstance(value, Decimal) else int(value))
+
+
+def _key_decimal(value: Decimal | int) -> str:
     """One text for all that are equal: 1.00 and 1, 1E+2 and 100, -0 and 0. PostgreSQL, too, has them as one."""
     bare = _EVERY_DIGIT.normalize(value or _NOTHING)
     return format(bare, "f" if abs(bare.adjusted()) < _LONG else "")
@@ -67,33 +68,41 @@ _LONG: Final = 100
 """Decimals of so many digits before or after the point keep their power of ten: written out, 1E+999999999 is a gigabyte."""
 
 
-def _key_json(value: object) -> str:
-    return msgspec.json.encode(value, order="deterministic").decode()
-
-
 def _microseconds(value: timedelta) -> int:
     return value // timedelta(microseconds=1)
 
 
 # How a field of a class is kept: in SQLite, in PostgreSQL, and how its value gets there. Anything else is JSON.
+# A text's own `__str__` gives its characters, also where it is the member of an enum.
 _KINDS: Final[Mapping[type[Any], tuple[str, str, Callable[[Any], SqlValue]]]] = {
     bool: ("integer", "boolean", bool),
     int: ("integer", "bigint", int),
     float: ("real", "double precision", float),
-    str: ("text", "text", str),
+    str: ("text", "text", str.__str__),
     bytes: ("blob", "bytea", bytes),
     datetime: ("text", "timestamptz", _moment),
     date: ("text", "date", date.isoformat),
     time: ("text", "time", _time),
     timedelta: ("integer", "bigint", _microseconds),
-    Decimal: ("text", "numeric", str),
+    Decimal: ("text", "numeric", _decimal),
     UUID: ("text", "uuid", str),
 }
+_TAKEN: Final[Mapping[type[Any], tuple[type[Any], ...]]] = {float: (float, int), Decimal: (Decimal, int)}
+"""Whose values a field may have that are not of its class alone, and equal to some that are."""
 
-_IN_KEYS: Final[Mapping[type[Any], Callable[[Any], SqlValue]]] = {
-    datetime: _key_moment, float: _key_float, Decimal: _key_decimal
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _key_json(value: object) -> str:
+    return msgspec.json.encode(value, order="deterministic").decode()
+
+
+_IN_KEYS: Final[Mapping[Callable[[Any], SqlValue], Callable[[Any], SqlValue]]] = {
+    _moment: _key_moment, float: _key_float, _decimal: _key_decimal, _json: _key_json
 }  # fmt: skip
-"""Those of which several stand for one value, or one for none: in keys they are alike, or refused."""
+"""How that goes in a key, where several stand for one value, or one for none: there they are alike, or refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +182,26 @@ class Table(Generic[R]):
         return Key(self, self.place(key))
 
     def put(self, row: R) -> Put:
-        """The row is so from now on: inserted, or in place of the one with its key."""
-        return Put(self, tuple(self.columns[name].value(getattr(row, name)) for name in self.key), row)
+        """The row is so from now on: inserted, or in place of the one with its key.
+
+        Raises:
+            UsageError: a value is none of its field's class.
+        """
+        if not all(map(isinstance, self._given(row), self._takes)):
+            self.values(row)  # says which it is
+        return Put(self, self.place_of(row), row)
 
     def patch(self, key: object, /, **fields: object) -> Patch:
         """These fields of the row are so from now on; where there is no such row, nothing happens.
 
         Raises:
-            UsageError: a field is not there, or belongs to the key.
+            UsageError: a field is not there, or belongs to the key, or a value is none of its class.
         """
-        for name in fields:
+        for name, value in fields.items():
             if name not in self.columns or name in self.key:
                 raise UsageError(f"table {self.name!r} has no field {name!r} beside its key to patch.")
+            if not isinstance(value, self.columns[name].takes):
+                self.columns[name].value(value)
         return Patch(self, self.place(key), fields)
 
     def delete(self, key: object) -> Delete:
@@ -195,7 +212,7 @@ class Table(Generic[R]):
         """The key's values as they stand in the table.
 
         Raises:
-            UsageError: it has more or fewer values than the key has fields.
+            UsageError: it has more or fewer values than the key has fields, or one that is none of its field's class.
         """
         values = cast("tuple[object, ...]", key) if isinstance(key, tuple) else (key,)
         if len(values) != len(self.key):
@@ -204,15 +221,29 @@ class Table(Generic[R]):
 
     def place_of(self, row: R) -> Place:
         """Where a row stands."""
-        return self.put(row).place
+        return tuple([self.columns[name].value(getattr(row, name)) for name in self.key])
 
     @cached_property
     def columns(self) -> Mapping[str, Column]:
         """Each field's name and how it is kept."""
-        return {name: Column.of(name, kind, in_key=name in self.key) for name, kind in get_type_hints(self.row).items()}
+        kinds = get_type_hints(self.row)
+        return {name: Column.of(name, kind, table=self.name, in_key=name in self.key) for name, kind in kinds.items()}
+
+    @cached_property
+    def _given(self) -> Callable[[R], Sequence[object]]:
+        """What a row has in its fields; after them once more in the first, since of one alone it would be no sequence."""
+        return attrgetter(*self.columns, next(iter(self.columns)))
+
+    @cached_property
+    def _takes(self) -> Sequence[tuple[type[Any], ...]]:
+        return [column.takes for column in self.columns.values()]
 
     def values(self, row: R) -> Mapping[str, SqlValue]:
-        """A row as it is stored."""
+        """A row as it is stored.
+
+        Raises:
+            UsageError: a value is none of its field's class, or cannot be kept.
+        """
         return {name: column.value(getattr(row, name)) for name, column in self.columns.items()}
 
     def patched(self, row: R, fields: Mapping[str, object]) -> R:
@@ -250,32 +281,62 @@ class Column:
     sqlite: str
     postgres: str
     nullable: bool
+    takes: tuple[type[Any], ...]
     value: Callable[[Any], SqlValue]
     is_json: bool
     back: Callable[[object], object]
 
     @staticmethod
-    def of(name: str, kind: Any, *, in_key: bool = False) -> Column:
+    def of(name: str, kind: Any, *, table: str = "", in_key: bool = False) -> Column:
         """The column for a field's annotation."""
         options = [option for option in _options(kind) if option is not NoneType]
         nullable = NoneType in _options(kind)
-        base = options[0] if len(options) == 1 else object
-        if isinstance(base, type) and issubclass(base, Enum):
-            base = type(cast("object", next(iter(base)).value))  # all are texts, or integers: msgspec reads no others
-            convert: Callable[[Any], SqlValue] = lambda member: cast("SqlValue", member.value)  # noqa: E731 - a table of functions
-        else:
-            convert = _KINDS[base][2] if base in _KINDS else _key_json if in_key else _json
-            convert = _IN_KEYS.get(cast("type[Any]", base), convert) if in_key else convert
-        sqlite, postgres = _KINDS[base][:2] if base in _KINDS else ("text", "jsonb")
+        cls: Any = options[0] if len(options) == 1 else object
+        base = _base_of(cls)
         is_json = base not in _KINDS  # in which null is a value as any other
-        back = _from_json if is_json else _BACK.get(cast("type[Any]", base), _as_it_is)
-        return Column(
-            name, sqlite, postgres, nullable, _or_none(convert) if nullable or not is_json else convert, is_json, back
-        )
+        sqlite, postgres, convert = _KINDS.get(base, ("text", "jsonb", _json))
+        if base is not cls:
+            convert = attrgetter("value")
+        elif in_key:
+            convert = _IN_KEYS.get(convert, convert)
+        takes = (object,) if is_json else (*_TAKEN.get(cls, (cls,)), NoneType)
+        value = _fitting(f"field {name!r} of table {table!r}", takes, convert, or_null=nullable or not is_json)
+        back = _from_json if is_json else _BACK.get(base, _as_it_is)
+        return Column(name, sqlite, postgres, nullable, takes, value, is_json, back)
 
     def read(self, value: object) -> object:
         """A stored value, as far as the class cannot read it by itself."""
         return self.back(value)
+
+
+def _fitting(
+    field: str, takes: tuple[type[Any], ...], convert: Callable[[Any], SqlValue], *, or_null: bool
+) -> Callable[[Any], SqlValue]:
+    """How a value goes into a column that it fits; what does not is told with the field, since many go there at once.
+
+    None is null, and where that must not be the database says so: as a text it would be 'None'.
+    """
+
+    def fitted(value: Any) -> SqlValue:
+        if value is None and or_null:
+            return None
+        try:
+            if isinstance(value, takes):
+                return convert(value)
+        except Exception as error:
+            raise UsageError(f"{field} cannot be {shortened(value)}: {error}") from error
+        raise UsageError(
+            f"{field} cannot be {shortened(value)}, which is no {takes[0].__name__}: let the handler make one of it, or give the "
+            "field another type."
+        )
+
+    return fitted
+
+
+def _base_of(cls: Any) -> Any:
+    """What values of a class are kept as: members of an enum, of which msgspec reads only texts or integers, as these."""
+    members: Any = cls.__members__ if isinstance(cls, EnumType) else {}
+    return next((member.value.__class__ for member in members.values()), cls)
 
 
 def _options(kind: Any) -> tuple[Any, ...]:
@@ -307,12 +368,3 @@ _BACK: Final[Mapping[type[Any], Callable[[object], object]]] = {
     bool: _from_flag, time: _from_time, timedelta: _from_microseconds
 }  # fmt: skip
 """Times of day and spans were JSON once, and still read as that."""
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _or_none(convert: Callable[[Any], SqlValue]) -> Callable[[Any], SqlValue]:
-    """None is null, and where that must not be the database says so: as a text it would be 'None'."""
-    return lambda value: None if value is None else convert(value)

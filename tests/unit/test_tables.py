@@ -86,6 +86,11 @@ class Said:
     flag: bool | None
 
 
+@dataclass(frozen=True)
+class Only:
+    name: str
+
+
 class Span(msgspec.Struct, frozen=True):
     id: int
     long: timedelta
@@ -323,17 +328,21 @@ def test_in_a_key_what_has_no_order_is_put_into_one() -> None:
         (
             datetime, datetime(2026, 1, 1),  # noqa: DTZ001 - what is refused
             (
-                "datetime.datetime(2026, 1, 1, 0, 0) in a key has no time zone, so it is no one moment: "
-                "write datetime(..., tzinfo=UTC)."
+                "field 'x' of table 'rows' cannot be datetime.datetime(2026, 1, 1, 0, 0): in a key it must have a time zone, to "
+                "be one moment: write datetime(..., tzinfo=UTC)."
             ),
         ),
-        (float, float("nan"), "nan is equal to nothing, not even to itself, and so is no key of a row."),
+        (
+            float,
+            float("nan"),
+            "field 'x' of table 'rows' cannot be nan: in a key it would be equal to nothing, not even to itself.",
+        ),
     ],
     ids=["naive", "nan"],
 )  # fmt: skip
 def test_what_would_not_be_found_again_is_refused_in_a_key(kind: type[Any], value: object, told: str) -> None:
     with pytest.raises(UsageError) as refused:
-        Column.of("x", kind, in_key=True).value(value)
+        Column.of("x", kind, table="rows", in_key=True).value(value)
     assert str(refused.value) == told
 
 
@@ -363,10 +372,66 @@ def test_a_span_reads_as_it_is_kept_and_as_it_was_once(kept: object) -> None:
 
 
 def test_a_time_of_day_with_a_time_zone_is_refused() -> None:
-    with pytest.raises(
-        UsageError, match=r"is a time of day with a time zone, which no column of a table keeps: take a datetime\.$"
-    ):
-        Column.of("t", time).value(time(1, 2, tzinfo=UTC))
+    with pytest.raises(UsageError) as refused:
+        Column.of("t", time, table="rows").value(time(1, 2, tzinfo=UTC))
+    assert str(refused.value) == (
+        "field 't' of table 'rows' cannot be datetime.time(1, 2, tzinfo=datetime.timezone.utc): it has a time zone, which no "
+        "column keeps of a time of day: take a datetime."
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("size", 2, "no Size"), ("size", "LARGE", "no Size"), ("next", 2, "no Size"), ("price", "1.50", "no Decimal"),
+        ("seen", "2026-01-01", "no datetime"), ("seen", date(2026, 1, 1), "no datetime"), ("day", "today", "no date"),
+        ("id", "5", "no UUID"), ("left", "n/a", "no int"), ("left", 1.5, "no int"), ("sold", "false", "no bool"),
+        ("weight", "heavy", "no float"), ("picture", "x", "no bytes"), ("sku", 7, "no str"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_value_that_is_none_of_its_fields_class_is_refused_where_it_is_put(
+    field: str, value: object, told: str, items: Table[Item]
+) -> None:
+    wrong = msgspec.structs.replace(TEA, **{field: value})
+    made: list[Callable[[], object]] = [lambda: items.put(wrong), lambda: items.values(wrong)]
+    made.append((lambda: items[value]) if field == "sku" else (lambda: items.patch("tea", **{field: value})))
+    for make in made:
+        with pytest.raises(UsageError) as refused:
+            make()
+        assert str(refused.value) == (
+            f"field {field!r} of table 'items' cannot be {value!r}, which is {told}: let the handler make one of it, or give "
+            "the field another type."
+        )
+
+
+def test_a_value_that_is_equal_to_one_of_its_fields_class_is_kept_as_that(items: Table[Item]) -> None:
+    class Name(str, Enum):  # noqa: UP042 - whose text is "Name.TEA"
+        TEA = "tea"
+
+    given = msgspec.structs.replace(TEA, sku=Name.TEA, price=2, weight=1, left=True)
+    assert items.put(given) == Put(items, ("tea",), given)
+    kept = items.values(given)
+    assert items.read([*kept.values()]) == given
+    assert [(kept[name], type(kept[name])) for name in ("sku", "price", "weight", "left")] == [
+        ("tea", str), ("2", str), (1.0, float), (1, int),
+    ]  # fmt: skip
+
+
+def test_what_json_cannot_say_is_told_with_its_field(items: Table[Item]) -> None:
+    said: Any = Column.of("notes", tuple[str, ...], table="items")
+    with pytest.raises(UsageError) as refused:
+        said.value((object,))
+    assert str(refused.value) == (
+        "field 'notes' of table 'items' cannot be (<class 'object'>,): Encoding objects of type type is unsupported"
+    )
+
+
+def test_a_table_of_one_field_tells_what_does_not_fit_it() -> None:
+    only: Any = Table("only", Only, key="name")
+    assert only.put(Only("x")).place == ("x",)
+    with pytest.raises(UsageError, match="field 'name' of table 'only' cannot be 7, which is no str"):
+        only.put(Only(7))  # type: ignore[arg-type]
 
 
 def test_what_was_kept_in_another_time_zone_still_reads(items: Table[Item]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from enum import Enum
+from typing import Any, Final, TypeAlias, cast
 
 import pytest
 
@@ -16,6 +19,7 @@ from refold.flows.projections.dead_letters import DeadLetter, DeadLetterGroup
 from refold.messages import Position, Recorded
 from refold.ports import Unclaimed
 from refold.projection import Projection
+from refold.tables import Change, Table
 from refold.testing.clock import ManualClock
 from refold.testing.contract.base import Stores, outcomes
 from refold.testing.contract.projecting import ModelContract
@@ -58,6 +62,58 @@ def _keyed(wrong: object) -> Callable[[Recorded[Any]], Any]:
     return lambda e: wrong if e.stream.id == "b" else str(e.stream)
 
 
+class Kind(Enum):
+    """What an account is opened with."""
+
+    CASH = "cash"
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A row in which each field could be given something else."""
+
+    amount: int
+    kind: Kind = Kind.CASH
+    at: time = time(8)
+    seen: datetime | None = None
+    said: object = ()
+
+
+_MAKE: Final = "let the handler make one of it, or give the field another type."
+_ZONE: Final = "it has a time zone, which no column keeps of a time of day: take a datetime."
+UNFIT: Final[Mapping[str, tuple[Opening, str]]] = {
+    "an enum": (
+        Opening(13, kind=cast("Any", "cash")),
+        f"'kind' of table 'openings' cannot be 'cash', which is no Kind: {_MAKE}",
+    ),
+    "a time": (
+        Opening(13, seen=cast("Any", "today")),
+        f"'seen' of table 'openings' cannot be 'today', which is no datetime: {_MAKE}",
+    ),
+    "a time with a time zone": (
+        Opening(13, at=time(8, tzinfo=UTC)),
+        f"'at' of table 'openings' cannot be datetime.time(8, 0, tzinfo=datetime.timezone.utc): {_ZONE}",
+    ),
+    "JSON": (
+        Opening(13, said=(object,)),
+        "'said' of table 'openings' cannot be (<class 'object'>,): Encoding objects of type type is unsupported",
+    ),
+}
+"""Rows that cannot be kept, told when they are put or when all is done together, and what is told of them."""
+
+
+def opening(wrong: Opening) -> Projection:
+    """A row for each deposit; that of 13 is another."""
+    rows = Table("openings", Opening, key="amount")
+    projection = Projection("openings", tables=[rows])
+
+    @projection.on(Deposited)
+    def open(event: Recorded[Deposited]) -> Iterator[Change]:
+        yield rows.put(wrong if event.data.amount == 13 else Opening(event.data.amount))
+
+    return projection
+
+
 class Parking(ModelContract):
     """`dead_letters`, `retry` and `skip`."""
 
@@ -79,6 +135,20 @@ class Parking(ModelContract):
             waiting(3, "account-a"),
             waiting(5, "account-a"),
         ]
+
+    @pytest.mark.parametrize(("wrong", "told"), UNFIT.values(), ids=UNFIT)
+    async def test_a_row_that_does_not_fit_its_table_parks_its_key_and_the_others_go_on(
+        self, sql_store: AsyncStore, wrong: Opening, told: str
+    ) -> None:
+        model = sql_store.model(opening(wrong))
+        await deposit(sql_store, "a", 1, 13, 2)
+        await deposit(sql_store, "b", 3)
+        await taken_in(model)
+        assert await sql_store.query("select amount from openings order by amount") == [(1,), (3,)]
+        told = f"UsageError: field {told} in opening.<locals>.open on 'account.deposited'"
+        assert await letters_of(model) == [(2, "account-a", "failed", told, 1), waiting(3, "account-a")]
+        assert await sql_store.model(opening(Opening(13))).retry() == 2
+        assert await sql_store.query("select amount from openings order by amount") == [(1,), (2,), (3,), (13,)]
 
     @pytest.mark.parametrize("key", [None, 7], ids=["none", "a number"])
     @pytest.mark.parametrize("parts", [1, 3], ids=["whole", "in parts"])
