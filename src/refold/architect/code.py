@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, get_origin
 
 from refold.app import App
+from refold.architect.hints import of_hint
 from refold.architect.noted import Noted
 from refold.architect.parts import Code, Fact, Node
 from refold.architect.reading import Reader
 from refold.architect.source import hints_of, packages_of, place_of, plain, tree_of
-from refold.architect.values import Envelope, Message, Value, as_some, of_class, of_hint
+from refold.architect.values import Envelope, Message, Value, as_some, of_class
 from refold.errors import UsageError
 from refold.external import EffectHandler
 from refold.fold import Decider, Fold
@@ -142,8 +143,8 @@ class _Reading:
         self, part: Node, role: str, function: object, *given: Value, emits: bool = False, gives: bool = False
     ) -> Code:
         found, place = plain(function), place_of(function)
-        if found is None:
-            return Code(part, role, known=isinstance(get_origin(function) or function, type), facts=(), place=place)
+        if found is None and not isinstance(function, type):
+            return Code(part, role, known=isinstance(get_origin(function), type), facts=(), place=place)
         messages = next(
             (
                 each.message if isinstance(each, Envelope) else each
@@ -159,8 +160,8 @@ class _Reading:
             facts += _emitted(result, messages, place)
         if gives and _untold(result):
             facts.append(Fact("cannot tell", "gives", "", (), place))
-        tree = tree_of(found)
-        known = tree is not None
+        tree = None if found is None else tree_of(found)
+        known = tree is not None or found is None
         return Code(part, role, known, tuple(dict.fromkeys(facts)), place, *_parameters(tree, role))
 
 
@@ -207,10 +208,9 @@ def classes_of(read: Callable[[], tuple[type[Any], ...]]) -> tuple[type[Any], ..
 
 
 def _state(part: Fold[Any, Any] | Process[Any, Any]) -> Value:
-    if isinstance(part.initial, type):
-        return of_class(part.initial, given=True)
-    hints = hints_of(part.evolve)
-    return of_hint(hints["return"], given=True) if "return" in hints else None
+    hint = hints_of(part.evolve).get("return", Any)
+    is_class = isinstance(part.initial, type) and get_origin(hint) is not part.initial
+    return of_hint(part.initial if is_class else hint, given=True)
 
 
 def _changes(change: object) -> Iterator[object]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from refold.app import App
 from refold.architect.code import classes_of, code_of, kind_of, name_of
+from refold.architect.hints import of_hint
 from refold.architect.parts import (
     Code,
     Edge,
@@ -33,7 +34,7 @@ from refold.architect.parts import (
 )
 from refold.architect.source import hints_of, place_of
 from refold.architect.types import class_name, classes_in, is_frozen, mutable_in, type_name
-from refold.architect.values import Some, of_hint
+from refold.architect.values import Some
 from refold.external import EffectHandler
 from refold.fold import Decider, Fold
 from refold.messages import OWN, RawEvent, spec_of

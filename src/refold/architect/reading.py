@@ -5,88 +5,107 @@ what they are called with. `match` and `isinstance` on the message tell for whic
 be told is `None`, and never guessed.
 """
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# What is looked at here are objects of any class.
-
 from __future__ import annotations
 
 import ast
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from sys import maxsize
 from types import FunctionType
 from typing import Any, Final
 
-from refold.architect.expressions import Expressions
-from refold.architect.frames import Frame
-from refold.architect.source import hints_of, names_of, plain, tree_of
+from refold.architect.frames import Frame, Names, merged
+from refold.architect.hints import of_hint
+from refold.architect.source import hints_of, names_of, place_of, tree_of
+from refold.architect.telling import Telling
 from refold.architect.values import (
     NOTHING,
     Known,
     Local,
-    Message,
     Row,
     Some,
     Value,
     When,
+    added,
+    any_of,
+    collection,
     element,
-    joined,
-    of_hint,
+    is_a,
 )
+from refold.schema.hashing import Definition
 
 _DEEPEST: Final = 8
 
 
-class Reader(Expressions):
+class Reader(Telling):
     """Reads one function, and the helpers that it calls; `noted` is what was found."""
 
-    def read(self, function: object, *arguments: Value) -> Value:
-        """What it gives when it is called with these; None if that cannot be told."""
-        registry: Mapping[Any, Any] | None = getattr(function, "registry", None)
-        if registry is not None and arguments and isinstance(arguments[0], Message):
-            return self._dispatched(registry, arguments[0], arguments[1:])
-        found = plain(function)
-        return None if found is None else self.followed(found, arguments)
+    def __init__(self, every: frozenset[type[Any]], own: frozenset[str]) -> None:
+        super().__init__(every, own)
+        self._remembered: dict[object, tuple[Value, int]] = {}
+        self._lowest = maxsize
+        """The lowest on the stack that what was read last would not be the same without."""
 
-    def _dispatched(self, registry: Mapping[Any, Any], message: Message, rest: Sequence[Value]) -> Value:
-        values: list[Value] = []
-        for cls, each in registry.items():
-            with self.only(message.classes & {cls}):
-                if cls in message.classes:
-                    values.append(self.read(each, Message(frozenset({cls})), *rest))
-        return joined(values)
+    def read(self, function: object, *arguments: Value) -> Value:
+        """What something callable gives when it is called with these; None if that cannot be told."""
+        if not is_a(function, type):
+            return super().read(function, *arguments)
+        place = place_of(function)
+        self.frame = Frame(function, place.file, {}, {})
+        return self.called(Known(function), arguments, {}, ast.Call(ast.Name("cls"), [], [], lineno=place.line))
 
     def followed(
         self, function: FunctionType, arguments: Sequence[Value], named: Mapping[str, Value] | None = None
     ) -> Value:
-        tree = tree_of(function)
-        if tree is None or function in self.stack or len(self.stack) > _DEEPEST:
+        """What a function gives, which is read once for the same arguments. One named "" stands for more, that are not known."""
+        tree, depth = tree_of(function), len(self.stack)
+        if tree is None or function in self.stack or depth > _DEEPEST:
+            self._lowest = min(self._lowest, self.stack.index(function) if function in self.stack else 0)
             return NOTHING if function in self.stack else None
-        bound = self._bound(function, tree.args, arguments, named or {})
+        asked = (function, tuple(arguments), frozenset((named or {}).items()), self.when)
+        asked_here = (*asked, *self.stack)
+        if asked not in self._remembered and asked_here not in self._remembered:
+            outer, self._lowest = self._lowest, maxsize
+            value = self._read(function, tree, self._bound(function, tree.args, arguments, named or {}))
+            self._remembered[asked if self._lowest >= depth else asked_here] = value, self._lowest
+            self._lowest = outer
+        value, lowest = self._remembered.get(asked) or self._remembered[asked_here]
+        self._lowest = min(self._lowest, lowest)
+        return value
+
+    def _read(self, function: FunctionType, tree: Definition, bound: Names) -> Value:
         frame = Frame(function, function.__code__.co_filename, names_of(function), bound)
         self.stack.append(function)
         outer, self.frame = self.__dict__.get("frame"), frame
         try:
             return self._body(tree)
+        except Exception:  # noqa: BLE001 - whatever code there is that nobody thought of
+            self.note("cannot tell", "gives", tree)
+            return None
         finally:
             self.stack.pop()
             if outer is not None:
                 self.frame = outer
 
-    def _body(self, tree: ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef) -> Value:
+    def _body(self, tree: Definition) -> Value:
         if isinstance(tree, ast.Lambda):
             return self.value(tree.body)
         self.walk(tree.body)
         yields, gives = self.frame.yields, self.frame.gives
-        return joined(yields) if yields else joined(gives) if len(gives) != 1 else gives[0]
+        return collection(yields) if yields else any_of(gives) if len(gives) != 1 else gives[0]
 
     def _bound(
         self, function: FunctionType, args: ast.arguments, given: Sequence[Value], named: Mapping[str, Value]
-    ) -> dict[str, Value]:
+    ) -> Names:
         hints = hints_of(function)
         names = [each.arg for each in (*args.posonlyargs, *args.args)]
-        bound: dict[str, Value] = dict(zip(names, given, strict=False)) | dict(named)
+        defaults: Mapping[str, object] = {} if "" in named else _defaults(function, names)
+        bound: Names = dict(zip(names, given, strict=False)) | {name: each for name, each in named.items() if name}
         for name in [*names, *(each.arg for each in args.kwonlyargs)]:
-            if bound.get(name) is None:
+            if name not in bound and name in defaults:
+                bound[name] = Known(defaults[name])
+            elif bound.get(name) is None:
                 bound[name] = of_hint(hints[name]) if name in hints else None
         for rest in filter(None, (args.vararg, args.kwarg)):
             bound[rest.arg] = None
@@ -94,28 +113,31 @@ class Reader(Expressions):
 
     # Statements ---------------------------------------------------------------
 
-    def walk(self, body: Sequence[ast.stmt]) -> None:
-        """Statements, one after another. After an `if` that leads away, only other classes of the message are left."""
-        for index, each in enumerate(body):
-            if isinstance(each, ast.If):
-                inside = self.told(each.test)
-                self._branches(each, inside)
-                if inside is not None and _leads_away(each.body) and not each.orelse:
-                    with self.only(self.all_but(inside)):
-                        self.walk(body[index + 1 :])
-                    return
-            else:
-                self.statement(each)
+    def statement(self, each: ast.stmt) -> When:
+        """One statement. Given are the classes of the message for which code goes on behind it."""
+        match each:
+            case ast.If():
+                return self.branch(each)
+            case ast.Match():
+                return self.match(each)
+            case ast.With(items, body) | ast.AsyncWith(items, body):
+                self._entered(items)
+                return self.walk(body)
+            case ast.For() | ast.AsyncFor():
+                over = element(self.value(each.iter))
+                self._again([each.target], over, each.body)
+                self.walk(each.orelse)
+            case ast.While(test, body, orelse):
+                self.value(test)
+                self._again([], None, body)
+                self.walk(orelse)
+            case ast.Try() | ast.TryStar():
+                return self._tried(each)
+            case _:
+                self._simple(each)
+        return self.when
 
-    def _branches(self, each: ast.If, inside: When) -> None:
-        self.value(each.test)
-        with self.only(inside):
-            self.walk(each.body)
-        with self.only(self.all_but(inside)):
-            self.walk(each.orelse)
-
-    def statement(self, each: ast.stmt) -> None:  # noqa: C901, PLR0912 - a table of statements
-        """One statement."""
+    def _simple(self, each: ast.stmt) -> None:  # noqa: C901, PLR0912 - a table of statements
         match each:
             case ast.Expr(value):
                 self.value(value)
@@ -129,35 +151,57 @@ class Reader(Expressions):
                 given = None if result is None else self.value(result)
                 self.bind(target, given or of_hint(self.annotation(annotation)))
             case ast.AugAssign(target, _, value):
-                self.bind(target, joined((self.value(target), self.value(value))))
+                self._augmented(target, self.value(target), self.value(value))
             case ast.Delete(targets):
                 for target in targets:
                     self.changed(target)
-            case ast.For(target, iter, body, orelse) | ast.AsyncFor(target, iter, body, orelse):
-                self.bind(target, element(self.value(iter)))
-                self.walk([*body, *orelse])
-            case ast.While(test, body, orelse):
-                self.value(test)
-                self.walk([*body, *orelse])
-            case ast.With(items, body) | ast.AsyncWith(items, body):
-                for item in items:
-                    entered = self.value(item.context_expr)
-                    if item.optional_vars is not None:
-                        self.bind(item.optional_vars, entered)
-                self.walk(body)
-            case ast.Try(body, handlers, orelse, final):
-                self.walk([*body, *(inner for handler in handlers for inner in handler.body), *orelse, *final])
-            case ast.Raise(error, cause):
-                for raised in filter(None, (error, cause)):
-                    self.value(raised)
-            case ast.Match():
-                self._match(each)
+            case ast.Raise(first, second) | ast.Assert(first, second):
+                for said in filter(None, (first, second)):
+                    self.value(said)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self.frame.bind(each.name, Local(self._nested(each)))
             case ast.Import() | ast.ImportFrom():
                 self.imported(each)
             case _:
                 pass
+
+    def _entered(self, items: Sequence[ast.withitem]) -> None:
+        for item in items:
+            entered = self.value(item.context_expr)
+            if item.optional_vars is not None:
+                is_generator = isinstance(entered, Some) and entered.of is not None
+                self.bind(item.optional_vars, element(entered) if is_generator else entered)
+
+    def _again(self, targets: Sequence[ast.expr], each: Value, body: Sequence[ast.stmt]) -> None:
+        """What may run any number of times."""
+
+        def once() -> When:
+            for target in targets:
+                self.bind(target, each)
+            self.walk(body)
+            return self.when
+
+        self.ways((None, once), (None, lambda: self.when))
+
+    def _tried(self, each: ast.Try | ast.TryStar) -> When:
+        before = dict(self.frame.bound)
+        left = self.walk([*each.body, *each.orelse])
+        after, self.frame.bound = self.frame.bound, merged([before, self.frame.bound])
+
+        def went_well() -> When:
+            self.frame.bound = after
+            return left
+
+        left = self.ways((None, went_well), *((None, partial(self._caught, caught)) for caught in each.handlers))
+        self.walk(each.finalbody)
+        return left
+
+    def _caught(self, handler: ast.ExceptHandler) -> When:
+        if handler.type is not None:
+            self.value(handler.type)
+        if handler.name is not None:
+            self.frame.bind(handler.name, None)
+        return self.walk(handler.body)
 
     def _nested(self, each: ast.FunctionDef | ast.AsyncFunctionDef) -> Value:
         """What a function gives that is written inside: its names are those around it."""
@@ -171,124 +215,6 @@ class Reader(Expressions):
             return self._body(each)
         finally:
             self.frame = outer
-
-    # Telling messages apart ---------------------------------------------------
-
-    def _match(self, each: ast.Match) -> None:
-        subject = self.value(each.subject)
-        left = self.message_of(subject)
-        for case in each.cases:
-            told, whole = self._matched(case.pattern, subject)
-            inside = None if left is None or told is None else left & told
-            with self.only(inside):
-                self._captured(case.pattern, subject, inside)
-                if case.guard is not None:
-                    self.value(case.guard)
-                self.walk(case.body)
-            if left is not None and told is not None and whole and case.guard is None:
-                left -= told
-        if left is not None:
-            self._missed(each, left)
-
-    def _missed(self, each: ast.Match, left: frozenset[type[Any]]) -> None:
-        tree = tree_of(self.frame.function)
-        mentioned = frozenset(
-            cls for case in each.cases for cls in self._matched(case.pattern, self.value(each.subject))[0] or left
-        )
-        if len(self.stack) == 1 and isinstance(tree, ast.FunctionDef) and tree.body[-1] is each:
-            for cls in left - mentioned:
-                self.note("misses", cls, each)
-
-    def message_of(self, subject: Value) -> frozenset[type[Any]] | None:
-        """The classes that the subject of a `match` may be of, if it is the message, or a row with it."""
-        match subject:
-            case Message(classes):
-                return classes if self.when is None else classes & self.when
-            case Row(values):
-                return next((found for found in map(self.message_of, values) if found is not None), None)
-            case _:
-                return None
-
-    def _matched(self, pattern: ast.pattern, subject: Value) -> tuple[When, bool]:
-        """The classes of the message that a pattern takes, None for any; and whether it takes all of these."""
-        match pattern:
-            case ast.MatchClass(cls, patterns, _, others) if isinstance(subject, Message):
-                known = self.resolved(cls)
-                found = {each for each in subject.classes if isinstance(known, type) and issubclass(each, known)}
-                return frozenset(found), all(map(_takes_all, (*patterns, *others)))
-            case ast.MatchOr(patterns):
-                several = [self._matched(each, subject) for each in patterns]
-                told = [classes for classes, _ in several if classes is not None]
-                return (frozenset().union(*told) if len(told) == len(several) else None), all(w for _, w in several)
-            case ast.MatchAs(inner) if inner is not None:
-                return self._matched(inner, subject)
-            case ast.MatchAs():
-                return self.message_of(subject), True
-            case ast.MatchSequence(patterns) if isinstance(subject, Row) and len(patterns) == len(subject.values):
-                several = [self._matched(*pair) for pair in zip(patterns, subject.values, strict=True)]
-                pairs = zip(several, subject.values, strict=True)
-                mine = [classes for (classes, _), value in pairs if isinstance(value, Message)]
-                return (mine[0] if mine else None), all(whole for _, whole in several)
-            case _:
-                return self.message_of(subject), False
-
-    def _captured(self, pattern: ast.pattern, subject: Value, inside: When) -> None:  # noqa: C901 - a table of patterns
-        match pattern:
-            case ast.MatchAs(inner, name):
-                if name is not None:
-                    self.frame.bound[name] = (
-                        Message(inside) if isinstance(subject, Message) and inside is not None else subject
-                    )
-                if inner is not None:
-                    self._captured(inner, subject, inside)
-            case ast.MatchClass(cls, patterns, names, others):
-                known = self.resolved(cls)
-                positions = getattr(known, "__match_args__", ()) if isinstance(known, type) else ()
-                hints = hints_of(known) if isinstance(known, type) else {}
-                for name, each in (*zip(positions, patterns, strict=False), *zip(names, others, strict=True)):
-                    self._captured(each, of_hint(hints[name], given=True) if name in hints else None, None)
-            case ast.MatchOr(patterns):
-                for each in patterns:
-                    self._captured(each, subject, inside)
-            case ast.MatchSequence(patterns):
-                values = subject.values if isinstance(subject, Row) and len(subject.values) == len(patterns) else ()
-                for each, value in zip(patterns, values or [element(subject)] * len(patterns), strict=True):
-                    self._captured(each, value, inside)
-            case ast.MatchStar(name) if name is not None:
-                self.frame.bound[name] = element(subject)
-            case _:
-                pass
-
-    def told(self, test: ast.expr) -> When:
-        """The classes of the message for which a test holds, if that is all that it tests."""
-        match test:
-            case ast.Call(ast.Name("isinstance"), [subject, cls]):
-                message, known = self.value(subject), self.resolved(cls)
-                if isinstance(message, Message) and isinstance(known, type | tuple):
-                    return frozenset(each for each in message.classes if issubclass(each, known))
-                return None
-            case ast.Compare(ast.Call(ast.Name("type"), [subject]), [ast.Is() | ast.Eq()], [cls]):
-                message, known = self.value(subject), self.resolved(cls)
-                return message.classes & {known} if isinstance(message, Message) and isinstance(known, type) else None
-            case ast.UnaryOp(ast.Not(), inner):
-                return self.all_but(self.told(inner))
-            case _:
-                return None
-
-    def all_but(self, inside: When) -> When:
-        """The other classes of the message."""
-        return None if inside is None else self.every - inside
-
-    @contextmanager
-    def only(self, classes: When) -> Generator[None]:
-        """What is found meanwhile is so for these classes alone."""
-        before = self.when
-        if classes is not None:
-            self.when = classes if before is None else before & classes
-        try:
-            yield
-        finally:
-            self.when = before
 
     # Names --------------------------------------------------------------------
 
@@ -306,21 +232,25 @@ class Reader(Expressions):
                 for each, part in zip(targets, values, strict=True):
                     self.bind(each, part)
             case ast.Starred(inner):
-                self.bind(inner, value)
+                self.bind(inner, collection((value,)))
             case _:
                 self.changed(target)
 
+    def _augmented(self, target: ast.expr, before: Value, by: Value) -> None:
+        """`+=` and the like: they change a collection in place, and give anything else a new value."""
+        result = added((before, by))
+        if isinstance(before, Some) and before.can_change and result is not None:
+            result = replace(result, given=before.given, can_change=True)
+        if isinstance(before, Some) and before.can_change and before.given and isinstance(target, ast.Name):
+            self.note("changes", target.id, target)
+        self.bind(target, result)
+
     def changed(self, target: ast.expr) -> None:
         """Something that has a name is changed in place."""
-        if isinstance(target, ast.Attribute | ast.Subscript):
-            on = self.value(target.value)
-            if isinstance(on, Message) or (isinstance(on, Some) and on.given):
-                self.note("changes", ast.unparse(target), target)
+        if isinstance(target, ast.Attribute | ast.Subscript) and self.is_given(self.value(target.value)):
+            self.note("changes", ast.unparse(target), target)
 
 
-def _leads_away(body: Sequence[ast.stmt]) -> bool:
-    return isinstance(body[-1], ast.Return | ast.Raise | ast.Continue)
-
-
-def _takes_all(pattern: ast.pattern) -> bool:
-    return isinstance(pattern, ast.MatchAs) and pattern.pattern is None
+def _defaults(function: FunctionType, names: Sequence[str]) -> Mapping[str, object]:
+    last = function.__defaults__ or ()
+    return dict(zip(names[len(names) - len(last) :], last, strict=True)) | (function.__kwdefaults__ or {})

@@ -8,39 +8,63 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from types import FunctionType, MethodType, ModuleType
-from typing import Any, get_type_hints
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field
+from enum import Enum, EnumMeta
+from functools import cached_property, lru_cache, partial, partialmethod
+from sys import maxsize
+from types import (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+    WrapperDescriptorType,
+)
+from typing import Any, Final, cast, get_type_hints
+
+from msgspec import Struct
 
 from refold.architect.parts import Place
+from refold.architect.values import is_a
 from refold.fingerprint import is_filled
 from refold.schema.hashing import Definition, definition_of
 
 
 def plain(function: object) -> FunctionType | None:
     """The Python function that something callable is, if it is one."""
+    return opened(function)[0]
+
+
+def opened(function: Any) -> tuple[FunctionType | None, tuple[object, ...], Mapping[str, object]]:  # noqa: ANN401
+    """The Python function that something callable is, if it is one, and what it is called with before all else."""
+    first: tuple[object, ...] = ()
+    named: Mapping[str, object] = {}
     while True:
-        match function:
-            case FunctionType():
-                wrapped = getattr(function, "__wrapped__", None)
-                if wrapped is None or hasattr(function, "registry"):
-                    return function
-                function = wrapped
-            case MethodType():
-                function = function.__func__
-            case staticmethod() | classmethod():
-                function = function.__func__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            case partial():
-                function = function.func  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            case type() | None:
-                return None
-            case _:
-                function = getattr(function, "__wrapped__", None) or inspect.getattr_static(
-                    type(function), "__call__", None
-                )
-                if not isinstance(function, FunctionType):
-                    return None
+        if type(function) is FunctionType:
+            if (wrapped := _wrapped(function)) is None:
+                return function, first, named
+            function = wrapped
+        elif is_a(function, MethodType):
+            function, first = function.__func__, (function.__self__, *first)
+        elif is_a(function, staticmethod, classmethod):
+            function = function.__func__
+        elif is_a(function, partial):
+            first, named = (*function.args, *first), {**function.keywords, **named}
+            function = function.func
+        elif (wrapped := attribute(function, "__wrapped__")) is not None:
+            function = wrapped
+        else:
+            function, first = inspect.getattr_static(type(function), "__call__", None), (function, *first)
+            if type(function) is not FunctionType:
+                return None, (), {}
+
+
+def _wrapped(function: FunctionType) -> object | None:
+    return None if "registry" in vars(function) else vars(function).get("__wrapped__")
 
 
 def tree_of(function: FunctionType) -> Definition | None:
@@ -50,9 +74,10 @@ def tree_of(function: FunctionType) -> Definition | None:
 
 def place_of(thing: object) -> Place:
     """Where a class or a function is written."""
-    name = f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', type(thing).__name__)}"
-    if isinstance(thing, type):
-        return Place(_file_of(thing), _line_of(thing), name)
+    name = f"{attribute(thing, '__module__') or ''}.{attribute(thing, '__qualname__') or type(thing).__name__}"
+    if is_a(thing, type):
+        cls = cast("type[Any]", thing)
+        return Place(_file_of(cls), _line_of(cls), name)
     function = plain(thing)
     if function is None:
         return Place("", 0, name)
@@ -76,7 +101,7 @@ def _line_of(cls: type[Any]) -> int:
 
 def is_foreign(thing: object, own: frozenset[str]) -> bool:
     """Whether it is code of somebody else's: the standard library, Refold, an installed package that is not the application."""
-    module = getattr(thing, "__module__", None) or ""
+    module = str(attribute(thing, "__module__") or "")
     if any(module == each or module.startswith(f"{each}.") for each in own):
         return False
     top, file = module.partition(".")[0], getattr(sys.modules.get(module), "__file__", None) or ""
@@ -125,16 +150,55 @@ def hints_of(thing: Callable[..., object] | type[Any]) -> Mapping[str, Any]:
         return {}
 
 
-def attribute(thing: object, name: str) -> object | None:
-    """An attribute of an object, if it is there without any code of the application's running."""
-    if isinstance(thing, ModuleType):
-        module: dict[str, object] = vars(thing)
-        return module.get(name)
+_BOUND: Final = frozenset({
+    FunctionType, MethodType, staticmethod, classmethod, partial, partialmethod, type(lru_cache(len)),
+    BuiltinFunctionType, ClassMethodDescriptorType, GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType,
+    WrapperDescriptorType,
+})  # fmt: skip
+"""What is bound to an object by Python alone."""
+
+
+def attribute(thing: Any, name: str) -> Any:  # noqa: ANN401, PLR0911 - any object
+    """An attribute of an object, if it is there without any code of the application's running; otherwise None."""
+    if is_a(thing, ModuleType):
+        return vars(thing).get(name)
+    if is_a(thing, EnumMeta) and name in vars(thing)["_member_map_"]:
+        return vars(thing)["_member_map_"][name]
+    if is_a(thing, Enum) and name in {"name", "value"}:
+        return vars(thing).get(f"_{name}_")
+    if type(thing) is MethodType and name not in {"__self__", "__func__"}:
+        return attribute(thing.__func__, name)
+    found, is_class = inspect.getattr_static(thing, name, None), is_a(thing, type)
+    if not hasattr(type(found), "__get__"):
+        return found if is_class or not is_a(found, type) else None
+    if type(found) not in _BOUND:
+        return None
     try:
-        found = inspect.getattr_static(thing, name)
-    except AttributeError:
+        return (
+            type.__getattribute__(cast("type[Any]", thing), name) if is_class else object.__getattribute__(thing, name)
+        )
+    except Exception:  # noqa: BLE001 - a slot that is empty, or whatever else a descriptor says
         return None
-    if isinstance(found, property) or (not isinstance(thing, type) and isinstance(found, type)):
-        return None
-    bound: object = getattr(thing, name, None) if hasattr(found, "__get__") else found
-    return bound
+
+
+def factories_of(cls: type[Any]) -> Iterator[tuple[str, int, object]]:
+    """The fields of a record whose defaults are made anew each time: their names, the places of their arguments, by what."""
+    fields: Mapping[str, Field[Any]] = vars(cls).get("__dataclass_fields__", {})
+    named = [each for each in fields.values() if each.init and each.kw_only]
+    places = [*(each for each in fields.values() if each.init and not each.kw_only), *named]
+    for at, each in enumerate(places):
+        if each.default_factory is not MISSING:
+            yield each.name, maxsize if each in named else at, each.default_factory
+    if issubclass(cls, Struct):
+        first = len(cls.__struct_fields__) - len(cls.__struct_defaults__)
+        for at, (name, default) in enumerate(zip(cls.__struct_fields__[first:], cls.__struct_defaults__, strict=True)):
+            if type(default).__module__.partition(".")[0] == "msgspec" and (made_by := attribute(default, "factory")):
+                yield name, first + at, made_by
+
+
+def computed(thing: object, name: str) -> FunctionType | None:
+    """The function that an attribute is computed by, of a property."""
+    found = inspect.getattr_static(thing, name, None)
+    if is_a(found, property):
+        return plain(found.fget)
+    return plain(found.func) if is_a(found, cached_property) else None

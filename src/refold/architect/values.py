@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping, MutableSequence, MutableSet, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import UnionType
-from typing import Annotated, Any, Final, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, TypeAlias
 
 from refold.messages import Recorded
 
@@ -16,11 +15,17 @@ When: TypeAlias = frozenset[type[Any]] | None
 """The classes of the message for which this is so; None for whatever it is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Known:
-    """This very object."""
+    """This very object. It is compared by what it is: to ask it would run its code."""
 
     value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Known and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Some:
     """Whether it is part of what the function was given, so that a change of it would be seen outside."""
     can_change: bool = False
     """Whether it is a collection that can be changed in place."""
+    of: Value = None
+    """What it holds, if it is a collection; None if it is none, or that cannot be told."""
 
     @property
     def classes(self) -> frozenset[type[Any]]:
@@ -56,13 +63,13 @@ class Envelope:
 class Method:
     """A function of a class, and what it is called on."""
 
-    function: Any
+    function: Known
     on: Value
 
 
 @dataclass(frozen=True)
 class Local:
-    """A function that is written inside another: what it gives."""
+    """A function of which no more is known than what it gives, such as one that is written inside another."""
 
     result: Value
 
@@ -71,7 +78,7 @@ class Local:
 class Several:
     """One of these, as they stand in a table by their keys."""
 
-    by_key: tuple[tuple[object, Value], ...]
+    by_key: tuple[tuple[Known, Value], ...]
 
 
 @dataclass(frozen=True)
@@ -87,12 +94,17 @@ Value: TypeAlias = Known | Some | Message | Envelope | Method | Local | Several 
 NOTHING: Final = Some()
 
 
+def is_a(thing: object, *classes: type[Any]) -> bool:
+    """Whether it is of one of these classes: `isinstance` would ask its `__class__`, which runs the code of a proxy."""
+    return issubclass(type(thing), classes)
+
+
 def of_class(*classes: type[Any], when: When = None, given: bool = False) -> Some:
     """Something of these classes."""
     return Some(frozenset((cls, when) for cls in classes), given)
 
 
-def as_some(value: Value, when: When = None) -> Some | None:  # noqa: PLR0911 - a table of values
+def as_some(value: Value, when: When = None) -> Some | None:
     """The value by its classes; None if they cannot be told."""
     match value:
         case Some():
@@ -101,84 +113,96 @@ def as_some(value: Value, when: When = None) -> Some | None:  # noqa: PLR0911 - 
             return of_class(*value.classes, when=when)
         case Envelope():
             return of_class(Recorded)
-        case Known(None):
-            return NOTHING
-        case Known(tuple() | list() | set() | frozenset() as several):
-            return joined([Known(each) for each in several], when)
-        case Known(type()):
-            return of_class(type)
-        case Known(one):
-            return of_class(type(one), when=when)
+        case Known():
+            return _of_object(value.value, when)
         case Row(values):
-            return joined(values, when)
+            return collection(values, when)
         case _:
             return None
 
 
-def joined(values: Iterable[Value], when: When = None) -> Some | None:
-    """Any of these; None if one of them cannot be told."""
-    parts: set[tuple[type[Any], When]] = set()
-    given = False
-    for each in values:
-        some = as_some(each, when)
-        if some is None:
-            return None
-        parts |= some.parts
-        given = given or some.given
-    return Some(frozenset(parts), given)
+def _of_object(thing: Any, when: When, *around: object) -> Some | None:  # noqa: ANN401 - any object
+    if thing is None or any(thing is each for each in around):
+        return NOTHING
+    if type(thing) in {tuple, list, set, frozenset}:
+        return collection([_of_object(each, when, thing, *around) for each in thing])
+    return of_class(type) if is_a(thing, type) else of_class(type(thing), when=when)
+
+
+def any_of(values: Iterable[Value], when: When = None) -> Some | None:
+    """Any of these; None if one of them cannot be told. It counts as given if it is, whichever it is."""
+    found = [as_some(each, when) for each in values]
+    some = [each for each in found if each is not None and each != NOTHING]
+    if None in found or not some:
+        return None if None in found else NOTHING
+    held = [each.of for each in some]
+    return Some(
+        frozenset[tuple[type[Any], When]]().union(*(each.parts for each in some)),
+        all(each.given for each in some),
+        any(each.can_change for each in some),
+        None if None in held else _one_of(held),
+    )
 
 
 def either(first: Value, second: Value) -> Value:
     """One of two."""
-    return first if first == second else joined((first, second))
+    return first if first == second else any_of((first, second))
+
+
+def _one_of(values: Iterable[Value]) -> Value:
+    first, *others = [*values] or [NOTHING]
+    return first if all(each == first for each in others) else any_of((first, *others))
+
+
+# Collections ------------------------------------------------------------------
+
+
+def collection(values: Iterable[Value], when: When = None) -> Some | None:
+    """A new collection of these, which may themselves be given; None if one of them cannot be told."""
+    every = [*values]
+    some = any_of(every, when)
+    if some is None:
+        return None
+    return Some(some.parts, of=every[0] if every and all(each == every[0] for each in every) else some)
+
+
+def table(values: Iterable[Value]) -> Some:
+    """A new dict with these values."""
+    some = collection(values)
+    return of_class(dict) if some is None else Some(of_class(dict).parts, of=some.of)
 
 
 def element(value: Value) -> Value:
     """One of a collection."""
     match value:
-        case Known(tuple() | list() | set() | frozenset()) | Row():
-            return as_some(value)
-        case Some() | Several():
+        case Row(values):
+            return _one_of(values)
+        case Some():
+            return None if any(issubclass(cls, Mapping) for cls in value.classes) else value.of
+        case Known():
+            some = as_some(value)
+            return None if some is None else some.of
+        case Several():
             return value
         case _:
             return None
 
 
-def of_hint(hint: Any, *, given: bool = False) -> Value:  # noqa: ANN401 - whatever an annotation is
-    """What an annotation promises."""
-    found = _classes(hint)
-    return None if found is None else Some(of_class(*found).parts, given, _is_collection(hint))
+def copied(value: Value) -> Some | None:
+    """Something new that holds the same, as a slice or a shallow copy does."""
+    some = as_some(value)
+    return None if some is None else Some(some.parts, of=some.of)
 
 
-def _is_collection(hint: Any) -> bool:  # noqa: ANN401 - whatever an annotation is
-    origin = get_origin(hint) or hint
-    if origin in (Union, UnionType):
-        return any(map(_is_collection, get_args(hint)))
-    return isinstance(origin, type) and issubclass(origin, MutableSequence | MutableMapping | MutableSet)
+def added(values: Iterable[Value], when: When = None) -> Some | None:
+    """What `+` and `|` give: a new collection of what these hold, or a number."""
+    return copied(any_of(values, when))
 
 
-def _classes(hint: Any) -> Sequence[type[Any]] | None:  # noqa: ANN401, PLR0911 - a table of hints
-    aliased = getattr(hint, "__value__", None)
-    if aliased is not None:
-        return _classes(aliased)
-    if isinstance(hint, TypeVar) or hint is Any or hint is object:
+def grown(on: Value, by: Value, when: When = None) -> Value:
+    """A collection, after this one was added to it."""
+    more = collection((by,), when)
+    some = as_some(on)
+    if some is None or more is None or some.of is None:
         return None
-    if hint is None or hint is type(None):
-        return ()
-    origin, args = get_origin(hint), get_args(hint)
-    if origin in (Union, UnionType):
-        return _all(args)
-    if origin is Annotated:
-        return _classes(args[0])
-    if origin is None:
-        return (hint,) if isinstance(hint, type) else None
-    if isinstance(origin, type) and issubclass(origin, Iterable) and not issubclass(origin, Mapping) and args:
-        return _all([arg for arg in args[: None if origin is tuple else 1] if arg is not Ellipsis])
-    return (origin,) if isinstance(origin, type) else None
-
-
-def _all(hints: Iterable[Any]) -> Sequence[type[Any]] | None:
-    found = [_classes(hint) for hint in hints]
-    if any(each is None for each in found):
-        return None
-    return [cls for each in found for cls in each or ()]
+    return Some(some.parts | more.parts, some.given, some.can_change, either(some.of, more.of))

@@ -347,7 +347,7 @@ app = App(Fold("order", initial=bool, evolve=evolve))
 
 app = App(Fold("order", initial=bool, evolve=evolve))
 """,
-        how="evolve ends with a match on its event, and a class of its annotation is in no case.",
+        how="evolve ends with a match on its event, and a class of its annotation is in no case, and did not lead away before.",
         ignore="Hardly ever.",
         find=_missed,
     ),

@@ -353,7 +353,8 @@ def evolve(cart: Cart, event: ItemAdded) -> Cart:
 
 app = App(Fold("cart", initial=Cart, evolve=evolve))
 """,
-        how="evolve or decide assigns to a field or an item of what it is given, or calls append, update, pop and the like on it.",
+        how="evolve or decide assigns to a field or an item of what it is given, or calls append, update, pop and the like on it. "
+        "Copies may be changed: list(...), sorted, slices, displays, deepcopy.",
         ignore="Where copying was measured to be too slow, and nothing but plain loads use the fold.",
         find=_changes,
     ),
