@@ -102,8 +102,8 @@ def next_number(found: Sequence[Build]) -> int:
 
 
 def made_of(projection: Projection, number: int, role: Role) -> Build:
-    """A build of this version of a projection; what it consists of in the order in which it is made."""
-    objects = (*(("table", table.name) for table in projection.tables), *creations(projection.schema))
+    """A build of this version of a projection."""
+    objects = (*creations(projection.schema), *(("table", table.name) for table in projection.tables))
     return Build(projection.name, number, projection.version, role, 0, 0, tuple((kind, name) for kind, name in objects))
 
 

@@ -146,11 +146,15 @@ def _other(text: str, name: str | None, before: str, after: str) -> str:
     return f'"{after}"' if name is not None and folded(name) == folded(before) else text
 
 
-def dropping(build: Build, suffix: str) -> Iterator[Own]:
-    """The statements that remove what a build's schema made; what goes with its table is not named."""
+def dropping(build: Build, suffix: str, database: str) -> Iterator[Own]:
+    """The statements that remove what a build's schema made; what goes with its table is not named.
+
+    PostgreSQL is told of all of a kind at once, since it removes none that another one refers to.
+    """
     for kind in ("view", "materialized view", "table", "sequence", "type", "domain", *sorted(_FUNCTIONS)):
-        for name in (name for its, name in reversed(build.objects) if its == kind):
-            yield Own(f'drop {kind} if exists "{name}{suffix}"', {})
+        names = [f'"{name}{suffix}"' for its, name in reversed(build.objects) if its == kind]
+        for each in [", ".join(names)] if names and database == "postgresql" else names:
+            yield Own(f"drop {kind} if exists {each}", {})
 
 
 _GUARD: Final = """
@@ -174,7 +178,7 @@ async def dropped(target: Backend, build: Build) -> bool:
         *([Own(_LET_GO, build.key)] if build.role == "building" else []),
         Own(_GUARD, {**build.key, "role": build.role}, must=True),
         *(Own(text, build.key) for text in _FORGET),
-        *dropping(build, build.suffix),
+        *dropping(build, build.suffix, target.capabilities.name),
     ]
     try:
         await target.work(steps)

@@ -29,6 +29,7 @@ pots = Table("pots", Pot, key="id")
 SCHEMA = """
 create index pots_by_amount on pots (amount);
 create table counted (n integer primary key, many integer);
+create table marks (pot text references pots (id));
 create view rich as select id from pots where amount > 100"""
 
 
