@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 
-from refold.codec import as_ordered_json
+from refold.codec import as_json, as_ordered_json
 from refold.errors import UsageError, shortened
 
 Json: TypeAlias = Any
@@ -34,14 +34,27 @@ def difference(old: object, new: object) -> tuple[Operation, ...]:
     return () if old is new else tuple(changes(comparable(old), comparable(new)))
 
 
-def comparable(state: object) -> Json:
-    """A state as plain JSON, with keys and the items of sets in order, so that what is equal looks equal.
+def presentable(state: object) -> Json:
+    """A state as plain JSON.
 
     Raises:
         UsageError: it holds what JSON has no form for.
     """
+    return _plain(as_json, state)
+
+
+def comparable(state: object) -> Json:
+    """The same with keys and the items of sets in order, so that what is equal looks equal.
+
+    Raises:
+        UsageError: as `presentable`.
+    """
+    return _plain(as_ordered_json, state)
+
+
+def _plain(form: Callable[[object], Json], state: object) -> Json:
     try:
-        return as_ordered_json(state)
+        return form(state)
     except (TypeError, NotImplementedError, ValueError) as error:
         raise UsageError(
             f"a state has no form in JSON, so it can be neither shown nor compared: {error}. It was {shortened(state)}."

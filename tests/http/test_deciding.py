@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from tests.http.conftest import Client, Serve
-from tests.http.desk import Add, Cart, carts
+from tests.http.desk import Add, Cart, ItemAdded, carts
 from tests.http.test_access import granted
 
-from refold import App, AsyncStore
+from refold import App, AsyncStore, Decider
 
 
 async def add(client: Client, qty: Any = 1, *, query: str = "id=c-1", **headers: str) -> Any:
@@ -131,3 +131,29 @@ async def test_of_several_deciders_one_is_named(serve: Serve) -> None:
     both = serve(app=App(carts, replace(carts, category="basket", events=carts.event_types, commands=(Add,))))
     assert (await add(both)).status_code == 400
     assert (await add(both, query="id=c-1&category=basket")).json()["stream"] == "basket-c-1"
+
+
+class Tally:
+    """A state that is a class as any, with no form in JSON."""
+
+    items = 0
+
+
+def tallied(tally: Tally, event: ItemAdded) -> Tally:
+    after = Tally()
+    after.items = tally.items + event.qty
+    return after
+
+
+def add_to(command: Add, tally: Tally) -> list[ItemAdded]:
+    return [ItemAdded(command.sku, command.qty + tally.items)]
+
+
+async def test_a_command_is_done_also_where_the_state_after_it_cannot_be_shown(serve: Serve, store: AsyncStore) -> None:
+    client = serve(app=App(Decider("cart", Tally, tallied, add_to)))
+    done, tried = await add(client, 3), await add(client, 1, query="id=c-1&dry_run=true")
+    asked = await client.get("/streams/cart-c-1/state")
+    assert ((done.status_code, "state" in done.json()), await store.head()) == ((201, False), 1)
+    assert (tried.status_code, tried.json()["events"][0]["data"]["qty"], "state" in tried.json()) == (200, 4, False)
+    assert (asked.status_code, asked.json()["type"]) == (406, "urn:refold:problem:not-acceptable")
+    assert asked.json()["detail"].startswith("a state has no form in JSON, so it can be neither shown nor compared: ")

@@ -11,13 +11,12 @@ from msgspec.structs import replace
 from refold.app import App
 from refold.cli.nearby import no_such_stream
 from refold.cli.saying import say
-from refold.codec import as_json
 from refold.flows.load import AsOf, Loaded
 from refold.flows.whatif import Edits, WhatIf
 from refold.fold import Fold
 from refold.forms import merging
 from refold.messages import Recorded, StreamName
-from refold.patching import comparable
+from refold.patching import presentable
 from refold.snapshot import Snapshots
 from refold.store import Store
 
@@ -40,10 +39,7 @@ class States:
             UsageError: it has no form in JSON.
         """
         loaded = self.folded(as_of, valid_at)
-        try:
-            return replace(loaded, state=as_json(loaded.state))
-        except (TypeError, NotImplementedError, ValueError):
-            return replace(loaded, state=comparable(loaded.state))  # which says what is wrong with it
+        return replace(loaded, state=presentable(loaded.state))
 
     def folded(self, as_of: AsOf | None, valid_at: datetime | None = None) -> Loaded[Any]:
         """The same, as the fold has it."""

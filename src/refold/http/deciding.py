@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
 from refold.codec import as_json
-from refold.errors import InvalidName, KeyReused
+from refold.errors import InvalidName, KeyReused, UsageError
 from refold.fold import Decider
 from refold.http.appending import KEY, reused
 from refold.http.asking import Ask, answer
@@ -18,6 +18,7 @@ from refold.http.problems import Declined
 from refold.http.routes import NAME, Route, Told
 from refold.http.shapes import Name
 from refold.messages import StreamName, spec_of
+from refold.patching import presentable
 from refold.refusals import DeciderRefused, telling_refusals
 
 
@@ -40,7 +41,7 @@ class DecidedOut(Struct, frozen=True):
     """What came of a command: the events, the state after them, and the stream's version and position then.
 
     `appended`: they stand in the store, now or, if `repeated`, since the first time that it was asked for. Who may not read the
-    category is told no state, and no events of the first time.
+    category is told no state, and no events of the first time; nobody is told a state that has no form in JSON.
     """
 
     stream: str
@@ -111,7 +112,7 @@ async def _done(ask: Ask, decider: Decider[Any, Any, Any], id: str, command: obj
     return DecidedOut(
         str(decider.stream(id)), handled.version, int(handled.position),
         _events(handled.events if reads or not handled.repeated else ()),
-        appended=True, state=as_json(handled.state) if reads else UNSET, repeated=handled.repeated,
+        appended=True, state=_shown(handled.state) if reads else UNSET, repeated=handled.repeated,
     )  # fmt: skip
 
 
@@ -121,8 +122,16 @@ async def _tried(ask: Ask, decider: Decider[Any, Any, Any], id: str, command: ob
     after = decider(events, loaded.state)
     return DecidedOut(
         str(decider.stream(id)), loaded.version, int(loaded.position), _events(events), appended=False,
-        state=as_json(after),
+        state=_shown(after),
     )  # fmt: skip
+
+
+def _shown(state: object) -> Any:  # noqa: ANN401 - JSON of any shape
+    """A state that is shown if it can be: the command is done, and nothing is wrong with that."""
+    try:
+        return presentable(state)
+    except UsageError:
+        return UNSET
 
 
 def _events(events: Iterable[object]) -> list[EventOut]:

@@ -13,7 +13,7 @@ import msgspec
 from starlette.responses import Response
 
 from refold.cloudevents import STRUCTURED
-from refold.codec import as_json
+from refold.errors import UsageError
 from refold.eventlogs.recorded import EventRecord, record_of
 from refold.eventlogs.times import moment
 from refold.flows.load import AsOf
@@ -36,6 +36,7 @@ from refold.http.shapes import (
     StateQuery,
 )
 from refold.messages import OWN, Position, Recorded, StreamName
+from refold.patching import presentable
 from refold.query import Query
 
 NDJSON: Final = "application/x-ndjson"
@@ -228,8 +229,15 @@ async def read_state(ask: Ask) -> Response:
     is_current = asked.at is None and asked.valid_at is None
     streams = ask.store.bind(ask.api.classes.fold(name.category))
     loaded = await streams.load(name.id, as_of=as_of(asked.at), valid_at=asked.valid_at)
-    told = StateOut(str(name), loaded.version, int(loaded.position), as_json(loaded.state))
+    told = StateOut(str(name), loaded.version, int(loaded.position), _shown(loaded.state))
     return _tagged(ask, encode(told), JSON, loaded.version if is_current else None)
+
+
+def _shown(state: object) -> Any:  # noqa: ANN401 - JSON of any shape
+    try:
+        return presentable(state)
+    except UsageError as error:
+        raise Declined(406, "not-acceptable", str(error)) from error
 
 
 def as_of(text: str | None) -> AsOf | None:
@@ -264,7 +272,7 @@ ROUTES: Final = (
     }, (400, 404, 406, 410), query=PageQuery, headers=(_IF_NONE_MATCH,), variables=_STREAM, group="read"),
     Route("GET", "/streams/{stream}/state", read_state, "read", "The state of a stream, now or as of then", {
         200: Told("The state.", {JSON: StateOut}, _TAG), 304: Told("Nothing is new.", headers=_TAG),
-    }, (400, 404, 410), query=StateQuery, headers=(_IF_NONE_MATCH,), variables=_STREAM, group="read"),
+    }, (400, 404, 406, 410), query=StateQuery, headers=(_IF_NONE_MATCH,), variables=_STREAM, group="read"),
     Route("GET", "/events", read_events, "read", "Read events of a category, a query, a story, or all", {
         200: Told("A page; as NDJSON, all.", _EVENTS, _LINK),
     }, (400, 406, 410), query=EventsQuery, group="read"),
