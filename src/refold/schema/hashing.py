@@ -1,97 +1,179 @@
 """Fingerprints of functions: of what their source means, not of how it is laid out.
 
 Docstrings, comments, annotations, names of the function itself and formatting are left out. What it uses goes in: the values
-that it closes over, its defaults, and the constants and functions of its own module that it names.
+that it closes over, its defaults, and the constants and functions of the application that it names or imports.
 """
 
 from __future__ import annotations
 
 import ast
-import dataclasses
 import inspect
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
+from enum import Enum
+from fractions import Fraction
 from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
-from types import CellType, CodeType, FunctionType, ModuleType
-from typing import Any, TypeAlias, cast
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Final, TypeAlias, cast
+
+from refold.insides import attribute, parts_of
+from refold.reach import is_foreign, owners, reached, top
+from refold.sameness import field_names
+from refold.schema.meaning import meaning_of, without_docstrings
+from refold.telling import is_plain
 
 Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 def function_hash(function: object) -> str | None:
     """The fingerprint of a function, or of an object that is called; None where its source is not to be had."""
-    parts = list(_parts(function, set()))
+    parts = list(_Hashing().of(function))
     return None if None in parts else f"sha256:{sha256(chr(10).join(map(str, parts)).encode()).hexdigest()}"
 
 
-def _parts(value: object, seen: set[int]) -> Iterator[str | None]:
-    if id(value) in seen:
-        return
-    seen.add(id(value))
-    if isinstance(value, FunctionType):
-        yield from _of_function(value, seen)
-        return
-    yield _plain(value)
-    for part in _within(value):
-        yield from _parts(part, seen)
+class _Hashing:
+    """The parts of one fingerprint. What might lead back to itself is in it once."""
+
+    def __init__(self) -> None:
+        self._own: set[str] = set()
+        self._seen: set[int] = set()  # of what outlives this: no id is given out twice
+
+    def of(self, value: object) -> Iterator[str | None]:
+        """What a value is, and what it holds."""
+        if id(value) in self._seen and not _is_told_again(value):
+            return
+        self._seen.add(id(value))
+        if isinstance(value, FunctionType):
+            yield from self._of_function(value)
+            return
+        yield _plain(value)
+        for part in self._within(value):
+            yield from self.of(part)
+        if _is_ready_made(value):
+            yield from self._nothing()
+
+    def _nothing(self) -> Iterator[str]:
+        """Where there is none of what there might be; it says so once."""
+        if id(None) not in self._seen:
+            self._seen.add(id(None))
+            yield "None"
+
+    def _of_function(self, function: FunctionType) -> Iterator[str | None]:
+        self._own |= {*owners(function)}
+        tree = definition_of(function.__code__)
+        yield None if tree is None else _text(tree)
+        yield "tuple"
+        for given in (function.__defaults__, function.__kwdefaults__):
+            yield from self._nothing() if given is None else self.of(given)
+        for name, value in self._named(function):
+            yield name
+            yield from self.of(value)
+
+    def _named(self, function: FunctionType) -> Iterator[tuple[str, object]]:
+        code, names = function.__code__, function.__globals__
+        cells = [_content(cell) for cell in function.__closure__ or ()]
+        yield from sorted(zip(code.co_freevars, cells, strict=True), key=lambda cell: cell[0])
+        near = {name: names[name] for name in sorted(_names(code)) if _is_near(names.get(name), function)}
+        yield from near.items()
+        for name, value in reached(code, names, self._own):
+            if name not in near and self._counts(value):
+                yield name, value
+
+    def _counts(self, value: object) -> bool:
+        """Whether what it reaches is a constant, or a function of the application."""
+        match value:
+            case FunctionType():
+                return not is_foreign(value.__module__, self._own) and definition_of(value.__code__) is not None
+            case type() | ModuleType() | None:
+                return False
+            case partial():
+                return not isinstance(value.func, FunctionType) or self._counts(value.func)
+            case MethodType():
+                return self._counts(value.__func__)
+            case _ if (inner := _wrapped(value)) is not None:
+                return self._counts(inner)
+            case _:
+                return isinstance(value, _BUILT_IN) or _is_atom(value) or self._is_own(value)
+
+    def _within(self, value: object) -> list[object]:  # noqa: PLR0911 - a table, one case a kind
+        match value:
+            case partial():
+                return [value.func, value.args, value.keywords]
+            case MethodType():
+                return [value.__func__, value.__self__]
+            case dict():
+                return [each for pair in cast("dict[object, object]", value).items() for each in pair]
+            case set() | frozenset():
+                return sorted(cast("set[object]", value), key=repr)
+            case list() | tuple():
+                return list(cast("list[object]", value))
+            case Enum():
+                return [value._value_]
+            case type() | ModuleType():
+                return []
+            case _:
+                return [] if _is_atom(value) else [*self._held(value), *_call_of(value)]
+
+    def _held(self, value: object) -> list[object]:
+        if (inner := _wrapped(value)) is not None:
+            return [inner]
+        if field_names(value):
+            return list(parts_of(value).values())
+        return [each for pair in parts_of(value).items() for each in pair] if self._is_own(value) else []
+
+    def _is_own(self, value: object) -> bool:
+        return not is_foreign(type(value).__module__, self._own)
+
+
+_BUILT_IN: Final = (bool, int, float, str, bytes, list, tuple, set, frozenset, dict)
+
+
+def _is_near(value: object, function: FunctionType) -> bool:
+    own = isinstance(value, FunctionType) and value.__module__ == function.__module__
+    return own or isinstance(value, _BUILT_IN)
+
+
+def _is_atom(value: object) -> bool:
+    return is_plain(value) or isinstance(value, Enum | Fraction | re.Pattern)
+
+
+def _is_told_again(value: object) -> bool:
+    return _is_atom(value) or isinstance(value, tuple | frozenset)
 
 
 def _plain(value: object) -> str:
     """What a value is, without what it holds; a class or module by its name."""
     match value:
-        case None | bool() | int() | float() | str() | bytes():
+        case None | bool() | int() | float() | str() | bytes() | Fraction():
+            return repr(value)
+        case Enum():
+            return f"{type(value).__qualname__}.{value._name_}"
+        case re.Pattern():
+            pattern = cast("re.Pattern[str]", value)
+            return f"re.compile({pattern.pattern!r}, {pattern.flags})"
+        case _ if is_plain(value):
             return repr(value)
         case _:
             return str(getattr(value, "__qualname__", type(value).__name__))
 
 
-def _within(value: object) -> list[object]:
-    match value:
-        case partial():
-            return [value.func, value.args, value.keywords]
-        case dict():
-            return [each for pair in cast("dict[object, object]", value).items() for each in pair]
-        case set() | frozenset():
-            return sorted(cast("set[object]", value), key=repr)
-        case list() | tuple():
-            return list(cast("list[object]", value))
-        case type() | ModuleType():
-            return []
-        case _:
-            return [*_fields(value), _call_of(value)] if callable(value) else []
+def _wrapped(value: object) -> FunctionType | None:
+    """The function in a cache, say."""
+    inner = attribute(value, "__wrapped__")
+    return inner if isinstance(inner, FunctionType) else None
 
 
-def _fields(value: Any) -> list[object]:  # noqa: ANN401 - an object of any class
-    return (
-        [getattr(value, field.name) for field in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else []
-    )
+def _call_of(value: object) -> list[object]:
+    """What a user's class does when it is called."""
+    is_called = callable(value) and not _is_ready_made(value)
+    return [inspect.getattr_static(type(value), "__call__", None)] if is_called else []
 
 
-def _call_of(value: object) -> object:
-    """What a user's class does when it is called; how ours do it is not the user's change."""
-    own = type(value).__module__.partition(".")[0] == "refold"
-    return None if own else inspect.getattr_static(type(value), "__call__", None)
-
-
-def _of_function(function: FunctionType, seen: set[int]) -> Iterator[str | None]:
-    tree = definition_of(function.__code__)
-    yield None if tree is None else _text(tree)
-    yield from _parts((function.__defaults__, function.__kwdefaults__), seen)
-    for name, value in _named(function):
-        yield name
-        yield from _parts(value, seen)
-
-
-def _named(function: FunctionType) -> Iterator[tuple[str, object]]:
-    cells = function.__closure__ or ()
-    closed = dict(zip(function.__code__.co_freevars, [_content(cell) for cell in cells], strict=True))
-    yield from sorted(closed.items())
-    for name in sorted(_names(function.__code__)):
-        value = function.__globals__.get(name)
-        own = isinstance(value, FunctionType) and value.__module__ == function.__module__
-        if own or isinstance(value, bool | int | float | str | bytes | list | tuple | set | frozenset | dict):
-            yield name, value
+def _is_ready_made(value: object) -> bool:
+    """How a change of ours is made is not the user's change."""
+    return callable(value) and top(type(value).__module__) == "refold"
 
 
 def _content(cell: CellType) -> object:
@@ -146,44 +228,7 @@ def _size(node: Definition) -> tuple[int, int]:
     return (node.end_lineno or 0) - node.lineno, (node.end_col_offset or 0) - node.col_offset
 
 
-_SKIPPED = frozenset(
-    {"annotation", "returns", "type_comment", "type_params", "kind", "ctx", "simple", "decorator_list"}
-)
-
-
 def _text(definition: Definition) -> str:
     """Of the arguments and the body alone, so that a lambda is a function of one return."""
     body = [ast.Return(definition.body)] if isinstance(definition, ast.Lambda) else definition.body
-    return _dumped([definition.args, _without_docstring(body)])
-
-
-def _dumped(node: object) -> str:
-    """As `ast.dump`, whose text differs from one Python to the next, and without what means nothing to the result."""
-    match node:
-        case ast.AnnAssign(target, _, value) if value is not None:
-            return _dumped(ast.Assign([target], value))
-        case ast.JoinedStr(values):
-            pieces = [each for each in values if not (isinstance(each, ast.Constant) and each.value == "")]
-            return f"JoinedStr{_dumped(pieces)}"  # Python 3.12.1 has empty pieces, others have not
-        case ast.AST():
-            fields = ((name, value) for name, value in ast.iter_fields(node) if name not in _SKIPPED)
-            told = ",".join(
-                f"{name}={_dumped(_body(name, value))}" for name, value in fields if value not in (None, [])
-            )
-            return f"{type(node).__name__}({told})"
-        case list():
-            return f"[{','.join(map(_dumped, cast('list[object]', node)))}]"
-        case _:
-            return repr(node)
-
-
-def _body(name: str, value: object) -> object:
-    return _without_docstring(cast("list[ast.stmt]", value)) if name == "body" and isinstance(value, list) else value
-
-
-def _without_docstring(body: Sequence[ast.stmt]) -> list[ast.stmt]:
-    return [each for each in body if not _is_text(each)]
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return meaning_of([definition.args, without_docstrings(body)])
