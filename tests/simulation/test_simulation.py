@@ -5,19 +5,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from random import Random
 
 import pytest
-from examples.fulfilment.stock import ReceiveStock, ReleaseStock, Stock, stock
+from examples.fulfilment.stock import (
+    ReceiveStock,
+    ReleaseStock,
+    ReserveStock,
+    Stock,
+    StockReceived,
+    StockReserved,
+    stock,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.simulation import applications
 from tests.simulation.applications import Application
 from tests.simulation.planted import PLANTS, Plant, a_charge_without_its_key, a_decider_that_does_not_look
 
-from refold import App, UsageError
+from refold import App, Effect, Process, Recorded, UsageError, finish
 from refold.testing import SimulationFailed, simulate
 from refold.testing.simulation.customers import Sent
 from refold.testing.simulation.findings import FindingKind
@@ -163,3 +171,18 @@ def test_time_passes_between_commands() -> None:
 
     assert report.events == 2
     assert "1 day, 0:00:00 pass." in report.story
+
+
+def test_a_version_of_a_process_is_given_only_what_that_version_names() -> None:
+    def react(event: Recorded[StockReserved], taken: int) -> Iterator[Effect]:
+        assert isinstance(event.data, StockReserved)
+        yield finish()
+
+    def count(taken: int, event: object) -> int:
+        return taken + 1
+
+    first = Process("counting", int, lambda event, taken: (), count, events=(StockReceived, StockReserved))
+    second = Process("counting", int, react, count, version=2, earlier=(first,))
+    sent = ("stock-cup", ReceiveStock(1)), ("stock-cup", ReserveStock("1"))
+
+    assert simulate(App(stock, second), commands=lambda _: sent, seeds=3).parked == 0

@@ -18,6 +18,7 @@ from refold import (
     Effect,
     Process,
     Recorded,
+    Saga,
     Send,
     UsageError,
     after,
@@ -726,6 +727,20 @@ def test_a_key_that_is_no_id_is_told() -> None:
     )
     with pytest.raises(UsageError, match=told):
         check_process(keyed, events=[Keyed(7)])
+
+
+def test_a_version_to_which_instances_move_is_checked_as_any() -> None:
+    first = order(sound)
+    moving = replace(first, version=2, earlier=(first,), migrate={1: lambda seen: seen})
+    assert check_process(moving) == check_process(first)
+
+
+def test_what_is_no_process_is_told() -> None:
+    saga: Any = Saga("paying", Placed)
+    with pytest.raises(
+        UsageError, match=r"check_process takes a Process, not Saga\(.*: a saga is tested by spec\(saga\)"
+    ):
+        check_process(saga)
 
 
 def comes_back(e: Recorded[Any], seen: Seen) -> Iterator[Effect]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
-from refold.errors import UsageError
+from refold.errors import UsageError, shortened
 from refold.messages import Recorded
 from refold.process import Process
 from refold.testing.processcheck.behaviour import Behaviour
@@ -70,12 +70,14 @@ def check_process(
 
     Raises:
         ProcessFaults: an `AssertionError` whose text has each finding, with the shortest run that shows it.
-        UsageError: `depth` is below 1; no event begins an instance; states cannot be compared; or events cannot be made up, or
-            belong to several instances.
+        UsageError: it is no Process; `depth` is below 1; no event begins an instance; states cannot be compared; or events cannot
+            be made up, or belong to several instances.
     """
     if depth < 1:
         raise UsageError(f"check_process(depth={depth}) runs nothing: one input at least.")
-    own = replace(process, earlier=()).event_types
+    if not isinstance(cast("object", process), Process):
+        raise UsageError(f"check_process takes a Process, not {shortened(process)}: a saga is tested by spec(saga).")
+    own = process.named
     given = tuple(events)
     id, samples = events_for(process, own, given)
     behaviour = Behaviour(process, id, notes=possible is not None)

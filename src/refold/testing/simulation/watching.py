@@ -83,7 +83,7 @@ class Watched:
             return first.outputs
 
         evolve = self._evolving("process", name, process.evolve, process.initial)
-        return replace(process, react=react, evolve=evolve, events=process.event_types)
+        return replace(process, react=react, evolve=evolve, events=process.named)
 
     def _evolving(
         self, kind: FindingKind, name: str, evolve: Callable[[Any, Any], Any], initial: Callable[[], Any]
