@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from refold import AsyncStore, Declined, Retry, Saga, Steps, saga
 from refold.external import Call
+from refold.flows.processes.orchestrating import process_of
 from refold.testing.contract.base import Face, Place
 from refold.testing.contract.ordering import Charge, Placed, ProcessContract
 from refold.testing.contract.sample import Deposit, accounts
@@ -35,6 +36,17 @@ def decline(order: Placed, key: str) -> None:
 
 def quiet(order: Placed, key: str) -> None:
     """A step that goes well."""
+
+
+@dataclass
+class Gateway:
+    """A step that is no function."""
+
+    url: str
+    charged: list[int] = field(default_factory=list)
+
+    def __call__(self, order: Placed, key: str) -> None:
+        self.charged.append(order.cents)
 
 
 class TestSteps(ProcessContract):
@@ -159,3 +171,11 @@ class TestSteps(ProcessContract):
         assert [each.state for each in await instances.list()] == ["running"]
         await instances.catch_up(accounts)
         assert [each.state for each in await instances.list()] == ["finished"]
+
+    async def test_a_step_may_be_a_value_with_no_hash(self, shop: AsyncStore) -> None:
+        gateway = Gateway("https://card.example")
+        paying = Saga("paying", Placed).step(gateway, name="charge")
+        await shop.append("order-1", [Placed(5)])
+        await shop.process(paying).catch_up()
+        assert [each.state for each in await shop.process(paying).list()] == ["finished"]
+        assert (gateway.charged, process_of(paying) is process_of(paying)) == ([5], True)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final, cast
 
 from msgspec.structs import replace
@@ -209,10 +208,14 @@ def _call(kind: str, saga: str, target: str, step: str, *, tells: bool) -> Sent:
     return Sent(kind, saga, target, {"type": kind, "version": 1, "data": {}}, lane=step, tells=tells)
 
 
-@lru_cache(maxsize=256)
 def process_of(saga: Saga[Any]) -> Orchestrated:
-    """The process that runs a saga."""
+    """The process that runs a saga. The saga keeps it: it cannot be looked up by one whose functions have no hash."""
+    kept = vars(saga)
+    found: Orchestrated = kept.get("_process") or kept.setdefault("_process", _orchestrated(saga))
+    return found
 
+
+def _orchestrated(saga: Saga[Any]) -> Orchestrated:
     def nothing(*_: object) -> Any:
         raise AssertionError
 
