@@ -38,18 +38,18 @@ class App:
                     f"{shortened(part)} is no part of an app: name folds, deciders, closings, projections, processes, sagas and "
                     "effects."
                 )
-        self.closings: Mapping[str, Closing[Any, Any, Any]] = _by(
+        self.closings: Mapping[str, Closing[Any, Any, Any]] = by(
             "category", ((p.decider.category, p) for p in parts if isinstance(p, Closing))
         )
         folds = (p.decider if isinstance(p, Closing) else p for p in parts if isinstance(p, Fold | Closing))
-        self.folds: Mapping[str, Fold[Any, Any]] = _by("category", ((fold.category, fold) for fold in folds))
-        self.projections: Mapping[str, Projection] = _by(
+        self.folds: Mapping[str, Fold[Any, Any]] = by("category", ((fold.category, fold) for fold in folds))
+        self.projections: Mapping[str, Projection] = by(
             "name", ((p.name, p) for p in parts if isinstance(p, Projection))
         )
-        self.processes: Mapping[str, Process[Any, Any] | Saga[Any]] = _by(
+        self.processes: Mapping[str, Process[Any, Any] | Saga[Any]] = by(
             "name", ((p.name, p) for p in parts if isinstance(p, Process | Saga))
         )
-        self.effects: Mapping[str, EffectHandler[Any]] = _by(
+        self.effects: Mapping[str, EffectHandler[Any]] = by(
             "name", ((p.name, p) for p in parts if isinstance(p, EffectHandler))
         )
         self.snapshots: Mapping[Fold[Any, Any], Snapshots] = snapshots or {}
@@ -75,12 +75,17 @@ class App:
         return tuple(dict.fromkeys(cls for part in parts for cls in part.event_types))
 
 
-def _by(what: str, named: Iterable[tuple[str, T]]) -> Mapping[str, T]:
+def by(what: str, named: Iterable[tuple[str, T]], whole: str = "the app") -> Mapping[str, T]:
+    """Parts by their names.
+
+    Raises:
+        UsageError: two of them have one name.
+    """
     found: dict[str, T] = {}
     for name, part in named:
         if name in found:
             raise UsageError(
-                f"two parts of the app have the {what} {name!r}: {found[name]!r} and {part!r}. Rename one."
+                f"two parts of {whole} have the {what} {name!r}: {found[name]!r} and {part!r}. Rename one."
             )
         found[name] = part
     return found

@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from refold._bridge.crews import Crew
+from refold.app import by
 from refold.closing import Closing
 from refold.errors import OutcomeUnknown, StoreError, UsageError
 from refold.external import EffectHandler
@@ -21,7 +22,7 @@ from refold.flows.processes.orchestrating import as_process
 from refold.flows.processes.outgoing import Outgoing, ready, ready_in
 from refold.flows.processes.performing import Effects, Outside, perform
 from refold.flows.processes.timers import due_in, fire
-from refold.flows.taking import Taker
+from refold.flows.taking import Taker, decider_of
 from refold.fold import Decider
 from refold.ports import Backend, Unclaimed
 from refold.process import Process
@@ -33,6 +34,7 @@ IDLE: Final = 0.5
 """Seconds after which it is looked again whether something is to be done, although no news came."""
 AT_ONCE: Final = 8
 """So many effects of one partition are done side by side."""
+_WHOLE: Final = "what is run"
 _SHORT: Final = 0.02
 _LONG: Final = 5.0
 
@@ -56,7 +58,7 @@ class Receivers(Struct, frozen=True):
         """Those among the parts of an application.
 
         Raises:
-            UsageError: one of the parts is nothing that runs, or takes what processes send.
+            UsageError: one of the parts is nothing that runs, or takes what processes send; or two of them have one name.
         """
         for part in cast("Sequence[object]", parts):
             if not isinstance(part, Projection | Process | Saga | Decider | Closing | EffectHandler):
@@ -64,11 +66,28 @@ class Receivers(Struct, frozen=True):
                     f"{part!r} is nothing that runs, and takes nothing that processes send: name projections, processes, sagas, "
                     "deciders, closings and effects."
                 )
-        deciders: dict[str, Taker] = {part.category: part for part in parts if isinstance(part, Decider)}
-        closings = {part.decider.category: part for part in parts if isinstance(part, Closing)}
+        each = once(parts)
+        closings = [part for part in each if isinstance(part, Closing)]
+        closed = [closing.decider for closing in closings]  # which is taken by the closing, also if it is named, too
+        takers: list[Taker] = [part for part in each if isinstance(part, Decider) and not _is_in(closed, part)]
         return Receivers(
-            {**deciders, **closings}, {part.name: part for part in parts if isinstance(part, EffectHandler)}
+            by("category", ((decider_of(taker).category, taker) for taker in (*takers, *closings)), _WHOLE),
+            by("name", ((part.name, part) for part in each if isinstance(part, EffectHandler)), _WHOLE),
         )
+
+
+def once(parts: Sequence[Runs]) -> Sequence[Runs]:
+    """The parts, each once, however often it is named."""
+    found: list[Runs] = []
+    for part in parts:
+        if not _is_in(found, part):
+            found.append(part)
+    return found
+
+
+def _is_in(parts: Sequence[Runs], part: Runs) -> bool:
+    """Whether it is one of them, and not only equal to one."""
+    return any(each is part for each in parts)
 
 
 def at_home(parts: Sequence[Runs], into: object | None) -> Sequence[Runs]:
@@ -92,14 +111,20 @@ def at_home(parts: Sequence[Runs], into: object | None) -> Sequence[Runs]:
 def assigned(
     backend: Backend, runtime: Runtime, crew: Crew, parts: Sequence[Runs]
 ) -> tuple[Sequence[Projection], Mapping[str, Duty]]:
-    """The projections that a runner works on, those that processes are among them, and its duties for these."""
-    receivers, projections = Receivers.of(parts), [part for part in parts if isinstance(part, Projection)]
-    duties: dict[str, Duty] = {}
-    for process in (as_process(part) for part in parts if isinstance(part, Process | Saga)):
+    """The projections that a runner works on, those that processes are among them, and its duties for these.
+
+    Raises:
+        UsageError: two parts have one name.
+    """
+    each, receivers, duties = once(parts), Receivers.of(parts), dict[str, Duty]()
+    projections = by("name", ((part.name, part) for part in each if isinstance(part, Projection)), _WHOLE)
+    processes = by("name", ((part.name, part) for part in each if isinstance(part, Process | Saga)), _WHOLE)
+    running = [*projections.values()]
+    for process in map(as_process, processes.values()):
         projection = consumer(runtime, process)
-        projections.append(projection)
+        running.append(projection)
         duties[projection.name] = partial(_tend, backend, runtime, crew, process, receivers)
-    return projections, duties
+    return running, duties
 
 
 async def _tend(

@@ -808,7 +808,7 @@ class Store:
         parks its key, see `model(...).dead_letters()`. `observe` is told of each step.
 
         Raises:
-            UsageError: processes are to run in another database than the store's.
+            UsageError: processes are to run in another database than the store's; or two parts of one kind have one name.
         """
         from refold.duties import at_home  # noqa: PLC0415
         from refold.running import Running  # noqa: PLC0415 - who does not ask for it need not wait for it

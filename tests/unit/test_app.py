@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from refold import App, Fold, Process, Projection, StreamName, UsageError, after, at, cancel
+from refold import App, Fold, Process, Projection, Saga, Store, StreamName, UsageError, after, at, cancel, effect
 from refold.cli.loops import Looped
 from refold.cli.parts import receivers_of
 from refold.duties import Receivers
@@ -47,6 +50,33 @@ def test_two_parts_of_one_name_are_refused() -> None:
         App(sold, Projection("sold"))
     with pytest.raises(UsageError, match="two parts of the app have the name 'watch'"):
         App(watch, watch)
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ([sold, Projection("sold")], "name 'sold'"),
+        ([watch, replace(watch, version=2)], "name 'watch'"),
+        ([watch, Saga("watch", Noted)], "name 'watch'"),
+        ([watch, accounts, replace(accounts, initial=int)], "category 'account'"),
+        ([watch, closing, replace(books)], "category 'book'"),
+        ([watch, closing, replace(closing)], "category 'book'"),
+        ([watch, effect("mail")(print), effect("mail")(print)], "name 'mail'"),
+    ],
+    ids=["projections", "processes", "a saga", "deciders", "another decider than is closed", "closings", "effects"],
+)
+def test_so_are_two_parts_of_one_name_that_are_run(parts: Sequence[Any], told: str) -> None:
+    with Store.open("sqlite:///:memory:") as store, pytest.raises(UsageError) as refused, store.run(*parts):
+        pass
+    assert str(refused.value).startswith(f"two parts of what is run have the {told}: ")
+
+
+def test_one_part_that_is_named_twice_is_run_once() -> None:
+    mail, events = effect("mail")(print), [Noted]
+    with Store.open("sqlite:///:memory:", events=events) as store:
+        running = store.run(watch, watch, sold, sold, accounts, accounts, mail, mail, closing, books, closing)
+        running.stop()
+        assert running.join()
 
 
 def test_a_projection_has_one_handler_for_one_event_and_a_version() -> None:
