@@ -17,6 +17,7 @@ from refold.architect.parts import Code, Fact, Node
 from refold.architect.reading import Reader
 from refold.architect.source import hints_of, packages_of, place_of, plain, tree_of
 from refold.architect.values import Envelope, Message, Value, as_some, of_class
+from refold.closing import Closing
 from refold.errors import UsageError
 from refold.external import EffectHandler
 from refold.fold import Decider, Fold
@@ -48,7 +49,13 @@ def code_of(app: App) -> tuple[Code, ...]:
 
 
 def _parts(app: App) -> Iterator[object]:
-    yield from (*app.folds.values(), *app.projections.values(), *app.processes.values(), *app.effects.values())
+    yield from (
+        *app.folds.values(),
+        *app.closings.values(),
+        *app.projections.values(),
+        *app.processes.values(),
+        *app.effects.values(),
+    )
     seen: list[Upcaster[Any]] = []
     for cls in app.event_types:
         spec = cls.__dict__.get("__refold_spec__")
@@ -79,6 +86,10 @@ class _Reading:
         match part:
             case Fold():
                 yield from self._fold(part)
+            case Closing():
+                closing = part
+                node = Node("decider", closing.decider.category)
+                yield self._code(node, "opening", closing.opening, _state(closing.decider), emits=True)
             case Publication():
                 return
             case Projection():

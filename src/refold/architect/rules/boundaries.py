@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Final
 
 from refold.architect.finding import Rule, Said
 from refold.architect.model import Model
-from refold.sqltext import tokens
+from refold.sqltext import Token, tokens
 
 _CRUD: Final = {"created-or-updated", "updated", "modified", "edited", "saved", "changed"}
 _PERSONAL: Final = re.compile(
@@ -17,6 +16,8 @@ _PERSONAL: Final = re.compile(
     r"passport|iban|street|ip_address)(?:$|_)"
 )
 _BEFORE_TABLE: Final = {"from", "join", "into", "update", "table", "using"}
+_BEFORE_NONE: Final = {"update": {"do", "for", "key", "on"}, "from": {"distinct"}}
+"""What stands before them where no table follows: do update set, for update of, is distinct from."""
 
 
 def _crud(model: Model) -> Iterator[Said]:
@@ -52,10 +53,21 @@ def _foreign_tables(model: Model) -> Iterator[Said]:
 
 
 def _tables(text: str) -> Iterator[str]:
-    words = [token for token in tokens(text) if token.kind not in {"space", "comment"}]
-    for before, token in pairwise(words):
-        if token.names is not None and before.kind == "name" and before.text.lower() in _BEFORE_TABLE:
-            yield token.names
+    words = [Token("other", ""), *(token for token in tokens(text) if token.kind not in {"space", "comment"})]
+    selects = [
+        True
+    ]  # whether what is in these parentheses, outermost first, is a statement: not so in extract(day from n)
+    for before, word, name in zip(words, words[1:], words[2:], strict=False):
+        said = word.text.lower()
+        if said == "(":
+            selects.append(False)
+        elif said == ")" and selects[1:]:
+            selects.pop()
+        elif said in {"select", "delete"}:
+            selects[-1] = True
+        is_told = said in _BEFORE_TABLE and before.text.lower() not in _BEFORE_NONE.get(said, ())
+        if is_told and word.kind == "name" and name.names is not None and (said != "from" or selects[-1]):
+            yield name.names
 
 
 def _unmarked(model: Model) -> Iterator[Said]:

@@ -311,7 +311,7 @@ app = App(Decider("coupon", initial=bool, evolve=evolve, decide=decide))
 
 app = App(Decider("coupon", initial=bool, evolve=evolve, decide=decide))
 """,
-        how="The source of decide and of its helpers, and of inverses, names a clock, randomness, a network, a file or a database.",
+        how="The source of decide and of its helpers, of inverses and of opening= names a clock, randomness, a network, a file or a database.",
         ignore="Hardly ever: put the time, or the new id, into the command.",
         find=_outside(_is_decision, {"clock", "chance", "world"}, "It may run more than once.", "Put the value into the command."),
     ),

@@ -24,7 +24,9 @@ def _unknown(model: Model, stored: Stored) -> Iterator[Said]:
         if type not in read and not type.startswith(OWN):
             yield Said(
                 f"event {type}",
-                f"{count:,} events of type {type!r} are stored, and nothing in the app reads them.",
+                f"1 event of type {type!r} is stored, and nothing in the app reads it."
+                if count == 1
+                else f"{count:,} events of type {type!r} are stored, and nothing in the app reads them.",
                 "Give them a class, or an upcaster that leads them to one; or name the part that reads them in the App.",
                 Place("", 0, ""),
             )
@@ -37,15 +39,23 @@ def _never_stored(model: Model, stored: Stored) -> Iterator[Said]:
     known = all(each.known for each in model.folds) and all(each.known for each in model.processes)
     if not stored.types or not known:
         return
-    older = {into: step.type for step in model.upcasters for into, _ in step.into}
     for event in model.events:
-        if event.name not in emitted and event.name not in stored.types and older.get(event.name) not in stored.types:
+        if event.name not in emitted and not _names(event.name, model) & stored.types.keys():
             yield Said(
                 f"event {event.name}",
                 f"no part of the app emits {event.name!r}, and the store has none.",
                 "Take it out, or append it where it happens.",
                 event.place,
             )
+
+
+def _names(name: str, model: Model) -> set[str]:
+    """All that an event was ever stored under: each name from which an upcaster leads to one of them."""
+    found, before = {name}, set[str]()
+    while found != before:
+        before = set(found)
+        found |= {step.type for step in model.upcasters if any(into in before for into, _ in step.into)}
+    return found
 
 
 def _long(model: Model, stored: Stored) -> Iterator[Said]:
