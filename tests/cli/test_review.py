@@ -138,7 +138,7 @@ def test_a_store_is_looked_into(refold: Run, directory: Path) -> None:
     assert done.code == Exit.OK
     assert [row[1] for row in rows(done.out)] == ["ES058", "ES003", "ES030"]
     assert "the event 'visit.noted' at position 1 takes 70,0" in done.out
-    assert "1 events of type 'visit.ended' are stored" in done.out
+    assert "1 event of type 'visit.ended' is stored" in done.out
 
 
 def test_a_rule_has_a_page(refold: Run) -> None:
