@@ -37,6 +37,16 @@ class Cart:
     def add(self, sku: str) -> None:
         self.skus.append(sku)
 
+    @staticmethod
+    def first(skus: Any, sku: str) -> Any:
+        skus[0] = sku
+        return skus
+
+    @classmethod
+    def of(cls, skus: Any) -> Any:
+        skus[0] = ""
+        return cls(skus)
+
     @property
     def sorted(self) -> list[str]:
         return sorted(self.skus)
@@ -84,6 +94,9 @@ NEW = [
     "seen = cart.seen; seen += (event.sku,)",
     "cart.sorted.append(event.sku)",
     "new = Cart(); new.add(event.sku)",
+    "cart.first([*cart.skus], event.sku); Cart.first([*cart.skus], event.sku)",
+    "cart.of([*cart.skus]); Cart.of([*cart.skus])",
+    "match copy.deepcopy(cart):\n    case Cart(skus):\n        skus.append(event.sku)",
     "skus = []; skus.append(event.sku); skus.extend(cart.skus); skus += [event.sku]",
     "counts = cart.counts if not event.sku else {}; counts = {**counts}; counts['x'] = 1",
 ]
@@ -111,6 +124,9 @@ GIVEN = [
     "object.__setattr__(cart, 'closed', True)",
     "delattr(cart, 'closed')",
     "cart.add(event.sku)",
+    "cart.first(cart.skus, event.sku)",
+    "cart.of(cart.skus)",
+    "match cart:\n    case Cart(skus):\n        skus.append(event.sku)",
     "if event.sku:\n    cart.skus.append(event.sku)",
     "event.sku = 'x'",
 ]

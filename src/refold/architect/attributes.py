@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from refold.architect.expressions import Expressions
 from refold.architect.hints import of_hint
-from refold.architect.source import attribute, computed, hints_of, is_foreign, plain
+from refold.architect.source import attribute, binds, computed, hints_of, is_foreign, plain
 from refold.architect.values import (
     NOTHING,
     Envelope,
@@ -78,7 +78,7 @@ class Attributes(Expressions):
             return of_hint(hint, given=given)
         found = attribute(cls, name)
         if not is_a(found, type) and plain(found) is not None:
-            return Method(Known(found), on)
+            return Method(Known(found), on) if binds(cls, name) else Known(found)
         function = computed(cls, name)
         return None if function is None else self._computed(function, cls, on)
 

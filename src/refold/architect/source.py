@@ -181,6 +181,12 @@ def attribute(thing: Any, name: str) -> Any:  # noqa: ANN401, PLR0911 - any obje
         return None
 
 
+def binds(cls: type[Any], name: str) -> bool:
+    """Whether a function of a class is called with the object that it is called on."""
+    found = inspect.getattr_static(cls, name)
+    return hasattr(type(found), "__get__") and not is_a(found, staticmethod, classmethod)
+
+
 def factories_of(cls: type[Any]) -> Iterator[tuple[str, int, object]]:
     """The fields of a record whose defaults are made anew each time: their names, the places of their arguments, by what."""
     fields: Mapping[str, Field[Any]] = vars(cls).get("__dataclass_fields__", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, cast
@@ -11,7 +12,7 @@ from refold.architect.calls import Calls
 from refold.architect.frames import Names, merged
 from refold.architect.hints import of_hint
 from refold.architect.source import attribute, hints_of, tree_of
-from refold.architect.values import Envelope, Message, Row, Value, When, collection, element, is_a
+from refold.architect.values import Envelope, Message, Row, Some, Value, When, collection, element, is_a
 
 _NEVER: Final = frozenset[type[Any]]()
 
@@ -32,9 +33,9 @@ class Telling(Calls):
                 return _NEVER if leads_away else rest
         return _NEVER if leads_away else self.when
 
+    @abstractmethod
     def statement(self, each: ast.stmt) -> When:
         """One statement. Given are the classes of the message for which code goes on behind it."""
-        raise NotImplementedError
 
     def ways(self, *ways: tuple[When, Callable[[], When]]) -> When:
         """Code goes one of these ways, each for some classes. Given are those for which it goes on where they meet."""
@@ -184,8 +185,9 @@ class Telling(Calls):
                 known = self.resolved(cls)
                 positions: Iterable[str] = attribute(known, "__match_args__") or ()
                 hints: Mapping[str, Any] = hints_of(cast("type[Any]", known)) if is_a(known, type) else {}
+                given = not isinstance(subject, Some) or subject.given
                 for name, each in (*zip(positions, patterns, strict=False), *zip(names, others, strict=True)):
-                    self._captured(each, of_hint(hints[name], given=True) if name in hints else None, None)
+                    self._captured(each, of_hint(hints[name], given=given) if name in hints else None, None)
             case ast.MatchOr(patterns):
                 for each in patterns:
                     self._captured(each, subject, inside)
