@@ -72,7 +72,9 @@ def test_what_is_made_of_a_store_that_is_in_no_file_is_for_its_user_alone(direct
     assert modes(directory)["copy.db"] == "0600"
 
 
-@pytest.mark.parametrize(("mode", "folder"), [(0o600, 0o700), (0o640, 0o750), (0o644, 0o755)], ids=["600", "640", "644"])
+@pytest.mark.parametrize(
+    ("mode", "folder"), [(0o600, 0o700), (0o640, 0o750), (0o644, 0o755)], ids=["600", "640", "644"]
+)
 def test_tenants_stand_in_a_folder_that_lets_in_who_may_read_the_store(
     directory: Path, mode: int, folder: int, umask: int
 ) -> None:
