@@ -18,7 +18,7 @@ PATIENCE: Final = 1.0
 class Failed(Exception):
     """One statement of a transaction failed, and so all of it."""
 
-    def __init__(self, index: int, error: psycopg.Error) -> None:
+    def __init__(self, index: int, error: psycopg.Error | UnicodeEncodeError) -> None:
         self.index, self.error = index, error
         super().__init__(index, error)
 

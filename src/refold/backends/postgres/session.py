@@ -208,7 +208,7 @@ def run_all(cursor: psycopg.Cursor[Any], statements: Sequence[Bound | Many | Mus
                 cursor.executemany(text.encode(), values)
             else:
                 cursor.execute(text.encode(), values or None, prepare=None if values else False)
-        except psycopg.Error as error:
+        except (psycopg.Error, UnicodeEncodeError) as error:
             raise Failed(index, error) from error
         found.append(_checked(statements[index], cursor.fetchall() if cursor.description else []))
     return found
@@ -225,7 +225,7 @@ async def await_all(
                 await cursor.executemany(text.encode(), values)
             else:
                 await cursor.execute(text.encode(), values or None, prepare=None if values else False)
-        except psycopg.Error as error:
+        except (psycopg.Error, UnicodeEncodeError) as error:
             raise Failed(index, error) from error
         found.append(_checked(statements[index], await cursor.fetchall() if cursor.description else []))
     return found

@@ -21,6 +21,7 @@ from refold.errors import (
     StoreReadOnly,
     StoreUnreachable,
     UsageError,
+    shortened,
 )
 
 
@@ -35,7 +36,7 @@ async def translated(location: PostgresLocation, texts: Sequence[str] = ()) -> A
         raise as_ours(failed.error, location, texts[failed.index] if texts else "") from failed.error
 
 
-def as_ours(error: Exception, location: PostgresLocation, text: str = "") -> RefoldError:  # noqa: C901, PLR0911 - a table
+def as_ours(error: Exception, location: PostgresLocation, text: str = "") -> RefoldError:  # noqa: C901, PLR0911, PLR0912 - a table
     """The error of ours that says what the server's means for the user."""
     said = str(error).strip().split("\n")[0]
     match error:
@@ -68,5 +69,7 @@ def as_ours(error: Exception, location: PostgresLocation, text: str = "") -> Ref
             return UsageError(f"this SQL may only read ({said}): {text.strip()}")
         case psycopg.Error() if text:
             return UsageError(f"PostgreSQL cannot run this ({said}): {text.strip()}")
+        case UnicodeEncodeError():
+            return UsageError(f"{shortened(error.object)} is no text ({error.reason}): {shortened(text.strip())}")
         case _:
             return StoreError(f"PostgreSQL says {type(error).__name__}: {said}.")

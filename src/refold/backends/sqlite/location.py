@@ -40,7 +40,7 @@ class Location:
         return self.path == ":memory:"
 
     def tenant(self, name: str) -> Location:
-        """A file of its own for a tenant, in a folder beside this one, which lets in who may read this: `shop.db.tenants/acme.db`."""
+        """A file of its own for a tenant, in a folder for those who may read this one: `shop.db.tenants/acme.db`."""
         if self.in_memory:
             return self
         folder = Path(f"{self.path}.tenants")

@@ -144,7 +144,7 @@ class Projecting(ModelContract):
         [
             "insert into seen values (null, null)", "insert into seen (position) values (:position)", "no sql at all",
             "select :missing",
-            "insert into nowhere values (1)", "begin", "commit", "rollback", "savepoint s",
+            "insert into nowhere values (1)", "begin", "commit", "rollback", "savepoint s", "select '\ud800'",
         ],
     )  # fmt: skip
     async def test_a_statement_that_cannot_be_run_is_a_usage_error_and_the_store_goes_on(
@@ -171,6 +171,11 @@ class Projecting(ModelContract):
     async def test_a_query_reads_with_named_parameters(self, sql_store: AsyncStore) -> None:
         rows = await sql_store.query("select :a, :b, :c, :d, :e", a=1, b=1.5, c="ä'\"", d=b"\x00", e=None)
         assert rows == [(1, 1.5, "ä'\"", b"\x00", None)]
+
+    async def test_half_a_character_is_no_text_that_can_be_kept(self, sql_store: AsyncStore) -> None:
+        with pytest.raises(UsageError):
+            await sql_store.query("select :a", a="\ud800")
+        assert await sql_store.query("select :a", a="a") == [("a",)]
 
     @pytest.mark.guarantee("G8")
     async def test_a_statement_of_a_projection_is_no_query(self, sql_store: AsyncStore) -> None:
