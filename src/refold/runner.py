@@ -184,7 +184,7 @@ class Tending:
     async def _work(self, worker: Worker) -> None:
         try:
             await self._go_on(worker)
-        except Exception:  # noqa: BLE001 - whatever it is: the others go on, and it is said
+        except (Exception, SystemExit):  # noqa: BLE001 - whatever it is: the others go on, and it is said, as no thread does
             _log.exception("the worker of projection %r ended", worker.build.projection)
         finally:
             worker.is_done = True

@@ -172,6 +172,20 @@ def test_an_event_that_cannot_be_read_stops_the_projection_with_the_reason(store
     assert store.query("select total from totals") == [(1,)]
 
 
+def test_a_handler_that_would_end_the_program_is_told_and_the_others_go_on(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    leaving = Projection("leaving")
+
+    @leaving.on(Deposited)
+    def leave(event: Recorded[Deposited]) -> Iterator[Statement]:
+        raise SystemExit(event.data.amount)
+
+    with store.run(leaving, totals(), lease=QUICK):
+        store.wait_for("totals", store.head(), timeout=LONG)
+        until("it is told", lambda: "the worker of projection 'leaving' ended" in caplog.text, LONG)
+
+
 def test_an_observer_that_fails_stops_no_work(store: Store) -> None:
     def observe(step: object) -> None:
         raise ZeroDivisionError
