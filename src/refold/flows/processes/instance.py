@@ -229,6 +229,15 @@ def _came(instance: Instance, inputs: Mapping[Input, Recorded[Any]], entry: Reac
     return found
 
 
+async def journal_of(
+    backend: Backend, runtime: Runtime, process: Process[Any, Any], id: str
+) -> tuple[Sequence[Recorded[Any]], Mapping[Input, Recorded[Any]]]:
+    """`entries_of` an instance's journal; nothing, if no instance can have this id: all that came to it is parked."""
+    if not process.can_have(id):
+        return (), {}
+    return await entries_of(backend, runtime, process, str(process.journal(id)))
+
+
 async def entries_of(
     backend: Backend, runtime: Runtime, process: Process[Any, Any], journal: str
 ) -> tuple[Sequence[Recorded[Any]], Mapping[Input, Recorded[Any]]]:
@@ -243,6 +252,20 @@ async def entries_of(
             if recorded.data.__class__ in process.event_types:
                 own[recorded.id, recorded.part] = recorded
     return entries, own
+
+
+def beginning(
+    process: Process[Any, Any], entries: Iterable[Recorded[Any]], own: Mapping[Input, Recorded[Any]]
+) -> Recorded[Any] | None:
+    """The event in its own journal by which an instance begins as soon as that is taken in; `None` if none waits there."""
+    noted = [each.data for each in entries]
+    if any(isinstance(entry, Started) for entry in noted):
+        return None
+    given_up = {position for entry in noted if isinstance(entry, InputsSkipped) for position in entry.positions}
+    begins = process.starts_on or process.named
+    return next(
+        (each for each in own.values() if isinstance(each.data, begins) and each.position not in given_up), None
+    )
 
 
 async def inputs_of(

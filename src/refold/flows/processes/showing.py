@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from refold.clock import as_datetime
 from refold.errors import NoSuchInstance
 from refold.flows.prepare import Runtime
 from refold.flows.processes.histories import Happening, happenings
-from refold.flows.processes.instance import Input, Instance, entries_of, inputs_of, replayed
+from refold.flows.processes.instance import Instance, beginning, inputs_of, journal_of, replayed
 from refold.flows.processes.journal import TimerSet
 from refold.flows.processes.listing import Standing, parked_inputs
 from refold.flows.processes.outgoing import Outgoing, outgoing
@@ -52,37 +52,35 @@ async def shown(backend: Backend, runtime: Runtime, process: Process[Any, Any], 
         UsageError: it is of a version that is not known here.
         UnknownEventType, UndecodableEvent: an input cannot be read any more.
     """
-    entries, own = await _journal(backend, runtime, process, id)
+    entries, own = await journal_of(backend, runtime, process, id)
     parked = await parked_inputs(backend, process.name, id)
-    if not entries and not parked:
+    begins = None if parked else beginning(process, entries, own)
+    if not entries and not parked and begins is None:
         raise NoSuchInstance(process.name, id)
     inputs = await inputs_of(backend, runtime, process, own, (each.data for each in entries))
     instance = replayed(process, id, entries, inputs)
     pending = await timers(backend, process, id, ALL)
     return InstanceView(
         process.name, id, 0 if instance.process is None else instance.process.version, _standing(instance), instance.reason,
-        instance.state, _waiting_for(instance, entries, pending, runtime.clock.now()), pending,
+        instance.state, _waiting_for(instance, entries, pending, runtime.clock.now(), begins), pending,
         tuple(await outgoing(backend, process, id, ALL)), tuple(parked), tuple(happenings(entries, inputs)),
         instance.started_at, instance.moved_at,
     )  # fmt: skip
-
-
-async def _journal(
-    backend: Backend, runtime: Runtime, process: Process[Any, Any], id: str
-) -> tuple[Sequence[Recorded[Any]], Mapping[Input, Recorded[Any]]]:
-    """What is in its journal; nothing, if no instance can have this id: all that came to it is parked."""
-    if not process.can_have(id):
-        return (), {}
-    return await entries_of(backend, runtime, process, str(process.journal(id)))
 
 
 def _standing(instance: Instance) -> Standing:
     return "unbegun" if instance.process is None else instance.status
 
 
-def _waiting_for(instance: Instance, entries: Sequence[Recorded[Any]], pending: Sequence[Timer], now: int) -> str:
+def _waiting_for(
+    instance: Instance,
+    entries: Sequence[Recorded[Any]],
+    pending: Sequence[Timer],
+    now: int,
+    begins: Recorded[Any] | None,
+) -> str:
     if instance.process is None:
-        return "an event that begins it"
+        return "an event that begins it" if begins is None else f"a runner that takes in {begins.type}"
     if instance.status != "running":
         return f"nothing: it is {instance.status}"
     own = {each.data.timeout["type"] for each in entries if isinstance(each.data, TimerSet)}

@@ -14,7 +14,7 @@ from refold.flows.append import Receipt
 from refold.flows.commit import commit
 from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.processes.consuming import consumer, consumer_name
-from refold.flows.processes.instance import loaded
+from refold.flows.processes.instance import beginning, journal_of, loaded
 from refold.flows.processes.journal import CancelAsked, InputsRetried, InputsSkipped, Retried, Skipped, Started
 from refold.flows.processes.listing import Standing, parked_inputs, standing
 from refold.flows.processes.outgoing import Made, Outgoing, noted, outgoing, settle
@@ -71,7 +71,7 @@ async def cancel(
         NoSuchInstance: nothing of it is known.
         UsageError: it has not begun.
     """
-    found = await _found(backend, process, id)
+    found = await _found(backend, runtime, process, id)
     if found[0] != "running":
         return Cancelling(*found, f"it was {found[0]} already, and nothing was done")
     await _skip_inputs(backend, runtime, process, id, asked)
@@ -85,7 +85,7 @@ async def _taken_in(
     name, deadline = consumer_name(process.name), pace.now() + timeout
     runs = any(serves.startswith(f"{name} v") for each in await runners(backend, runtime) for serves in each.serves)
     while True:
-        state, reason = await _found(backend, process, id)
+        state, reason = await _found(backend, runtime, process, id)
         if state != "running":
             return Cancelling(state, reason, f"it is {state}")
         if not runs or pace.now() >= deadline:
@@ -94,14 +94,17 @@ async def _taken_in(
         await pace.pause(min(_LOOK, max(0.0, deadline - pace.now())))
 
 
-async def _found(backend: Backend, process: Process[Any, Any], id: str) -> tuple[Standing, str]:
+async def _found(backend: Backend, runtime: Runtime, process: Process[Any, Any], id: str) -> tuple[Standing, str]:
+    """One that was started, and that nobody has looked at yet, runs: what it is given now comes behind its beginning."""
     found = await standing(backend, process.name, id)
     if found is None:
         if await parked_inputs(backend, process.name, id):
             raise UsageError(
                 f"instance {id!r} of process {process.name!r} has not begun: what came to it is parked. Retry or skip that."
             )
-        raise NoSuchInstance(process.name, id)
+        if beginning(process, *await journal_of(backend, runtime, process, id)) is None:
+            raise NoSuchInstance(process.name, id)
+        return "running", ""
     return found
 
 
@@ -240,11 +243,11 @@ async def start(
         known = ", ".join(spec_of(cls).name for cls in begins)
         raise UsageError(f"process {process.name!r} is not begun by {data!r}: it is by {known}.")
     journal, rows = str(process.journal(id)), prepare(runtime, [event], Cause.of(context))
-    beginning = runtime.codec.selecting((Started, *begins))
+    begun = runtime.codec.selecting((Started, *begins))
     while True:
         version = 0
         async for row in all_rows(backend, Selection(InStream(journal))):
-            if row.type in beginning.stored and opened(beginning, row):
+            if row.type in begun.stored and opened(begun, row):
                 return Receipt(row.version, (Position(row.position),), (as_uuid(row.id),), repeated=True)
             version = row.version
         write = Write(journal, rows, version)
@@ -268,7 +271,7 @@ async def signal(
     if type(data) not in process.event_types:
         known = ", ".join(spec_of(cls).name for cls in process.event_types)
         raise UsageError(f"process {process.name!r} does not react to {data!r}: it does to {known}.")
-    state, _ = await _found(backend, process, id)
+    state, _ = await _found(backend, runtime, process, id)
     if state != "running":
         raise UsageError(f"instance {id!r} of process {process.name!r} is {state}: nothing concerns it any more.")
     return await into_journal(backend, runtime, process, id, event, context)

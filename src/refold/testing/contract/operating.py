@@ -11,7 +11,7 @@ import pytest
 
 from refold.aio import AsyncStore
 from refold.aio_instances import AsyncInstances
-from refold.errors import NoSuchProjection, UsageError
+from refold.errors import NoSuchInstance, NoSuchProjection, UsageError
 from refold.external import Retry
 from refold.messages import NewEvent, Recorded
 from refold.ports import Backend, Own
@@ -194,6 +194,35 @@ class Operating(ProcessContract):
             UsageError, match=r"process 'payment' is not begun by Paid\(cents=1\): it is by order.placed"
         ):
             await instances.start("3", Paid(1))
+
+    async def test_one_that_was_started_can_be_shown_and_steered_before_anybody_has_taken_that_in(
+        self, shop: AsyncStore
+    ) -> None:
+        instances = shop.process(payment(shop_like, starts_on=(Placed,)))
+        for id in "12":
+            await instances.start(id, Placed())
+        view = await instances.show("1")
+        assert (view.status, view.waiting_for) == ("unbegun", "a runner that takes in order.placed")
+        await instances.signal("1", Paid(5))
+        assert (await instances.cancel("2", "a mistake")).state == "running"
+        await instances.catch_up(accounts)
+        assert await state_of(instances) == (Placed(), Paid(5))
+        assert [(each.id, each.state, each.reason) for each in await instances.list()] == [
+            ("1", "running", ""), ("2", "cancelled", "a mistake"),
+        ]  # fmt: skip
+
+    async def test_one_whose_start_was_given_up_is_unknown_to_who_would_steer_it(self, shop: AsyncStore) -> None:
+        def react(recorded: Recorded[Any], state: State) -> Iterable[Effect]:
+            raise ZeroDivisionError
+
+        instances = shop.process(payment(react, starts_on=(Placed,)))
+        await instances.start("1", Placed())
+        await instances.catch_up()
+        await instances.skip("1", "not meant")
+        assert (await instances.show("1")).waiting_for == "an event that begins it"
+        for call in (instances.signal("1", Paid(5)), instances.cancel("1", "a mistake")):
+            with pytest.raises(NoSuchInstance):
+                await call
 
     async def test_one_for_which_more_is_kept_than_a_page_holds_is_begun(self, shop: AsyncStore) -> None:
         instances = shop.process(payment(quiet, starts_on=(Placed,), otherwise="keep"))
