@@ -102,9 +102,11 @@ async def _found(backend: Backend, runtime: Runtime, process: Process[Any, Any],
             raise UsageError(
                 f"instance {id!r} of process {process.name!r} has not begun: what came to it is parked. Retry or skip that."
             )
-        if beginning(process, *await journal_of(backend, runtime, process, id)) is None:
-            raise NoSuchInstance(process.name, id)
-        return "running", ""
+        if beginning(process, *await journal_of(backend, runtime, process, id)) is not None:
+            return "running", ""
+        found = await standing(backend, process.name, id)  # it may have begun meanwhile
+    if found is None:
+        raise NoSuchInstance(process.name, id)
     return found
 
 
