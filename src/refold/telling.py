@@ -185,16 +185,21 @@ class Telling:
 
 
 class _Sorting(Telling):
-    """Texts without numbers, by which values are sorted."""
+    """Texts without numbers, by which values are sorted: what lies deep or is long is told by its class."""
 
-    _DEPTH: Final = 5
+    _DEPTH: Final = 2
+    _LENGTH: Final = 20
     _depth = 0
 
     def _once(self, value: object) -> str:
-        if isinstance(value, type | FunctionType) or self._depth >= self._DEPTH:
+        is_long = isinstance(value, list | dict | set) and len(value) > self._LENGTH
+        if isinstance(value, type | FunctionType) or is_long or self._depth >= self._DEPTH:
             return str(getattr(value, "__qualname__", type(value).__qualname__))
         self._depth += 1
         try:
             return self._defined(value)
         finally:
             self._depth -= 1
+
+    def _in_order(self, values: Iterable[object]) -> str:
+        return ", ".join(sorted(map(self.of, values)))

@@ -9,6 +9,9 @@ MARK: Final = 85
 """Percent of a room's mutants that its tests must kill."""
 
 _CONTRACT: Final = "mutation/contract.py"
+_FINGERPRINT: Final = (
+    "unit/test_fingerprint.py unit/test_fingerprint_texts.py unit/test_fingerprint_constants.py unit/test_fingerprint_reach.py"
+)
 
 ROOMS: Final[Mapping[str, str]] = {
     "query": "unit/test_query.py laws/test_names_and_queries.py",
@@ -40,7 +43,10 @@ ROOMS: Final[Mapping[str, str]] = {
     "repeats": "unit/test_repeats.py",
     "snapshot": "unit/test_snapshot.py",
     "sets": "unit/test_sets.py",
-    "fingerprint": "unit/test_fingerprint.py unit/test_fingerprint_texts.py",
+    "fingerprint": _FINGERPRINT,
+    "telling": _FINGERPRINT,
+    "insides": _FINGERPRINT,
+    "reach": _FINGERPRINT,
     "cloudevents": "unit/test_cloudevents.py publishing/test_cloudevents.py",
     "personal": "unit/test_seals.py unit/test_personal.py",
     "codec": (

@@ -125,13 +125,13 @@ def chain(end: int) -> list[object]:
     return found
 
 
-def knot(name: str) -> Node:
-    """Nodes that all know each other, in lists."""
-    nodes = [Node(str(number)) for number in range(30)]
+def knot(name: str, size: int = 30) -> list[Node]:
+    """Nodes that all know each other."""
+    nodes = [Node(str(number)) for number in range(size)]
     for node in nodes:
         node.children.extend(nodes)
     nodes[7].name = name
-    return nodes[0]
+    return nodes
 
 
 CONSTANTS: Mapping[str, Callable[[int], object]] = {
@@ -175,6 +175,8 @@ CONSTANTS: Mapping[str, Callable[[int], object]] = {
     "a dict that is in itself": lambda n: ring(f"ring {n}"),
     "the end of a long chain": chain,
     "one of many that all know each other": lambda n: knot(f"node {n}"),
+    "one of a set who all know each other": lambda n: [{*each.children} for each in knot(f"node {n}", size=20)[:2]],
+    "a set in an instance in a set": lambda n: {Inner({Inner({Inner(n)})})},
     "an instance in a set": lambda n: {Tariff(n), Tariff(3)},
     "a member in a set": lambda n: {Colour(n)},
 }  # fmt: skip
