@@ -10,7 +10,8 @@ MARK: Final = 85
 
 _CONTRACT: Final = "mutation/contract.py"
 _FINGERPRINT: Final = (
-    "unit/test_fingerprint.py unit/test_fingerprint_texts.py unit/test_fingerprint_constants.py unit/test_fingerprint_reach.py"
+    "unit/test_fingerprint.py unit/test_fingerprint_texts.py unit/test_fingerprint_constants.py "
+    "unit/test_fingerprint_reach.py"
 )
 
 ROOMS: Final[Mapping[str, str]] = {
