@@ -18,6 +18,10 @@ import pyarrow.parquet as pq
 MIB: Final = 1 << 20
 DEEP: Final = b"[" * 200_000 + b"]" * 200_000
 ROW: Final = b'{"stream":"a-1","type":"x","data":%b}\n'
+EXPORTED: Final = b"""\
+position,stream,version,type,schema_version,id,recorded_at,valid_at,data,tags,correlation_id,causation_id,actor,metadata
+1,a-1,1,x,1,42b1f37e-30f9-5997-bd69-8cc59176a382,2026-12-01T00:00:00Z,,"%b",[],a-1,,,{}
+"""
 _MEASURED: Final = """
 import json, sys
 from click.testing import CliRunner
@@ -90,7 +94,7 @@ LOGS: Final[Mapping[str, Callable[[], bytes]]] = {
     "deep.jsonl": lambda: ROW % DEEP,
     "a deep object.ocel.json": lambda: b'{"objects":[{"id":"a","type":"b","x":%b}],"events":[]}' % DEEP,
     "a deep event.ocel.json": lambda: b'{"objects":[],"events":[{"id":"a","type":"b","time":"x","x":%b}]}' % DEEP,
-    "a deep cell.csv": lambda: b'position,stream,type,data\n1,a-1,x,"%b"\n' % DEEP,
+    "a deep cell.csv": lambda: EXPORTED % DEEP,
     "a number.jsonl": lambda: ROW % b'{"x":%b}' % (b"9" * 100_000),
     "a number too large.jsonl": lambda: ROW % b'{"x":1e999999}',
     "laughs.xes": lambda: (

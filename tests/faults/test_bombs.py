@@ -39,7 +39,7 @@ SAYS: Mapping[str, str] = {
     "deep": "values are nested too deeply",
     "a deep object": "it is no object of OCEL 2.0",
     "a deep event": "it is no event of OCEL 2.0",
-    "a deep cell": "field larger than field limit",
+    "a deep cell": "values are nested too deeply",
     "a number": "",
     "a number too large": "",
     "laughs": "declares a document type",

@@ -23,6 +23,8 @@ ALLOWED: Mapping[str, str] = {
     "cli/demo.py: import_module": "refold.studio, spelled out, so that its extra is named if there is none",
     "cli/apps.py: import_module": "what --app, --into, REFOLD_APP or pyproject.toml name: the operator's own code",
     "frameworks/django/configured.py: import_module": "what the settings of a Django project name: as above",
+    "reach.py: __import__": "what a function of the application imports as it runs: the name stands in its code",
+    "insides.py: copyreg": "how objects are taken apart that others have told of: nothing is made of the parts",
 }
 """By the file and the call, why the name is none that comes with data."""
 

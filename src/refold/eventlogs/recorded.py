@@ -95,7 +95,7 @@ def record_in(row: LogRow) -> EventRecord | BadRow:
     try:
         fields = _unflattened(row.fields) if isinstance(row.fields.get("data"), str) else row.fields
     except _NotJson as error:
-        return BadRow(row.line, error.column, f"it is not JSON: {error.reason}")
+        return BadRow(row.line, error.column, error.reason)
     return record_of_fields(row.line, fields, strict=fields is row.fields)
 
 
@@ -109,7 +109,7 @@ def record_of_fields(line: int, fields: Mapping[str, object], *, strict: bool) -
 
 
 class _NotJson(Exception):
-    def __init__(self, column: str, reason: object) -> None:
+    def __init__(self, column: str, reason: str) -> None:
         self.column, self.reason = column, reason
 
 
@@ -119,7 +119,9 @@ def _unflattened(cells: Mapping[str, object]) -> dict[str, object]:
         try:
             value = cells.get(name, "{}")
             fields[name] = value if isinstance(value, list) else msgspec.json.decode(cast("str", value))
+        except RecursionError as error:
+            raise _NotJson(name, "values are nested too deeply") from error
         except (msgspec.DecodeError, TypeError) as error:
-            raise _NotJson(name, error) from error
+            raise _NotJson(name, f"it is not JSON: {error}") from error
     story = {name: fields.pop(name, None) for name in ("correlation_id", "causation_id", "actor")}
     return {**fields, "metadata": {**story, "free": fields["metadata"]}}
