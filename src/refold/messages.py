@@ -100,7 +100,7 @@ class StreamName:
         text = checked_name("stream name", str(self))
         if not self.category or "-" in self.category:
             raise InvalidName("stream name", text, f"its category {self.category!r} must have a character, and no '-'")
-        if not self.id:
+        if cast("object", self.id) in {"", None}:  # a number does for one, 0 too
             raise InvalidName("stream name", text, f"there is no id after the category {self.category!r}")
 
     def __str__(self) -> str:

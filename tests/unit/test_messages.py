@@ -66,6 +66,14 @@ def test_a_stream_name_of_parts_is_checked_as_a_whole() -> None:
     }  # fmt: skip
 
 
+def test_a_number_does_for_an_id_and_none_does_not() -> None:
+    number: Any = 0
+    nothing: Any = None
+    assert str(StreamName("a", number)) == "a-0"
+    with pytest.raises(InvalidName, match="there is no id after the category 'a'"):
+        StreamName("a", nothing)
+
+
 def test_what_is_no_text_is_no_stream_name() -> None:
     with pytest.raises(InvalidName) as refused:
         StreamName.parse(7)

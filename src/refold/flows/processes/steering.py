@@ -12,6 +12,7 @@ from refold.clock import as_uuid
 from refold.errors import NoSuchInstance, UsageError
 from refold.flows.append import Receipt
 from refold.flows.commit import commit
+from refold.flows.follow import checked_timeout
 from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.processes.consuming import consumer, consumer_name
 from refold.flows.processes.instance import beginning, journal_of, loaded
@@ -69,8 +70,9 @@ async def cancel(
 
     Raises:
         NoSuchInstance: nothing of it is known.
-        UsageError: it has not begun.
+        UsageError: it has not begun, or the timeout is no time to wait.
     """
+    checked_timeout(timeout)
     found = await _found(backend, runtime, process, id)
     if found[0] != "running":
         return Cancelling(*found, f"it was {found[0]} already, and nothing was done")

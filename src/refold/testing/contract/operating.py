@@ -145,6 +145,14 @@ class Operating(ProcessContract):
             done = await instances.cancel("1", "a mistake", timeout=30)
         assert (done.state, done.reason, done.told) == ("cancelled", "a mistake", "it is cancelled")
 
+    async def test_who_cancels_one_and_waits_for_no_time_is_told_before_that(self, shop: AsyncStore) -> None:
+        instances = shop.process(payment(quiet))
+        await shop.append("order-1", [Placed()])
+        await instances.catch_up()
+        with pytest.raises(UsageError, match="timeout=nan is no time to wait"):
+            await instances.cancel("1", "a mistake", timeout=float("nan"))
+        assert [each.state for each in await instances.list()] == ["running"]
+
     async def test_one_that_has_not_begun_cannot_be_cancelled(self, shop: AsyncStore) -> None:
         instances = shop.process(payment(quiet, starts_on=(Placed,), otherwise="park"))
         await shop.append("order-1", [Paid(1)])
