@@ -20,6 +20,7 @@ from refold.aio_read_model import AsyncReadModel
 from refold.clock import Clock, SystemClock
 from refold.closing import Closing
 from refold.codec import Codec
+from refold.columns import SqlValue
 from refold.commands import Commands, commands_of
 from refold.errors import UsageError
 from refold.flows.append import Receipt, append
@@ -67,7 +68,6 @@ from refold.query import ANY, AppendCondition, ExpectedVersion, Query
 from refold.runner import LEASE, Observe
 from refold.snapshot import Snapshots
 from refold.subscription import AsyncSubscription
-from refold.tables import SqlValue
 from refold.undoing import Redo, Undo
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from refold._bridge.awaiting import AwaitingEngine, awaiting_engine
 from refold._bridge.native import NativeAwaitingEngine
+from refold.columns import SqlValue
 from refold.flows.live import Horizon, State, fold
 from refold.flows.prepare import Runtime
 from refold.flows.projections.live import Live
@@ -19,7 +20,7 @@ from refold.messages import Position
 from refold.opening import open_awaiting
 from refold.ports import Backend
 from refold.projection import Projection, Statement
-from refold.tables import SqlValue, Table
+from refold.tables import Table
 
 S = TypeVar("S")
 R = TypeVar("R")

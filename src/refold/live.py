@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, Self, TypeAlias, TypeVar
 
 from refold._bridge.blocking import BlockingEngine, blocking_engine
 from refold._bridge.native import NativeBlockingEngine
+from refold.columns import SqlValue
 from refold.flows.live import Horizon, State, fold
 from refold.flows.prepare import Runtime
 from refold.flows.projections.live import Live
@@ -18,7 +19,7 @@ from refold.messages import Position
 from refold.opening import open_blocking
 from refold.ports import Backend
 from refold.projection import Projection, Statement
-from refold.tables import SqlValue, Table
+from refold.tables import Table
 
 S = TypeVar("S")
 R = TypeVar("R")

@@ -12,10 +12,10 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from msgspec import Struct
 
+from refold.columns import SqlValue
 from refold.projection import ForTarget, Statement
 from refold.query import AppendCondition, Expected, ExpectedVersion, Query
 from refold.rows import NewRow, Payload, Row
-from refold.tables import SqlValue
 
 T = TypeVar("T")
 

@@ -10,9 +10,10 @@ from zlib import crc32
 
 from msgspec import Struct
 
+from refold.columns import SqlValue
 from refold.errors import UsageError, shortened
 from refold.messages import RawEvent, Recorded, checked_name, spec_of
-from refold.tables import Change, Key, SqlValue, Table
+from refold.tables import Change, Key, Table
 
 E = TypeVar("E")
 R = TypeVar("R")

@@ -19,6 +19,7 @@ from refold._bridge.targets import blocking_target
 from refold.clock import Clock, SystemClock
 from refold.closing import Closing
 from refold.codec import Codec
+from refold.columns import SqlValue
 from refold.commands import Commands, commands_of
 from refold.errors import UsageError
 from refold.flows.append import Receipt, append
@@ -69,7 +70,6 @@ from refold.read_model import ReadModel
 from refold.runner import LEASE, Observe
 from refold.snapshot import Snapshots
 from refold.subscription import Subscription
-from refold.tables import SqlValue
 from refold.undoing import Redo, Undo
 
 if TYPE_CHECKING:

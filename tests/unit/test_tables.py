@@ -16,8 +16,9 @@ import msgspec
 import pytest
 
 from refold import UsageError
+from refold.columns import Column
 from refold.flows.projections.statements import create, lookups, statement_of
-from refold.tables import Column, Delete, Key, Patch, Put, Table
+from refold.tables import Delete, Key, Patch, Put, Table
 
 
 class Size(Enum):

@@ -15,11 +15,11 @@ import msgspec
 from msgspec import Struct
 
 from refold.archiving import ArchivedStream, InArchive, Manifest, Shelf, by_stream, described, digest_of
+from refold.columns import SqlValue
 from refold.errors import ArchiveDamaged, Unsupported, UsageError
 from refold.flows.read import all_rows
 from refold.ports import Backend, InStream, Own, Selection
 from refold.rows import WRITTEN, Row, digest
-from refold.tables import SqlValue
 
 EVENTS: Final = 50_000
 """How many events a file holds, but for a stream that is longer."""

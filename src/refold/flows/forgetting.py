@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from refold.columns import SqlValue
 from refold.errors import UsageError
 from refold.flows.commit import commit
 from refold.flows.prepare import Cause, Runtime, prepare
@@ -16,7 +17,6 @@ from refold.messages import Context, NewEvent, event
 from refold.personal import Sealing, stream_of
 from refold.ports import Append, Backend, InStream, Matching, Own, Selection, Write
 from refold.query import Query
-from refold.tables import SqlValue
 
 
 @event("$subject-forgotten", subject=lambda told: told.subject)

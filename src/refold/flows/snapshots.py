@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from refold.clock import Clock
+from refold.columns import SqlValue
 from refold.errors import RefoldError, StoreReadOnly, UsageError
 from refold.flows.forgotten import told_at
 from refold.flows.shortcuts import Saving, Standing
 from refold.ports import Backend, InStream, Own, Selection
-from refold.tables import SqlValue
 
 END: Final = (1 << 62) - 1
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from refold.columns import SqlValue
 from refold.errors import Unsupported
 from refold.flows.load import AsOf, Loaded, advance, reached, version_at
 from refold.flows.prepare import Runtime, checked_stream
@@ -20,7 +21,6 @@ from refold.messages import Position
 from refold.ports import Backend, Own, Within
 from refold.sameness import identical
 from refold.snapshot import Snapshots
-from refold.tables import SqlValue
 
 Verdict: TypeAlias = Literal["sound", "outdated", "archived", "differs", "damaged", "foreign"]
 """`outdated`: by another version of the fold. `archived`: of a stream whose events are in the archive, until they are back.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
+from refold.columns import SqlValue
 from refold.errors import MissingExtra
 from refold.flows.projections.batch import HandlerFailed
 from refold.integrations.bookkeeping import (
@@ -22,7 +23,6 @@ from refold.integrations.steps import plain, run_all, run_one
 from refold.integrations.troubles import failed, swallowed, trouble, uncommitted
 from refold.ports import Backend, Capabilities, Own, Rows, Within
 from refold.projection import Statement
-from refold.tables import SqlValue
 
 try:
     from django.db import Error, connections, transaction  # type: ignore[import-untyped] # pyright: ignore[reportMissingTypeStubs]

@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
+from refold.columns import SqlValue
 from refold.errors import MissingExtra, StoreUnreachable, UsageError
 from refold.integrations.bookkeeping import FOUND, LOCK, Database, database_of, formatted, making, single
 from refold.integrations.steps import plain, run_all
@@ -13,7 +14,6 @@ from refold.integrations.troubles import failed, refused, trouble, uncommitted
 from refold.ports import Own, Rows
 from refold.projection import ForTarget, Statement
 from refold.sqltext import touches_transaction
-from refold.tables import SqlValue
 
 try:
     from sqlalchemy import Connection, CursorResult

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeGuard, cast
 
+from refold.columns import SqlValue
 from refold.errors import UsageError
 from refold.integrations.bookkeeping import Database, owned
 from refold.integrations.troubles import failed, refused
 from refold.ports import Own, Rows, Unclaimed
 from refold.projection import Statement, neighbours
 from refold.sqltext import touches_transaction
-from refold.tables import SqlValue
 
 
 class Connection(Protocol):

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, Final, TypeAlias
 
+from refold.columns import SqlValue
 from refold.messages import Recorded
 from refold.projection import Projection, by_stream
 from refold.store import Store
-from refold.tables import SqlValue
 from refold.testing.history import Growing, placed
 from refold.testing.projections import as_seen
 from refold.testing.purity import alone, watched

@@ -10,12 +10,13 @@ from typing import Any, TypeVar, cast
 from msgspec import structs
 
 from refold.codec import as_json
+from refold.columns import SqlValue
 from refold.errors import UsageError
 from refold.flows.projections.live import Tables
 from refold.flows.projections.statements import everything
 from refold.messages import RawEvent, Recorded, StreamName, spec_of
 from refold.projection import Answer, Asking, Call, Caused, Handling, Projection, Question
-from refold.tables import Delete, Patch, Put, SqlValue, Table
+from refold.tables import Delete, Patch, Put, Table
 from refold.testing.history import START, STREAM, Growing, placed, with_place
 from refold.testing.outcomes import Outcome, compare, outcome_of
 

@@ -16,6 +16,7 @@ from refold.backends.sqlite.connection import Translation, as_ours, connected
 from refold.backends.sqlite.guard import Guard
 from refold.backends.sqlite.location import Location
 from refold.backends.sqlite.writing import write
+from refold.columns import SqlValue
 from refold.errors import OutcomeUnknown, StoreError, StoreReadOnly, UsageError
 from refold.ports import (
     Append,
@@ -35,7 +36,6 @@ from refold.ports import (
 )
 from refold.projection import Statement, neighbours
 from refold.rows import Payload, Row
-from refold.tables import SqlValue
 
 T = TypeVar("T")
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from refold.clock import as_microseconds
+from refold.columns import SqlValue
 from refold.flows.processes.journal import (
     Compensating,
     Delivered,
@@ -30,7 +31,6 @@ from refold.flows.processes.journal import (
 )
 from refold.ports import Own
 from refold.projection import slot_of
-from refold.tables import SqlValue
 
 _OF: Final = "process = :process and instance = :instance"
 _START: Final = """

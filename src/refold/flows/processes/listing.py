@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from refold.clock import as_datetime
+from refold.columns import SqlValue
 from refold.flows.prepare import Runtime
 from refold.flows.processes.consuming import consumer_name
 from refold.flows.processes.instance import State
@@ -16,7 +17,6 @@ from refold.flows.processes.outgoing import tries
 from refold.flows.projections.builds import builds, with_role
 from refold.flows.projections.dead_letters import IN, PARKED, DeadLetter, letters_of
 from refold.ports import Backend, Own
-from refold.tables import SqlValue
 
 Standing: TypeAlias = State | Literal["unbegun"]
 """How an instance is. It has not begun if all that came to it is parked."""

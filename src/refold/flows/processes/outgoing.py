@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from refold.clock import as_uuid
+from refold.columns import SqlValue
 from refold.errors import UsageError
 from refold.flows.prepare import Cause, Runtime, prepare
 from refold.flows.processes.journal import Entry, Message, Parked, Refused, derived_id
@@ -20,7 +21,6 @@ from refold.messages import NewEvent
 from refold.ports import Append, Backend, Own, Write
 from refold.process import Process
 from refold.rows import NewRow
-from refold.tables import SqlValue
 
 Kind = Literal["command", "effect", "step", "undo"]
 BATCH: Final = 50

@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from refold.clock import SystemClock, as_datetime
+from refold.columns import SqlValue
 from refold.errors import UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.processes.journal import derived_id
@@ -20,7 +21,6 @@ from refold.ports import Append, Backend, Own, Unclaimed, Write
 from refold.process import Process
 from refold.projection import SLOTS
 from refold.rows import NewRow
-from refold.tables import SqlValue
 
 BATCH: Final = 500
 """How many timeouts share a transaction."""

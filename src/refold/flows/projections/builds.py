@@ -10,13 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from refold.clock import Clock
+from refold.columns import SqlValue
 from refold.errors import ProjectionChanged
 from refold.flows.projections.naming import renamed_statement
 from refold.flows.projections.statements import create
 from refold.ports import Backend, Own, Unclaimed
 from refold.projection import SLOTS, Projection, Statement
 from refold.sqltext import creations
-from refold.tables import SqlValue
 
 Role: TypeAlias = Literal["active", "building", "retired"]
 

@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
+from refold.columns import SqlValue
 from refold.flows.projections.builds import Build
 from refold.messages import Position
 from refold.ports import Backend, Own, Rows
-from refold.tables import SqlValue
 
 
 class Touch(Struct, frozen=True):

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
+from refold.columns import SqlValue
 from refold.flows.prepare import Runtime
 from refold.flows.projections.builds import Build
 from refold.flows.projections.work import Partition
 from refold.ports import Backend, Own
 from refold.projection import Projection
-from refold.tables import SqlValue
 
 _BEAT: Final = """
 insert into {refold}runners (runner, serves, seen_until) values (:runner, :serves, {now} + :lease)

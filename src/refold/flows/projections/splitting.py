@@ -7,6 +7,7 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Final
 
+from refold.columns import SqlValue
 from refold.errors import OutcomeUnknown, StoreError, UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.projections.batch import HandlerFailed, noted
@@ -17,7 +18,6 @@ from refold.flows.projections.work import Partition, partitions, step, take_up
 from refold.ports import Backend, Own, Unclaimed
 from refold.projection import SLOTS, Projection, by_stream
 from refold.publication import Publication
-from refold.tables import SqlValue
 
 # Each says what it found, so that whoever moved the partition meanwhile is not overwritten.
 _SHRINK: Final = """

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from refold.columns import SqlValue
 from refold.flows.prepare import Runtime
 from refold.flows.projections.builds import Build
 from refold.flows.projections.work import Partition
 from refold.ports import Backend, Own
-from refold.tables import SqlValue
 
 PATIENCE: Final = 5_000_000
 """Microseconds for which it waits although nothing moves."""

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from refold.columns import Column, SqlValue
 from refold.errors import UsageError
 from refold.projection import Statement
-from refold.tables import Change, Column, Delete, Patch, Place, Put, SqlValue, Table
+from refold.tables import Change, Delete, Patch, Place, Put, Table
 
 
 def create(table: Table[Any], database: str, suffix: str) -> str:

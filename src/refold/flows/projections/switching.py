@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, TypeAlias, cast
 
+from refold.columns import SqlValue
 from refold.errors import StoreError, UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.projections.builds import Build
 from refold.ports import Backend, Own, Unclaimed
 from refold.projection import Projection, Statement
 from refold.sqltext import ambiguous, creations, folded, tokens
-from refold.tables import SqlValue
 
 # What must hold, and what changes, in this order: the first update locks the active build's checkpoints.
 _RETIRE: Final = """

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from refold.columns import SqlValue
 from refold.errors import UsageError
 from refold.flows.prepare import Runtime
 from refold.flows.projections.applied import NEWEST, Applied, kept
@@ -21,7 +22,6 @@ from refold.projection import SLOTS, Projection, by_stream, slot_of
 from refold.publication import Publication
 from refold.query import Query
 from refold.rows import Row
-from refold.tables import SqlValue
 
 BATCH: Final = 500
 """How many events share a transaction."""

@@ -10,6 +10,7 @@ import pytest
 
 from refold.aio import AsyncStore
 from refold.aio_read_model import AsyncReadModel
+from refold.columns import SqlValue
 from refold.errors import NoSuchProjection, ProjectionChanged
 from refold.flows.projections import audit
 from refold.flows.projections import work as pipeline
@@ -18,7 +19,6 @@ from refold.flows.projections.findings import Audit
 from refold.messages import Position, Recorded
 from refold.ports import Backend, Own
 from refold.projection import Projection, by_stream
-from refold.tables import SqlValue
 from refold.testing.contract.base import Stores, listed
 from refold.testing.contract.projecting import ModelContract
 from refold.testing.contract.sample import Noted
