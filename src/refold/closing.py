@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from refold.errors import UsageError
 from refold.fold import Decider
@@ -59,7 +59,7 @@ class Closing(Generic[C, S, E]):
         Raises:
             UsageError: the id contains `@`, which parts it from the number of the period.
         """
-        text = str(id or "")  # who passes a number means its digits, as for any decider
+        text = "" if cast("object", id) is None else str(id)  # who passes a number means its digits, as for any decider
         if _MARK in text:
             raise UsageError(
                 f"id {text!r} contains '@', which stands before the number of a period: name the thing itself."

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from refold import Closing, Decider, Query, StreamName, UsageError
+from refold.closing import periods_of
 from refold.testing.contract.sample import Deposited, Withdrawn
 
 
@@ -53,6 +54,25 @@ def test_the_next_period_opens_with_all_of_the_state() -> None:
     with pytest.raises(UsageError) as refused:
         closing(lambda state: Deposited(state + 1)).opened_with(5)
     assert str(refused.value) == f"{Deposited(6)!r} does not carry the state over: 5 would become 6."
+
+
+def test_a_number_does_for_an_id_0_too() -> None:
+    number: Any = 0
+    assert (closing().stream(number), closing().stream(number, 2)) == (
+        StreamName("account", "0"), StreamName("account", "0@2"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("id", "tag"),
+    [
+        ("7", "$period:account-7"), ("7@2", "$period:account-7"), ("x" * 184, "$period:account-" + "x" * 184),
+        ("7@b", None), ("7@2@3", None), ("@2", None), ("x" * 185, None),
+    ],
+    ids=["the first", "the second", "as long as can be", "no number", "two marks", "no id", "too long"],
+)  # fmt: skip
+def test_what_could_be_a_period_is_asked_for_by_its_tag(id: str, tag: str | None) -> None:
+    assert periods_of(StreamName("account", id)) == (None if tag is None else Query.of(tags=[tag]))
 
 
 def test_what_closes_is_an_event_of_the_decider_and_an_id_has_no_mark() -> None:
