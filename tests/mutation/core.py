@@ -48,7 +48,6 @@ ROOMS: Final[Mapping[str, str]] = {
     "fingerprint": _FINGERPRINT,
     "telling": _FINGERPRINT,
     "insides": _FINGERPRINT,
-    "reach": _FINGERPRINT,
     "cloudevents": "unit/test_cloudevents.py publishing/test_cloudevents.py",
     "personal": "unit/test_seals.py unit/test_personal.py",
     "codec": (
