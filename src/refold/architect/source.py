@@ -28,6 +28,7 @@ from typing import Any, Final, cast, get_type_hints
 
 from msgspec import Struct
 
+from refold import reach
 from refold.architect.parts import Place
 from refold.architect.values import is_a
 from refold.fingerprint import is_filled
@@ -102,11 +103,8 @@ def _line_of(cls: type[Any]) -> int:
 def is_foreign(thing: object, own: frozenset[str]) -> bool:
     """Whether it is code of somebody else's: the standard library, Refold, an installed package that is not the application."""
     module = str(attribute(thing, "__module__") or "")
-    if any(module == each or module.startswith(f"{each}.") for each in own):
-        return False
-    top, file = module.partition(".")[0], getattr(sys.modules.get(module), "__file__", None) or ""
-    installed = "site-packages" in file or "dist-packages" in file
-    return not module or top in sys.stdlib_module_names or top in {"refold", "msgspec"} or installed
+    is_own = any(module == each or module.startswith(f"{each}.") for each in own)
+    return not is_own and reach.is_foreign(module, ())
 
 
 def packages_of(parts: Iterable[object]) -> frozenset[str]:

@@ -65,9 +65,8 @@ def _folder(url: str) -> Generator[Scratch]:
         made = Path(tempfile.mkdtemp(prefix=f"{beside.name}.bench-", dir=beside.parent))
     except OSError as error:
         raise StoreUnreachable(f"no scratch file can be made beside {path}: {error.strerror}.") from error
-    folder = (
-        beside.parent / made.name
-    )  # as the store is named: the working directory may have a ? in its name, a URL may not
+    # As the store is named: the working directory may have a ? in its name, a URL may not.
+    folder = beside.parent / made.name
     try:
         with (folder / "page").open("wb", buffering=0) as page:
 

@@ -19,7 +19,7 @@ from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Final, TypeAlias, cast
 
 from refold.insides import attribute, parts_of
-from refold.reach import is_foreign, owners, reached, top
+from refold.reach import is_foreign, owners, reached, top, within
 from refold.sameness import field_names
 from refold.schema.meaning import meaning_of, without_docstrings
 from refold.telling import is_plain
@@ -184,8 +184,7 @@ def _content(cell: CellType) -> object:
 
 
 def _names(code: CodeType) -> set[str]:
-    inner = [const for const in code.co_consts if isinstance(const, CodeType)]
-    return set(code.co_names).union(*map(_names, inner))
+    return {name for each in within(code) for name in each.co_names}
 
 
 def definition_of(code: CodeType) -> Definition | None:

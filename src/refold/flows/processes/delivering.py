@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
+from msgspec.structs import replace
+
 from refold.codec import form_of
 from refold.errors import Archived, OutcomeUnknown, ProjectionStopped, RefoldError, Refused, StoreError, UsageError
 from refold.external import Retry
 from refold.flows.prepare import Runtime
 from refold.flows.processes.journal import Delivered
-from refold.flows.processes.outgoing import Outgoing, given_up, held_back, later, park, settled
+from refold.flows.processes.outgoing import Outgoing, given_up, held_back, later, settled
 from refold.flows.projections.persevering import shortened_text
 from refold.flows.taking import Taker, decider_of, take
 from refold.messages import Context, spec_of
@@ -128,8 +130,11 @@ async def failed(
     retry: Retry | None,
 ) -> None:
     """Try a message again later, or give it up: after so many attempts, or at once."""
-    if not await _is_later(backend, runtime, message, error, retry):
+    wait = None if retry is None else retry.wait(message.attempts + 1)
+    if wait is None:
         await given_up(backend, runtime, process, message, told(error))
+    else:
+        await later(backend, runtime, message, wait, told(error))
 
 
 async def hindered(
@@ -141,17 +146,7 @@ async def hindered(
     retry: Retry | None,
 ) -> None:
     """The same of what nobody has refused, or is done: it is parked in the end, whatever was to come back of a refusal."""
-    if not await _is_later(backend, runtime, message, error, retry):
-        await park(backend, runtime, process, message, told(error))
-
-
-async def _is_later(
-    backend: Backend, runtime: Runtime, message: Outgoing, error: Exception, retry: Retry | None
-) -> bool:
-    wait = None if retry is None else retry.wait(message.attempts + 1)
-    if wait is not None:
-        await later(backend, runtime, message, wait, told(error))
-    return wait is not None
+    await failed(backend, runtime, process, replace(message, fallback=""), error, retry)
 
 
 def told(error: Exception) -> str:
